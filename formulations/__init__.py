@@ -1,0 +1,24 @@
+"""What is solved: the data, physics and declared models of Problem (3). No solver is named here.
+
+Light names are here at once; the model builders load their modelling language when they are first used.
+"""
+
+from __future__ import annotations
+
+from .allocation import FEASIBILITY_TOLERANCE, Allocation, AllocationError, Evaluation, Violation, evaluate
+from .documents import InputError
+from .scenario import PRESETS, READINGS, Scenario, ScenarioError
+
+__all__ = [
+    "FEASIBILITY_TOLERANCE",
+    "PRESETS",
+    "READINGS",
+    "Allocation",
+    "AllocationError",
+    "Evaluation",
+    "InputError",
+    "Scenario",
+    "ScenarioError",
+    "Violation",
+    "evaluate",
+]

@@ -1,0 +1,332 @@
+"""The decisions of Problem (3), and the one evaluator that judges every solution.
+
+`evaluate` is written to be read: it follows Section II line by line and trusts nobody. No solver scores
+itself; what a method reports is what this file says about its allocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import physics
+from .documents import InputError, check_keys
+from .scenario import Scenario
+
+__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate"]
+
+Array = NDArray[np.float64]
+
+#: Largest violation, relative to its budget, of an allocation that may be called feasible.
+FEASIBILITY_TOLERANCE = 1e-6
+
+
+class AllocationError(InputError):
+    """An allocation that cannot be read as one for the scenario at hand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Who is served by which server, how much each user trains itself, and what each user gets.
+
+    Only connected pairs carry resources, so everything is stored per user. Arrays are copied and
+    read-only; all have shape (N,).
+
+    Parameters
+    ----------
+    server
+        Index of the serving server, counted from 0 (x_nm = 1), int.
+    offload
+        phi_n in [0, 1]: the share of the adapter that the *user* trains, as in the paper.
+    bandwidth
+        b_nm, Hz.
+    user_power, server_power
+        p_n and p_nm, W.
+    user_speed, server_speed
+        F_n and F_nm, FLOP/s.
+
+    Raises
+    ------
+    AllocationError
+        If shapes differ, a number is not finite or a server index is not a whole number of at least 0.
+    """
+
+    server: NDArray[np.int64]
+    offload: Array
+    bandwidth: Array
+    user_power: Array
+    server_power: Array
+    user_speed: Array
+    server_speed: Array
+
+    def __post_init__(self) -> None:
+        size: int | None = None
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "server":
+                array = _servers(value)
+            else:
+                array = _finite(field.name, value)
+            if array.ndim != 1 or (size is not None and len(array) != size):
+                expected = "(N,)" if size is None else f"({size},)"
+                raise AllocationError(f"{field.name} has shape {array.shape}; expected {expected}")
+            size = len(array)
+            array.flags.writeable = False
+            object.__setattr__(self, field.name, array)
+
+    @property
+    def n_users(self) -> int:
+        """N, the number of users."""
+        return len(self.server)
+
+    def to_dict(self) -> dict[str, list[float] | list[int]]:
+        """Return the allocation as plain lists for JSON."""
+        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, document: Any, where: str = "allocation") -> Allocation:
+        """Build an allocation from plain lists; `where` starts every error message."""
+        if not isinstance(document, Mapping):
+            raise AllocationError(f"{where}: expected an object of seven lists")
+        check_keys(dict(document), {field.name for field in fields(cls)}, set(), where)
+        try:
+            return cls(**document)
+        except AllocationError as error:
+            raise AllocationError(f"{where}.{error}") from None
+
+    def within_budgets(self, scenario: Scenario) -> Allocation:
+        """Return the nearest allocation of this shape that breaks no budget and no cap.
+
+        Negative shares become zero, users are cut at their caps, and the users of an overfilled server
+        are scaled back in proportion. What fits already is returned unchanged.
+        """
+        changes: dict[str, Array] = {"offload": np.clip(self.offload, 0.0, 1.0)}
+        for field, cap in (("user_power", scenario.user_power_max), ("user_speed", scenario.user_speed_max)):
+            changes[field] = np.clip(getattr(self, field), 0.0, cap)
+        for field, budget in (
+            ("bandwidth", scenario.bandwidth_max),
+            ("server_power", scenario.server_power_max),
+            ("server_speed", scenario.server_speed_max),
+        ):
+            shares = np.maximum(getattr(self, field), 0.0) / budget[self.server]
+            load = np.bincount(self.server, shares, minlength=scenario.n_servers)
+            # A hair below one, so that rounding in the sum does not break the budget again.
+            factor = np.where(load > 1.0, (1.0 - 4e-15) / np.maximum(load, 1.0), 1.0)
+            changes[field] = np.maximum(getattr(self, field), 0.0) * factor[self.server]
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A constraint that an allocation breaks.
+
+    Parameters
+    ----------
+    constraint
+        The paper's number and name, for instance ``(3d) bandwidth budget``.
+    where
+        The user or server, for instance ``server 1``.
+    value, limit
+        What was found and what was allowed, SI units.
+    relative
+        The excess relative to the budget or cap; infinite for an infinite delay.
+    """
+
+    constraint: str
+    where: str
+    value: float
+    limit: float
+    relative: float
+
+    def __str__(self) -> str:
+        return f"{self.constraint}, {self.where}: {self.value:.9g} against {self.limit:.9g} ({self.relative:.2e} over)"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an allocation is worth, with all its parts; arrays have shape (N,).
+
+    Parameters
+    ----------
+    scr, score, delay, energy
+        SCR (2), total score (1), delay T (s), total energy (J). An infinite delay has an SCR of zero.
+    user_score
+        v_n.
+    time_local, time_uplink, time_server, time_downlink
+        T^(t1) to T^(t4) of each user, s.
+    energy_local, energy_uplink, energy_server, energy_downlink
+        E^(t1) to E^(t4) of each user, J.
+    violations
+        Every constraint that is broken at all, largest first.
+    """
+
+    scr: float
+    score: float
+    delay: float
+    energy: float
+    user_score: Array
+    time_local: Array
+    time_uplink: Array
+    time_server: Array
+    time_downlink: Array
+    energy_local: Array
+    energy_uplink: Array
+    energy_server: Array
+    energy_downlink: Array
+    violations: tuple[Violation, ...]
+
+    @property
+    def user_delay(self) -> Array:
+        """Delay of each user, s, shape (N,)."""
+        return self.time_local + self.time_uplink + self.time_server + self.time_downlink
+
+    @property
+    def user_energy(self) -> Array:
+        """Energy spent for each user, J, shape (N,)."""
+        return self.energy_local + self.energy_uplink + self.energy_server + self.energy_downlink
+
+    @property
+    def max_violation(self) -> float:
+        """Largest violation relative to its budget; zero if nothing is broken."""
+        return max((violation.relative for violation in self.violations), default=0.0)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether no constraint is broken by more than `FEASIBILITY_TOLERANCE`."""
+        return self.max_violation <= FEASIBILITY_TOLERANCE
+
+
+def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
+    """Judge an allocation: SCR, score, delay, energy with their parts, and every violation.
+
+    Raises
+    ------
+    AllocationError
+        If the allocation is for another number of users or names a server that does not exist.
+    """
+    s, a = scenario, allocation
+    if a.n_users != s.n_users:
+        raise AllocationError(f"allocation is for {a.n_users} users; expected {s.n_users}")
+    if np.any(a.server >= s.n_servers):
+        user = int(np.argmax(a.server >= s.n_servers))
+        raise AllocationError(f"server[{user}] = {a.server[user]}; expected 0 to {s.n_servers - 1}")
+
+    m = a.server
+    gain = s.channel_gain[np.arange(s.n_users), m]
+    rate_up = physics.rate(a.bandwidth, a.user_power, gain, s.noise_psd)
+    rate_down = physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd)
+    own, rest = a.offload, 1.0 - a.offload
+
+    time_local = physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, a.user_speed)
+    time_uplink = physics.transmission_time(s.bits, own, rate_up)
+    time_server = physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], a.server_speed)
+    time_downlink = physics.transmission_time(s.bits, rest, rate_down)
+
+    energy_local = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, own, a.user_speed)
+    energy_uplink = physics.transmission_energy(a.user_power, time_uplink)
+    energy_server = physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], rest, a.server_speed)
+    energy_downlink = physics.transmission_energy(a.server_power, time_downlink)
+
+    user_score = physics.score(
+        a.bandwidth / s.bandwidth_max[m],
+        a.server_power / s.server_power_max[m],
+        a.server_speed / s.server_speed_max[m],
+        s.score_scale,
+        s.score_norm,
+    )
+    delay = float(np.max(time_local + time_uplink + time_server + time_downlink))
+    energy = float(np.sum(energy_local + energy_uplink + energy_server + energy_downlink))
+    total_score = float(np.sum(user_score))
+    cost = float(physics.service_cost(delay, energy, s.weight_time, s.weight_energy))
+    return Evaluation(
+        scr=physics.service_cost_ratio(total_score, cost),
+        score=total_score,
+        delay=delay,
+        energy=energy,
+        user_score=user_score,
+        time_local=time_local,
+        time_uplink=time_uplink,
+        time_server=time_server,
+        time_downlink=time_downlink,
+        energy_local=energy_local,
+        energy_uplink=energy_uplink,
+        energy_server=energy_server,
+        energy_downlink=energy_downlink,
+        violations=tuple(_violations(s, a, delay)),
+    )
+
+
+def _violations(s: Scenario, a: Allocation, delay: float) -> list[Violation]:
+    found: list[Violation] = []
+
+    def note(constraint: str, kind: str, value: Array, limit: Array, unit: Array) -> None:
+        for i in np.flatnonzero(value > limit):
+            relative = float((value[i] - limit[i]) / unit[i])
+            found.append(Violation(constraint, f"{kind} {i}", float(value[i]), float(limit[i]), relative))
+
+    def note_negative(name: str, value: Array, unit: Array) -> None:
+        for i in np.flatnonzero(value < 0):
+            found.append(Violation(f"(3i) {name} >= 0", f"user {i}", float(value[i]), 0.0, float(-value[i] / unit[i])))
+
+    one = np.ones(s.n_users)
+    note("(3c) offloading ratio <= 1", "user", a.offload, one, one)
+    for i in np.flatnonzero(a.offload < 0):
+        found.append(
+            Violation("(3c) offloading ratio >= 0", f"user {i}", float(a.offload[i]), 0.0, float(-a.offload[i]))
+        )
+    for constraint, value, budget in (
+        ("(3d) bandwidth budget", a.bandwidth, s.bandwidth_max),
+        ("(3f) server power budget", a.server_power, s.server_power_max),
+        ("(3h) server speed budget", a.server_speed, s.server_speed_max),
+    ):
+        note(constraint, "server", np.bincount(a.server, value, minlength=s.n_servers), budget, budget)
+        note_negative(constraint[5:-7], value, budget[a.server])
+    for constraint, value, cap in (
+        ("(3e) user power cap", a.user_power, s.user_power_max),
+        ("(3g) user speed cap", a.user_speed, s.user_speed_max),
+    ):
+        note(constraint, "user", value, cap, cap)
+        note_negative(constraint[5:-4], value, cap)
+    if not np.isfinite(delay):
+        found.append(Violation("(3j) finite delay", "some user", delay, 0.0, np.inf))
+    return sorted(found, key=lambda violation: -violation.relative)
+
+
+def _servers(value: Any) -> NDArray[np.int64]:
+    if not isinstance(value, np.ndarray):
+        if not isinstance(value, (list, tuple)):
+            raise AllocationError(f"server = {value!r}; expected a list of server indices")
+        for user, item in enumerate(value):
+            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
+                raise AllocationError(f"server[{user}] = {item!r}; expected a whole number of at least 0")
+        if any(abs(int(item)) > 2**62 for item in value):
+            raise AllocationError("server holds an index beyond 2^62; expected whole numbers of at least 0")
+        value = np.array(value, dtype=np.int64)
+    if not np.issubdtype(value.dtype, np.integer):
+        raise AllocationError(f"server holds {value.dtype} values; expected whole numbers of at least 0")
+    array = np.array(value, dtype=np.int64)
+    if np.any(array < 0):
+        where = tuple(int(i) for i in np.argwhere(array < 0)[0])
+        raise AllocationError(f"server{list(where)} = {array[where]}; expected a whole number of at least 0")
+    return array
+
+
+def _finite(field: str, value: Any) -> Array:
+    if not isinstance(value, np.ndarray):
+        if not isinstance(value, (list, tuple)):
+            raise AllocationError(f"{field} = {value!r}; expected a list of numbers")
+        for user, item in enumerate(value):
+            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, float, np.number)):
+                raise AllocationError(f"{field}[{user}] = {item!r}; expected a number")
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (OverflowError, ValueError, TypeError):
+        raise AllocationError(f"{field} cannot be read as numbers") from None
+    if not np.all(np.isfinite(array)):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise AllocationError(f"{field}{list(where)} = {array[where]}; expected a finite number")
+    return array

@@ -1,0 +1,141 @@
+"""Strict JSON documents: reading with one clear line per mistake, canonical form, digest.
+
+Files are a contract with other programs, so nothing is guessed: duplicate keys, ``NaN``, ``Infinity``
+and anything that is not an object are errors that name the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+__all__ = ["InputError", "canonical", "check_keys", "digest", "read_document", "write_document"]
+
+
+class InputError(ValueError):
+    """Bad input: the message says in one line what is wrong, where, and what was expected."""
+
+
+def canonical(document: dict[str, Any]) -> str:
+    """Return the one text that stands for a document: keys sorted, no spaces, shortest floats.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite; JSON has no such numbers.
+    """
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(document: dict[str, Any]) -> str:
+    """Return the SHA-256 of the canonical form without the key ``digest``, in hexadecimal."""
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    # A lone surrogate is legal in JSON but not in UTF-8; it must not bring the check down.
+    return hashlib.sha256(canonical(rest).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_document(path: str | os.PathLike[str], kind: str, version: int = 1) -> dict[str, Any]:
+    """Read a JSON object of one format.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What the key ``format`` has to say, for instance ``dashf-scenario``.
+    version
+        What the key ``version`` has to say.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is not such a document. The message starts with the path.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); expected a {kind} file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; expected a {kind} file in JSON") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; expected a {kind} document in JSON")
+    try:
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}); "
+            f"expected a {kind} document"
+        ) from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply; expected a {kind} document") from None
+    except ValueError as error:  # our own hooks, and integers of thousands of digits
+        raise InputError(f"{path}: {error}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: holds a {_json_type(document)}; expected a JSON object with format {kind!r}")
+    for key, expected in (("format", kind), ("version", version)):
+        if key not in document:
+            raise InputError(f"{path}: key {key!r} is missing; expected {expected!r}")
+        value = document[key]
+        if type(value) is not type(expected) or value != expected:
+            raise InputError(f"{path}: {key} = {value!r}; expected {expected!r}")
+    return document
+
+
+def write_document(path: str | os.PathLike[str], document: dict[str, Any]) -> None:
+    """Write a document so that the file is either the old one or the whole new one, never a part.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written.
+    """
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():  # a pipe or /dev/stdout: no atomic replacement there
+            target.write_text(text, encoding="utf-8")
+            return
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def check_keys(document: dict[str, Any], required: set[str], optional: set[str], where: str) -> None:
+    """Raise `InputError` naming the first missing or unknown key of a document."""
+    for key in sorted(required - document.keys()):
+        raise InputError(f"{where}: key {key!r} is missing")
+    for key in sorted(document.keys() - required - optional):
+        raise InputError(f"{where}: unknown key {key!r}; expected only {', '.join(sorted(required | optional))}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"holds {name}; expected finite numbers only")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in document:
+            raise ValueError(f"key {key!r} stands twice; expected each key once")
+        document[key] = value
+    return document
+
+
+def _json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    return {list: "list", str: "text", bool: "true or false", int: "number", float: "number"}[type(value)]

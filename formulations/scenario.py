@@ -1,0 +1,456 @@
+"""The data of Problem (3): one immutable, checked object; the paper's random generator; JSON.
+
+Units are SI everywhere (Hz, W, s, J, bit, FLOP, FLOP/s); channel gains are linear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .documents import InputError, canonical, check_keys, read_document, write_document
+
+__all__ = ["PRESETS", "READINGS", "Scenario", "ScenarioError"]
+
+Array = NDArray[np.float64]
+
+
+class ScenarioError(InputError):
+    """A scenario that cannot be: the message names the field, the index, the value and what was expected."""
+
+
+#: Shape of every numeric field: letters are N users and M servers; "" is a single number.
+_SHAPES = {
+    "channel_gain": "NM",
+    "noise_psd": "",
+    "bandwidth_max": "M",
+    "user_power_max": "N",
+    "server_power_max": "M",
+    "user_speed_max": "N",
+    "server_speed_max": "M",
+    "user_gpus": "N",
+    "server_gpus": "M",
+    "user_capacitance": "N",
+    "server_capacitance": "M",
+    "adapter_params": "N",
+    "flops_per_param": "N",
+    "bits_per_param": "",
+    "user_epochs": "N",
+    "server_epochs": "M",
+    "weight_time": "",
+    "weight_energy": "",
+    "score_scale": "",
+    "score_norm": "",
+}
+_MAY_BE_ZERO = {"weight_energy"}
+_POSITIONS = {"user_position": "N2", "server_position": "M2"}
+
+#: What the paper leaves open about the data; the first value of each is the default.
+READINGS: dict[str, dict[str, dict[str, Any]]] = {
+    # sigma^2 is printed as -134 dBm "power" and used as a density: -134 dBm is -174 dBm/Hz over 10 kHz.
+    "noise": {
+        "-174 dBm/Hz": {"noise_psd": 10.0**-20.4},
+        "-134 dBm/Hz": {"noise_psd": 10.0**-16.4},
+    },
+    # The printed F_max (19.58 = 4 x 8.9 x 0.55 and 1372.8 = 8 x 312 x 0.55 TFLOP/s) hold the GPU count already.
+    "gpus": {
+        "counted in the speeds": {"user_gpus": 1.0, "server_gpus": 1.0},
+        "4 and 8": {"user_gpus": 4.0, "server_gpus": 8.0},
+    },
+    # t_n is "FLOPs of all tokens for each adapter parameter"; only the token bits are given.
+    "tokens": {
+        "1 FLOP per token bit": {"flops_per_bit": 1.0},
+        "6 FLOP per token of 32 bits": {"flops_per_bit": 6.0 / 32.0},
+    },
+}
+
+#: Named choices of readings. Readings that a preset does not name keep their defaults.
+PRESETS: dict[str, dict[str, str]] = {
+    "default": {},
+    "paper-literal": {"noise": "-134 dBm/Hz", "gpus": "4 and 8"},
+}
+
+_PAPER = {
+    "bandwidth_max": 10e6,
+    "user_power_max": 0.2,
+    "server_power_max": 10.0,
+    "user_speed_max": 19.58e12,
+    "server_speed_max": 1372.8e12,
+    "user_capacitance": 1e-38,
+    "server_capacitance": 1e-38,
+    "bits_per_param": 32.0,
+    "user_epochs": 1.0,
+    "server_epochs": 1.0,
+    "weight_time": 0.5,
+    "weight_energy": 0.005,
+    "score_scale": 1e4 / np.log(2.0),
+    "score_norm": 1.0 / 3.0,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """One instance of Problem (3): N mobile users, M edge servers, and all that is given.
+
+    A scalar is accepted wherever a vector is expected and means the same value for all. Arrays are
+    copied and read-only. Every number is finite and positive (`weight_energy` may be zero).
+
+    Parameters
+    ----------
+    channel_gain
+        g_nm, shape (N, M), linear power gain between user n and server m, both directions.
+    noise_psd
+        sigma^2, W/Hz, spectral density of the noise.
+    bandwidth_max, server_power_max, server_speed_max
+        Budgets of the servers b_max (Hz), p_max^(m) (W), F_max^(m) (FLOP/s), shape (M,); (3d), (3f), (3h).
+    user_power_max, user_speed_max
+        Caps of the users p_max^(n) (W), F_max^(n) (FLOP/s), shape (N,); (3e), (3g).
+    user_gpus, server_gpus
+        g_n, g_m: GPU counts that multiply the speeds in the training times, shapes (N,), (M,).
+    user_capacitance, server_capacitance
+        kappa_n, kappa_m: effective switched capacitance, J s^2/FLOP^3, shapes (N,), (M,).
+    adapter_params
+        d_n: adapter parameters of user n, shape (N,).
+    flops_per_param
+        t_n: FLOP per adapter parameter and epoch, shape (N,).
+    bits_per_param
+        omega_b: bits that represent one parameter.
+    user_epochs, server_epochs
+        e_n, e_m: training epochs, shapes (N,), (M,).
+    weight_time, weight_energy
+        omega_t (1/s) and omega_e (1/J): weights of delay and energy in the cost.
+    score_scale, score_norm
+        varpi_1 and varpi_2 of the service score (1).
+    user_position, server_position
+        Metres, shapes (N, 2), (M, 2), or None. For pictures only: the gains are what counts.
+    name, seed
+        How to call the scenario, and the seed it was drawn with (None if it was not).
+    readings
+        How the generator read the paper, or None.
+    constraints
+        Extra constraints as declared data; none are supported yet, so only None or an empty mapping.
+
+    Raises
+    ------
+    ScenarioError
+        If anything has the wrong type, shape or range.
+    """
+
+    channel_gain: Array
+    noise_psd: float
+    bandwidth_max: Array
+    user_power_max: Array
+    server_power_max: Array
+    user_speed_max: Array
+    server_speed_max: Array
+    user_gpus: Array
+    server_gpus: Array
+    user_capacitance: Array
+    server_capacitance: Array
+    adapter_params: Array
+    flops_per_param: Array
+    bits_per_param: float
+    user_epochs: Array
+    server_epochs: Array
+    weight_time: float
+    weight_energy: float
+    score_scale: float
+    score_norm: float
+    user_position: Array | None = None
+    server_position: Array | None = None
+    name: str = ""
+    seed: int | None = None
+    readings: Mapping[str, str] | None = None
+    constraints: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        gain = _numbers("channel_gain", self.channel_gain)
+        if gain.ndim != 2 or 0 in gain.shape:
+            raise ScenarioError(
+                f"channel_gain has shape {gain.shape}; expected (N, M) with at least one user and one server"
+            )
+        sizes = {"N": gain.shape[0], "M": gain.shape[1], "2": 2}
+        for field, letters in _SHAPES.items():
+            array = _shaped(field, getattr(self, field), tuple(sizes[letter] for letter in letters))
+            _check_range(field, array)
+            object.__setattr__(self, field, array if letters else float(array))
+        for field, letters in _POSITIONS.items():
+            if getattr(self, field) is not None:
+                shape = tuple(sizes[letter] for letter in letters)
+                array = _shaped(field, getattr(self, field), shape, scalar_for_all=False)
+                object.__setattr__(self, field, array)
+        if not isinstance(self.name, str):
+            raise ScenarioError(f"name = {self.name!r}; expected text")
+        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
+            raise ScenarioError(f"seed = {self.seed!r}; expected a whole number or null")
+        if self.readings is not None:
+            if not isinstance(self.readings, Mapping):
+                raise ScenarioError(f"readings = {self.readings!r}; expected an object of texts or null")
+            for key, value in self.readings.items():
+                if not isinstance(key, str) or not isinstance(value, str):
+                    raise ScenarioError(f"readings[{key!r}] = {value!r}; expected text")
+            object.__setattr__(self, "readings", dict(self.readings))
+        if self.constraints is not None:
+            if not isinstance(self.constraints, Mapping):
+                raise ScenarioError(f"constraints = {self.constraints!r}; expected an object or null")
+            for key in self.constraints:
+                raise ScenarioError(f"constraints[{key!r}]: extra constraints are not supported yet; expected none")
+            object.__setattr__(self, "constraints", None)
+
+    # -- sizes and derived data ---------------------------------------------------------------
+
+    @property
+    def n_users(self) -> int:
+        """N, the number of users."""
+        return int(self.channel_gain.shape[0])
+
+    @property
+    def n_servers(self) -> int:
+        """M, the number of servers."""
+        return int(self.channel_gain.shape[1])
+
+    @property
+    def flops(self) -> Array:
+        """Work of one epoch over the whole adapter, t_n d_n, FLOP, shape (N,)."""
+        return self.flops_per_param * self.adapter_params
+
+    @property
+    def bits(self) -> Array:
+        """Size of the whole adapter, d_n omega_b, bit, shape (N,)."""
+        return self.adapter_params * self.bits_per_param
+
+    # -- generation ---------------------------------------------------------------------------
+
+    @classmethod
+    def random(
+        cls,
+        users: int = 10,
+        servers: int = 2,
+        seed: int = 0,
+        *,
+        preset: str = "default",
+        readings: Mapping[str, str] | None = None,
+        area: float = 1000.0,
+        min_distance: float = 1.0,
+        path_loss_at_km: float = 128.1,
+        path_loss_slope: float = 37.6,
+        adapter_range: tuple[float, float] = (1.2e6, 14e6),
+        token_bits_range: tuple[float, float] = (10e6, 50e6),
+        name: str | None = None,
+        **overrides: ArrayLike,
+    ) -> Scenario:
+        """Draw a scenario as Section V-A of the paper describes it.
+
+        Users and servers are uniform in a square; the path loss is 128.1 + 37.6 log10(distance in km) dB
+        with Rayleigh fading (exponential power) on top. Draws come from ``numpy.random.default_rng(seed)``
+        in the order user positions, server positions, fading, adapter sizes, token sizes, so that an
+        override never shifts another draw.
+
+        Parameters
+        ----------
+        users, servers
+            N and M.
+        seed
+            Seed of every draw.
+        preset
+            A named choice of readings, one of `PRESETS`.
+        readings
+            Single readings on top of the preset, keys and values from `READINGS`.
+        area
+            Side of the square, m.
+        min_distance
+            Distances below it count as it, m.
+        path_loss_at_km, path_loss_slope
+            dB at 1 km, and dB per decade of distance.
+        adapter_range
+            Range of d_n, uniform.
+        token_bits_range
+            Range of the token data, bit, uniform; the reading `tokens` turns bits into FLOP.
+        name
+            Name of the scenario; made from the arguments by default.
+        **overrides
+            Any numeric field of `Scenario`, replacing the default or the drawn value; positions too,
+            from which the gains then follow.
+
+        Raises
+        ------
+        ScenarioError
+            If an argument is out of range, or a name is not known.
+        """
+        for label, count in (("users", users), ("servers", servers)):
+            if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+                raise ScenarioError(f"{label} = {count!r}; expected a whole number of at least 1")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ScenarioError(f"seed = {seed!r}; expected a whole number of at least 0")
+        for field in overrides:
+            if field not in _SHAPES and field not in _POSITIONS:
+                raise ScenarioError(f"unknown field {field!r}; expected one of {', '.join([*_SHAPES, *_POSITIONS])}")
+        _check_positive(
+            area=area, min_distance=min_distance, adapter_range=adapter_range, token_bits_range=token_bits_range
+        )
+        chosen, values = _read_paper(preset, readings or {})
+
+        rng = np.random.default_rng(seed)
+        user_position = rng.uniform(0.0, area, (users, 2))
+        server_position = rng.uniform(0.0, area, (servers, 2))
+        fading = rng.exponential(1.0, (users, servers))
+        values["adapter_params"] = rng.uniform(*adapter_range, users)
+        values["flops_per_param"] = rng.uniform(*token_bits_range, users) * values.pop("flops_per_bit")
+        values["user_position"] = user_position
+        values["server_position"] = server_position
+        values.update(overrides)
+
+        here = _shaped("user_position", values["user_position"], (users, 2), scalar_for_all=False)
+        there = _shaped("server_position", values["server_position"], (servers, 2), scalar_for_all=False)
+        distance = np.linalg.norm(here[:, None, :] - there[None, :, :], axis=2)
+        loss_db = path_loss_at_km + path_loss_slope * np.log10(np.maximum(distance, min_distance) / 1000.0)
+        drawn = 10.0 ** (-loss_db / 10.0) * fading
+        values["channel_gain"] = _shaped("channel_gain", overrides.get("channel_gain", drawn), (users, servers))
+        if name is None:
+            suffix = "" if preset == "default" else f"-{preset}"
+            name = f"random-{users}x{servers}-seed{seed}{suffix}"
+        return cls(**values, name=name, seed=int(seed), readings=chosen)
+
+    # -- JSON ---------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as a JSON document (format ``dashf-scenario``, version 1)."""
+        document: dict[str, Any] = {
+            "format": "dashf-scenario",
+            "version": 1,
+            "name": self.name,
+            "seed": self.seed,
+        }
+        for field in (*_SHAPES, *_POSITIONS):
+            value = getattr(self, field)
+            document[field] = value.tolist() if isinstance(value, np.ndarray) else value
+        document["readings"] = None if self.readings is None else dict(self.readings)
+        document["constraints"] = None
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], where: str = "scenario") -> Scenario:
+        """Build a scenario from a JSON document; `where` starts every error message."""
+        values = dict(document)
+        optional = {f.name for f in fields(cls)} - _SHAPES.keys() | {"format", "version"}
+        check_keys(values, set(_SHAPES), optional, where)
+        values.pop("format", None)
+        values.pop("version", None)
+        for key in ("name",):
+            if values.get(key, "") is None:
+                values.pop(key)
+        try:
+            return cls(**values)
+        except ScenarioError as error:
+            raise ScenarioError(f"{where}: {error}") from None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Scenario:
+        """Read a scenario file.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or does not hold a scenario.
+        """
+        return cls.from_dict(read_document(path, "dashf-scenario"), str(path))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the scenario as JSON; reading it back gives an equal scenario, to the last bit."""
+        write_document(path, self.to_dict())
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the canonical JSON document, hexadecimal; ties results to their scenario."""
+        return hashlib.sha256(canonical(self.to_dict()).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scenario) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"Scenario({self.name!r}, users={self.n_users}, servers={self.n_servers})"
+
+
+def _read_paper(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the readings in force and the field values that follow from them."""
+    if preset not in PRESETS:
+        raise ScenarioError(f"preset = {preset!r}; expected one of {', '.join(PRESETS)}")
+    chosen = {reading: next(iter(choices)) for reading, choices in READINGS.items()}
+    for key, value in {**PRESETS[preset], **readings}.items():
+        if key not in READINGS:
+            raise ScenarioError(f"unknown reading {key!r}; expected one of {', '.join(READINGS)}")
+        if value not in READINGS[key]:
+            raise ScenarioError(f"reading {key} = {value!r}; expected one of {', '.join(map(repr, READINGS[key]))}")
+        chosen[key] = value
+    values: dict[str, Any] = dict(_PAPER)
+    for key, value in chosen.items():
+        values.update(READINGS[key][value])
+    return chosen, values
+
+
+def _check_positive(**arguments: Any) -> None:
+    for label, value in arguments.items():
+        array = _numbers(label, value)
+        if array.shape not in ((), (2,)) or not np.all(np.isfinite(array)) or np.any(array <= 0):
+            raise ScenarioError(f"{label} = {value!r}; expected positive finite numbers")
+        if array.shape == (2,) and array[0] > array[1]:
+            raise ScenarioError(f"{label} = {value!r}; expected (low, high) with low <= high")
+
+
+def _numbers(field: str, value: Any) -> Array:
+    """Return numbers as a float array; texts, booleans, nulls and ragged lists are errors with their index."""
+    if isinstance(value, np.ndarray):
+        if not (np.issubdtype(value.dtype, np.floating) or np.issubdtype(value.dtype, np.integer)):
+            raise ScenarioError(f"{field} holds {value.dtype} values; expected numbers")
+        return np.array(value, dtype=np.float64)
+    _check_leaves(field, value, "")
+    try:
+        return np.array(value, dtype=np.float64)
+    except OverflowError:
+        raise ScenarioError(f"{field} holds a number beyond 1.8e308; expected finite numbers") from None
+    except ValueError:
+        raise ScenarioError(f"{field} is a ragged list; expected rows of equal length") from None
+
+
+def _check_leaves(field: str, value: Any, index: str) -> None:
+    if isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            _check_leaves(field, item, f"{index}[{position}]")
+    elif isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+        raise ScenarioError(f"{field}{index} = {shown}; expected a number")
+
+
+def _shaped(field: str, value: Any, shape: tuple[int, ...], scalar_for_all: bool = True) -> Array:
+    array = _numbers(field, value)
+    if array.shape == () and scalar_for_all:
+        array = np.full(shape, float(array))
+    if array.shape != shape:
+        expected = shape if shape else "a single number"
+        raise ScenarioError(f"{field} has shape {array.shape}; expected {expected}")
+    if not np.all(np.isfinite(array)):
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ScenarioError(f"{field}{_index(index)} = {float(array[index])}; expected a finite number")
+    array.flags.writeable = False
+    return array
+
+
+def _check_range(field: str, array: Array) -> None:
+    bad = array < 0 if field in _MAY_BE_ZERO else array <= 0
+    if np.any(bad):
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        bound = ">= 0" if field in _MAY_BE_ZERO else "> 0"
+        raise ScenarioError(f"{field}{_index(index)} = {float(array[index])!r}; expected a number {bound}")
+
+
+def _index(index: tuple[int, ...]) -> str:
+    return "".join(f"[{i}]" for i in index)
