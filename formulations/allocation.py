@@ -67,10 +67,7 @@ class Allocation:
         size: int | None = None
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "server":
-                array = _servers(value)
-            else:
-                array = _finite(field.name, value)
+            array: NDArray[Any] = _servers(value) if field.name == "server" else _finite(field.name, value)
             if array.ndim != 1 or (size is not None and len(array) != size):
                 expected = "(N,)" if size is None else f"({size},)"
                 raise AllocationError(f"{field.name} has shape {array.shape}; expected {expected}")
@@ -104,7 +101,7 @@ class Allocation:
         Negative shares become zero, users are cut at their caps, and the users of an overfilled server
         are scaled back in proportion. What fits already is returned unchanged.
         """
-        changes: dict[str, Array] = {"offload": np.clip(self.offload, 0.0, 1.0)}
+        changes: dict[str, Any] = {"offload": np.clip(self.offload, 0.0, 1.0)}
         for field, cap in (("user_power", scenario.user_power_max), ("user_speed", scenario.user_speed_max)):
             changes[field] = np.clip(getattr(self, field), 0.0, cap)
         for field, budget in (
@@ -283,7 +280,8 @@ def _violations(s: Scenario, a: Allocation, delay: float) -> list[Violation]:
         ("(3f) server power budget", a.server_power, s.server_power_max),
         ("(3h) server speed budget", a.server_speed, s.server_speed_max),
     ):
-        note(constraint, "server", np.bincount(a.server, value, minlength=s.n_servers), budget, budget)
+        load = np.asarray(np.bincount(a.server, value, minlength=s.n_servers), dtype=np.float64)
+        note(constraint, "server", load, budget, budget)
         note_negative(constraint[5:-7], value, budget[a.server])
     for constraint, value, cap in (
         ("(3e) user power cap", a.user_power, s.user_power_max),

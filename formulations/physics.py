@@ -8,7 +8,7 @@ energy whatever the rate or speed (0/0 = 0), and a positive share over a zero ra
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 __all__ = [
     "rate",
@@ -22,9 +22,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Values = float | Array
 
 
-def rate(bandwidth: ArrayLike, power: ArrayLike, gain: ArrayLike, noise_psd: ArrayLike) -> Array:
+def rate(bandwidth: Values, power: Values, gain: Values, noise_psd: Values) -> Array:
     """Achievable rate b log2(1 + g p / (sigma^2 b)), bit/s; Section II-B.
 
     Zero bandwidth or zero power give a rate of zero, their limits. The expression is jointly concave
@@ -55,7 +56,7 @@ def rate(bandwidth: ArrayLike, power: ArrayLike, gain: ArrayLike, noise_psd: Arr
     return np.where(open_, b * nats / np.log(2.0), 0.0)
 
 
-def training_time(flops: ArrayLike, epochs: ArrayLike, share: ArrayLike, gpus: ArrayLike, speed: ArrayLike) -> Array:
+def training_time(flops: Values, epochs: Values, share: Values, gpus: Values, speed: Values) -> Array:
     """Time to train a share of an adapter, t d phi e / (g F), s; T^(t1) and T^(t3) of Section II-B.
 
     Parameters
@@ -74,7 +75,7 @@ def training_time(flops: ArrayLike, epochs: ArrayLike, share: ArrayLike, gpus: A
     return _quotient(np.multiply(flops, epochs) * share, np.multiply(gpus, speed))
 
 
-def transmission_time(bits: ArrayLike, share: ArrayLike, rate: ArrayLike) -> Array:
+def transmission_time(bits: Values, share: Values, rate: Values) -> Array:
     """Time to send a share of an adapter, phi d omega_b / r, s; T^(t2) and T^(t4) of Section II-B.
 
     Parameters
@@ -90,7 +91,7 @@ def transmission_time(bits: ArrayLike, share: ArrayLike, rate: ArrayLike) -> Arr
 
 
 def training_energy(
-    capacitance: ArrayLike, flops: ArrayLike, epochs: ArrayLike, share: ArrayLike, speed: ArrayLike
+    capacitance: Values, flops: Values, epochs: Values, share: Values, speed: Values
 ) -> Array:
     """Energy to train a share of an adapter, e kappa phi d t F^2, J; E^(t1) and E^(t3) of Section II-B.
 
@@ -101,7 +102,7 @@ def training_energy(
     return np.multiply(capacitance, speed) * speed * flops * epochs * np.asarray(share, dtype=np.float64)
 
 
-def transmission_energy(power: ArrayLike, time: ArrayLike) -> Array:
+def transmission_energy(power: Values, time: Values) -> Array:
     """Energy of sending for `time` s with `power` W, J; E^(t2) and E^(t4) of Section II-B.
 
     Sending forever counts as infinite energy, at zero power too.
@@ -112,9 +113,9 @@ def transmission_energy(power: ArrayLike, time: ArrayLike) -> Array:
 
 
 def score(
-    bandwidth_share: ArrayLike,
-    power_share: ArrayLike,
-    speed_share: ArrayLike,
+    bandwidth_share: Values,
+    power_share: Values,
+    speed_share: Values,
     scale: float,
     norm: float,
 ) -> Array:
@@ -131,7 +132,7 @@ def score(
     return scale * np.log1p(norm * shares)
 
 
-def service_cost(delay: ArrayLike, energy: ArrayLike, weight_time: float, weight_energy: float) -> Array:
+def service_cost(delay: Values, energy: Values, weight_time: float, weight_energy: float) -> Array:
     """Cost omega_t T + omega_e E (1), the denominator of (2)."""
     if weight_energy == 0.0:  # 0 x infinity is no cost here
         return weight_time * np.asarray(delay, dtype=np.float64)
@@ -143,7 +144,7 @@ def service_cost_ratio(total_score: float, cost: float) -> float:
     return float(total_score / cost) if np.isfinite(cost) else 0.0
 
 
-def _quotient(work: ArrayLike, speed: ArrayLike) -> Array:
+def _quotient(work: Values, speed: Values) -> Array:
     """Work over speed with 0/0 = 0 and positive/0 = infinity; NaN stays visible."""
     work, speed = np.broadcast_arrays(np.asarray(work, dtype=np.float64), np.asarray(speed, dtype=np.float64))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):

@@ -1,0 +1,216 @@
+"""Coefficients of AO part 1, (6): what each pair costs and how long it takes, scaled to order one.
+
+    min  y omega_t T + sum_n A_n phi_n + sum_nm (B_nm x_nm + G_nm x_nm phi_n)
+    s.t. T >= l_n phi_n + sum_m [ srv_nm x_nm + (up_nm - srv_nm) x_nm phi_n ]      srv = s + tau_down
+         sum_n share_nm x_nm <= 1 for bandwidth, power and speed of each server, sum_m x_nm = 1
+
+This is the one place where AO part 1 is scaled: times are in units of `time_unit`, the objective in
+units of `objective_unit`, resources are shares of their budgets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import physics
+from ..allocation import Allocation
+from ..scenario import Scenario
+from .pairs import PairResources
+
+__all__ = ["AssociationCoefficients", "optimal_offloading"]
+
+Array = NDArray[np.float64]
+
+#: Times above this many `time_unit` are cut. The cut keeps (6) finite when a pair has no rate or no speed
+#: (infinite times) and only lowers the objective, so a relaxation stays one; what it lets through is less
+#: than a millionth of an adapter, and the offloading step after rounding uses the true times.
+TIME_CUT = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class AssociationCoefficients:
+    """Scaled data of (6); arrays of pairs have shape (N, M), arrays of users (N,).
+
+    Parameters
+    ----------
+    time_price
+        y omega_t in scaled units.
+    local_cost
+        A_n.
+    pair_cost, product_cost
+        B_nm and G_nm.
+    local_time
+        l_n.
+    server_time, uplink_time
+        s_nm + tau_down_nm and tau_up_nm.
+    bandwidth_share, power_share, speed_share
+        Share of its server's budget that a pair would hold.
+    time_unit, objective_unit
+        Scaled times and objectives are multiplied by these to get s and score units.
+    """
+
+    time_price: float
+    local_cost: Array
+    pair_cost: Array
+    product_cost: Array
+    local_time: Array
+    server_time: Array
+    uplink_time: Array
+    bandwidth_share: Array
+    power_share: Array
+    speed_share: Array
+    time_unit: float
+    objective_unit: float
+
+    @classmethod
+    def of(cls, scenario: Scenario, pairs: PairResources, ratio: float) -> AssociationCoefficients:
+        """Return the coefficients at given resources and ratio y.
+
+        Parameters
+        ----------
+        scenario
+            The data.
+        pairs
+            Resources on all pairs.
+        ratio
+            Dinkelbach's y, score per cost.
+        """
+        s = scenario
+        gain, noise = s.channel_gain, s.noise_psd
+        column = np.newaxis
+        rate_up = physics.rate(pairs.bandwidth, pairs.user_power[:, column], gain, noise)
+        rate_down = physics.rate(pairs.bandwidth, pairs.server_power, gain, noise)
+        flops, bits = s.flops[:, column], s.bits[:, column]
+        local = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, pairs.user_speed)
+        uplink = physics.transmission_time(bits, 1.0, rate_up)
+        training = physics.training_time(flops, s.server_epochs, 1.0, s.server_gpus, pairs.server_speed)
+        downlink = physics.transmission_time(bits, 1.0, rate_down)
+
+        # No allocation at these resources is faster: times are linear in phi, so every user takes at
+        # least the faster end of its fastest server.
+        fastest = np.minimum(local[:, column] + uplink, training + downlink).min(axis=1)
+        finite = fastest[np.isfinite(fastest)]
+        unit = float(finite.max()) if finite.size else 1.0
+        cut = TIME_CUT * unit
+        local, uplink, training, downlink = (np.minimum(time, cut) for time in (local, uplink, training, downlink))
+
+        local_energy = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, pairs.user_speed)
+        uplink_energy = pairs.user_power[:, column] * uplink
+        server_energy = pairs.server_power * downlink + physics.training_energy(
+            s.server_capacitance, flops, s.server_epochs, 1.0, pairs.server_speed
+        )
+        share_b = pairs.bandwidth / s.bandwidth_max
+        share_p = pairs.server_power / s.server_power_max
+        share_f = pairs.server_speed / s.server_speed_max
+        value = physics.score(share_b, share_p, share_f, s.score_scale, s.score_norm)
+
+        price = ratio * s.weight_energy
+        time_price = ratio * s.weight_time * unit
+        scale = float(value.max(axis=1).sum()) + time_price
+        if scale <= 0.0:  # y = 0 and no resources at all: any scale will do
+            scale = 1.0
+        return cls(
+            time_price=time_price / scale,
+            local_cost=price * local_energy / scale,
+            pair_cost=(price * server_energy - value) / scale,
+            product_cost=price * (uplink_energy - server_energy) / scale,
+            local_time=local / unit,
+            server_time=(training + downlink) / unit,
+            uplink_time=uplink / unit,
+            bandwidth_share=share_b,
+            power_share=share_p,
+            speed_share=share_f,
+            time_unit=unit,
+            objective_unit=scale,
+        )
+
+    def value(self, server: NDArray[np.int64], offload: Array) -> float:
+        """Return the objective of (6), score units, at a binary association and the least T it allows.
+
+        Budgets are not checked.
+        """
+        users = np.arange(len(server))
+        times = (
+            self.local_time * offload
+            + self.server_time[users, server] * (1.0 - offload)
+            + self.uplink_time[users, server] * offload
+        )
+        cost = (
+            self.local_cost * offload
+            + self.pair_cost[users, server]
+            + self.product_cost[users, server] * offload
+        )
+        return float(self.time_price * times.max() + cost.sum()) * self.objective_unit
+
+
+def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float) -> Array:
+    """Return the phi that is optimal for (6) at this allocation's association and resources, shape (N,).
+
+    With x fixed, (6) is a linear program in phi and T. For a given T each phi_n sits at its cheaper end
+    or as near to it as T allows, so the objective is convex and piecewise linear in T alone, and sorting
+    its breakpoints solves the program exactly; infinite times need no special care.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    allocation
+        Association and resources; its offloading is ignored.
+    ratio
+        Dinkelbach's y.
+    """
+    s, a = scenario, allocation
+    m = a.server
+    gain = s.channel_gain[np.arange(s.n_users), m]
+    uplink = physics.transmission_time(s.bits, 1.0, physics.rate(a.bandwidth, a.user_power, gain, s.noise_psd))
+    downlink = physics.transmission_time(s.bits, 1.0, physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd))
+    # Delay and energy of a user that trains everything itself, and of one that trains nothing.
+    time_one = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, a.user_speed) + uplink
+    time_zero = (
+        physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], a.server_speed) + downlink
+    )
+    energy_one = physics.training_energy(
+        s.user_capacitance, s.flops, s.user_epochs, 1.0, a.user_speed
+    ) + physics.transmission_energy(a.user_power, uplink)
+    energy_zero = physics.training_energy(
+        s.server_capacitance[m], s.flops, s.server_epochs[m], 1.0, a.server_speed
+    ) + physics.transmission_energy(a.server_power, downlink)
+
+    # An end that takes forever is no choice, whatever the other one costs.
+    only_zero, only_one = ~np.isfinite(time_one), ~np.isfinite(time_zero)
+    fixed = only_zero | only_one
+    with np.errstate(invalid="ignore"):
+        slope = ratio * s.weight_energy * (energy_one - energy_zero)
+        stretch = time_one - time_zero  # delay gained by going from phi = 0 to phi = 1
+    prefers_one = np.where(only_one, True, np.where(only_zero, False, slope < 0))
+    # Ties go to the faster end.
+    prefers_one = np.where(~fixed & (slope == 0), stretch < 0, prefers_one)
+    preferred = np.where(prefers_one, time_one, time_zero)
+    other = np.where(prefers_one, time_zero, time_one)
+    movable = ~fixed & (other < preferred)
+    floor = float(np.max(np.where(movable, other, preferred)))
+
+    # Lowering T below `preferred` moves user n away from its cheaper end at |slope/stretch| per second.
+    breaks = preferred[movable]
+    with np.errstate(divide="ignore", over="ignore"):
+        rates = np.abs(slope[movable]) / np.abs(stretch[movable])
+    order = np.argsort(-breaks, kind="stable")
+    deadline = float(np.max(preferred))
+    paid = np.cumsum(rates[order])
+    too_dear = np.flatnonzero(paid > ratio * s.weight_time)
+    if too_dear.size:
+        deadline = min(deadline, float(breaks[order][too_dear[0]]))
+    else:
+        deadline = min(deadline, floor)
+    deadline = max(deadline, floor)
+
+    offload = prefers_one.astype(np.float64)
+    late = movable & (preferred > deadline)
+    if np.any(late):
+        step = (preferred[late] - deadline) / (preferred[late] - other[late])
+        step = np.clip(step, 0.0, 1.0)
+        offload[late] = np.where(prefers_one[late], 1.0 - step, step)
+    return offload

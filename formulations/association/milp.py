@@ -1,0 +1,35 @@
+"""`milp`: AO part 1 exactly, as a mixed-integer linear program.
+
+Source: (6). The lifting of `hull` with x binary is an exact linearisation of the products phi_n x_nm.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..scenario import Scenario
+from .hull import lift
+from .model import AssociationModel
+
+__all__ = ["build"]
+
+
+def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationModel:
+    """Return the mixed-integer linear program for a scenario."""
+    return AssociationModel(scenario, partial(lift, binary=True), delay_rows)
+
+
+formulations.register(
+    Formulation(
+        name="milp",
+        subproblem=Subproblem.ASSOCIATION,
+        kind=Kind.EXACT,
+        language="cvxpy",
+        needs=frozenset({Feature.LP, Feature.MILP}),
+        source="(6), products linearised exactly",
+        summary="MILP: the hull with binary association, exact",
+        build=build,
+        options=("delay_rows",),
+    )
+)

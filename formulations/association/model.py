@@ -1,0 +1,149 @@
+"""What all formulations of AO part 1 share: parameters, objective, delay rows, budgets.
+
+A formulation differs only in how it ties the product w_nm = phi_n x_nm to phi and x (its *lifting*).
+Everything that changes between iterations is a CVXPY parameter, so a problem is compiled once per
+scenario and solved again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cvxpy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scenario import Scenario
+from .coefficients import AssociationCoefficients
+
+__all__ = ["DELAY_ROWS", "AssociationModel", "AssociationSolution", "Lifting"]
+
+Array = NDArray[np.float64]
+
+#: Readings of (3j): one row per user with the products summed over its servers (much tighter when x is
+#: relaxed, the same when it is binary), or one row per pair as printed.
+DELAY_ROWS = ("aggregated", "pairwise")
+
+
+@dataclass(frozen=True, eq=False)
+class Lifting:
+    """The variables of a formulation, and the constraints that tie them together.
+
+    Parameters
+    ----------
+    association
+        x, shape (N, M).
+    offload
+        phi, shape (N,).
+    product
+        w, standing for phi_n x_nm, shape (N, M).
+    constraints
+        What relates the three.
+    """
+
+    association: cp.Expression
+    offload: cp.Expression
+    product: cp.Expression
+    constraints: list[cp.Constraint]
+
+
+@dataclass(frozen=True, eq=False)
+class AssociationSolution:
+    """A solution of AO part 1, fractional if the formulation is a relaxation.
+
+    Parameters
+    ----------
+    association
+        x, shape (N, M), rows sum to one.
+    offload
+        phi, shape (N,).
+    value
+        Optimal value of the formulation, score units: sum_nm (cost - score). For a relaxation a lower
+        bound of (6) at this y and these resources, up to the solver's tolerance; never a bound on SCR.
+    """
+
+    association: Array
+    offload: Array
+    value: float
+
+
+class AssociationModel:
+    """AO part 1, (6), as one parameterised CVXPY problem.
+
+    Parameters
+    ----------
+    scenario
+        The data; only its sizes enter the structure of the problem.
+    lift
+        Makes the lifting for N users and M servers.
+    delay_rows
+        One of `DELAY_ROWS`.
+
+    Attributes
+    ----------
+    problem
+        The `cvxpy.Problem`, with named parameters and variables. Its objective and times are scaled as in
+        `AssociationCoefficients`.
+    """
+
+    def __init__(
+        self, scenario: Scenario, lift: Callable[[int, int], Lifting], delay_rows: str = "aggregated"
+    ) -> None:
+        if delay_rows not in DELAY_ROWS:
+            raise ValueError(f"delay_rows = {delay_rows!r}; expected one of {', '.join(DELAY_ROWS)}")
+        n, m = scenario.n_users, scenario.n_servers
+        self._unit = 1.0
+        self._parameters = {
+            "time_price": cp.Parameter(nonneg=True, name="time_price"),
+            "local_cost": cp.Parameter(n, nonneg=True, name="local_cost"),
+            "pair_cost": cp.Parameter((n, m), name="pair_cost"),
+            "product_cost": cp.Parameter((n, m), name="product_cost"),
+            "local_time": cp.Parameter(n, nonneg=True, name="local_time"),
+            "server_time": cp.Parameter((n, m), nonneg=True, name="server_time"),
+            "extra_time": cp.Parameter((n, m), name="extra_time"),  # uplink instead of server
+            "bandwidth_share": cp.Parameter((n, m), nonneg=True, name="bandwidth_share"),
+            "power_share": cp.Parameter((n, m), nonneg=True, name="power_share"),
+            "speed_share": cp.Parameter((n, m), nonneg=True, name="speed_share"),
+        }
+        p = self._parameters
+        self._lifting = lifting = lift(n, m)
+        x, phi, w = lifting.association, lifting.offload, lifting.product
+        self.delay = delay = cp.Variable(nonneg=True, name="delay")
+
+        objective = (
+            p["time_price"] * delay
+            + p["local_cost"] @ phi
+            + cp.sum(cp.multiply(p["pair_cost"], x))
+            + cp.sum(cp.multiply(p["product_cost"], w))
+        )
+        times = cp.multiply(p["server_time"], x) + cp.multiply(p["extra_time"], w)
+        local = cp.multiply(p["local_time"], phi)
+        constraints = [*lifting.constraints, cp.sum(x, axis=1) == 1]
+        if delay_rows == "aggregated":
+            constraints.append(local + cp.sum(times, axis=1) <= delay)
+        else:
+            constraints += [local + times[:, j] <= delay for j in range(m)]
+        constraints += [
+            cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1
+            for resource in ("bandwidth", "power", "speed")
+        ]
+        self.problem = cp.Problem(cp.Minimize(objective), constraints)
+
+    def update(self, coefficients: AssociationCoefficients) -> None:
+        """Set the parameters; nothing is compiled again."""
+        c = coefficients
+        self._unit = c.objective_unit
+        for name, parameter in self._parameters.items():
+            if name == "extra_time":
+                parameter.value = c.uplink_time - c.server_time
+            else:
+                parameter.value = getattr(c, name)
+
+    def solution(self) -> AssociationSolution:
+        """Read the solution after the problem was solved, cleaned of the solver's tolerance."""
+        x = np.clip(np.asarray(self._lifting.association.value, dtype=np.float64), 0.0, 1.0)
+        total = x.sum(axis=1, keepdims=True)
+        x = np.divide(x, total, out=np.full_like(x, 1.0 / x.shape[1]), where=total > 0)
+        phi = np.clip(np.asarray(self._lifting.offload.value, dtype=np.float64), 0.0, 1.0)
+        return AssociationSolution(x, phi, float(self.problem.value) * self._unit)

@@ -1,0 +1,1 @@
+"""AO part 2: bandwidth, powers and speeds with association and offloading fixed, one formulation a file."""
