@@ -90,9 +90,7 @@ def transmission_time(bits: Values, share: Values, rate: Values) -> Array:
     return _quotient(np.multiply(bits, share), rate)
 
 
-def training_energy(
-    capacitance: Values, flops: Values, epochs: Values, share: Values, speed: Values
-) -> Array:
+def training_energy(capacitance: Values, flops: Values, epochs: Values, share: Values, speed: Values) -> Array:
     """Energy to train a share of an adapter, e kappa phi d t F^2, J; E^(t1) and E^(t3) of Section II-B.
 
     The GPU count does not appear: the paper has it in the times only. `capacitance` is in J s^2/FLOP^3,

@@ -20,9 +20,13 @@ from ..allocation import Allocation
 from ..scenario import Scenario
 from .pairs import PairResources
 
-__all__ = ["AssociationCoefficients", "optimal_offloading"]
+__all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
 
 Array = NDArray[np.float64]
+
+#: Readings of (3j): one row per user with the products summed over its servers (much tighter when x is
+#: relaxed, the same when it is binary), or one row per pair as printed.
+DELAY_ROWS = ("aggregated", "pairwise")
 
 #: Times above this many `time_unit` are cut. The cut keeps (6) finite when a pair has no rate or no speed
 #: (infinite times) and only lowers the objective, so a relaxation stays one; what it lets through is less
@@ -138,11 +142,7 @@ class AssociationCoefficients:
             + self.server_time[users, server] * (1.0 - offload)
             + self.uplink_time[users, server] * offload
         )
-        cost = (
-            self.local_cost * offload
-            + self.pair_cost[users, server]
-            + self.product_cost[users, server] * offload
-        )
+        cost = self.local_cost * offload + self.pair_cost[users, server] + self.product_cost[users, server] * offload
         return float(self.time_price * times.max() + cost.sum()) * self.objective_unit
 
 
@@ -169,9 +169,7 @@ def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float)
     downlink = physics.transmission_time(s.bits, 1.0, physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd))
     # Delay and energy of a user that trains everything itself, and of one that trains nothing.
     time_one = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, a.user_speed) + uplink
-    time_zero = (
-        physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], a.server_speed) + downlink
-    )
+    time_zero = physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], a.server_speed) + downlink
     energy_one = physics.training_energy(
         s.user_capacitance, s.flops, s.user_epochs, 1.0, a.user_speed
     ) + physics.transmission_energy(a.user_power, uplink)

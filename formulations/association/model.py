@@ -15,15 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scenario import Scenario
-from .coefficients import AssociationCoefficients
+from .coefficients import DELAY_ROWS, AssociationCoefficients
 
-__all__ = ["DELAY_ROWS", "AssociationModel", "AssociationSolution", "Lifting"]
+__all__ = ["AssociationModel", "AssociationSolution", "Lifting"]
 
 Array = NDArray[np.float64]
-
-#: Readings of (3j): one row per user with the products summed over its servers (much tighter when x is
-#: relaxed, the same when it is binary), or one row per pair as printed.
-DELAY_ROWS = ("aggregated", "pairwise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +74,7 @@ class AssociationModel:
     lift
         Makes the lifting for N users and M servers.
     delay_rows
-        One of `DELAY_ROWS`.
+        One of `coefficients.DELAY_ROWS`.
 
     Attributes
     ----------
@@ -87,9 +83,7 @@ class AssociationModel:
         `AssociationCoefficients`.
     """
 
-    def __init__(
-        self, scenario: Scenario, lift: Callable[[int, int], Lifting], delay_rows: str = "aggregated"
-    ) -> None:
+    def __init__(self, scenario: Scenario, lift: Callable[[int, int], Lifting], delay_rows: str = "aggregated") -> None:
         if delay_rows not in DELAY_ROWS:
             raise ValueError(f"delay_rows = {delay_rows!r}; expected one of {', '.join(DELAY_ROWS)}")
         n, m = scenario.n_users, scenario.n_servers
@@ -125,8 +119,7 @@ class AssociationModel:
         else:
             constraints += [local + times[:, j] <= delay for j in range(m)]
         constraints += [
-            cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1
-            for resource in ("bandwidth", "power", "speed")
+            cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1 for resource in ("bandwidth", "power", "speed")
         ]
         self.problem = cp.Problem(cp.Minimize(objective), constraints)
 

@@ -111,7 +111,9 @@ class FractionalProgram:
         self._time_price.value = ratio * s.weight_time * time_unit / unit
         self._score_price.value = s.score_scale / unit
 
-        p["local_time"].value = physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, s.user_speed_max) / time_unit
+        p["local_time"].value = (
+            physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, s.user_speed_max) / time_unit
+        )
         p["server_time"].value = (
             physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], s.server_speed_max[m])
             / time_unit
@@ -127,8 +129,16 @@ class FractionalProgram:
         )
         gain = s.channel_gain[np.arange(s.n_users), m]
         self._set_link(
-            "up", "uplink", own, e.time_uplink, energy_price * e.energy_uplink,
-            a.user_power, s.user_power_max, 1.0, gain, time_unit,
+            "up",
+            "uplink",
+            own,
+            e.time_uplink,
+            energy_price * e.energy_uplink,
+            a.user_power,
+            s.user_power_max,
+            1.0,
+            gain,
+            time_unit,
         )
         self._set_link(
             "down", "downlink", rest, e.time_downlink, energy_price * e.energy_downlink,

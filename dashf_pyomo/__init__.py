@@ -1,0 +1,68 @@
+"""How Problem (3) is solved, measured and shown.
+
+>>> from formulations import Scenario
+>>> import dashf_pyomo
+>>> result = dashf_pyomo.solve(Scenario.random(users=4, servers=2, seed=1), method="nearest")
+>>> result.status
+<Status.FEASIBLE: 'feasible'>
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from formulations import Scenario
+
+from .result import Result, Status, relative_gap
+
+if TYPE_CHECKING:
+    from .algorithms import Observer
+
+__all__ = ["Result", "Status", "relative_gap", "solve"]
+__version__ = "0.1.0"
+
+
+def solve(
+    scenario: Scenario,
+    method: str = "dashf",
+    *,
+    time_limit: float | None = None,
+    gap: float = 1e-3,
+    threads: int | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Result:
+    """Solve a scenario by a method.
+
+    Parameters
+    ----------
+    scenario
+        The problem.
+    method
+        Name of a method, see ``dashf methods``.
+    time_limit
+        Wall time, s; the best allocation found by then is returned.
+    gap
+        Relative gap at which a method that proves bounds may stop.
+    threads
+        Threads for solvers.
+    observer
+        Called with every trace entry as it is made.
+    **options
+        Options of the method.
+
+    Returns
+    -------
+    Result
+        Always judged by `formulations.evaluate`.
+
+    Raises
+    ------
+    InputError
+        If the method, an option or a limit does not exist or cannot have its value.
+    BackendError
+        If a backend is missing or fails before any allocation was found.
+    """
+    from .algorithms import Limits, configure
+
+    return configure(method, options).solve(scenario, Limits(time_limit, gap, threads), observer)

@@ -1,0 +1,156 @@
+"""The paper's baselines (Section V-C), and `nearest`, which wireless readers expect.
+
+``A`` in a name is average allocation (each server splits its budgets equally among its users), ``RO`` is
+resource optimisation (AO part 2), ``UCO`` is user connection optimisation (AO part 1).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formulations import Allocation, Scenario
+from formulations.association.coefficients import DELAY_ROWS
+from formulations.association.pairs import PairResources, equal_split, start_allocation
+from formulations.formulation import Subproblem
+
+from .dashf import backend_names
+from .dinkelbach import dinkelbach
+from .method import Method, methods, option
+from .rounding import ROUNDINGS
+from .run import Run
+from .steps import AssociationStep, ResourceStep, formulation_names, with_optimal_offloading
+
+__all__ = ["Aauco", "Gucaa", "Gucro", "Nearest", "Rucaa", "fewest_users"]
+
+
+def fewest_users(scenario: Scenario) -> NDArray[np.int64]:
+    """Return the association where users in turn take the server with the fewest users, shape (N,)."""
+    return np.arange(scenario.n_users, dtype=np.int64) % scenario.n_servers
+
+
+def _half(scenario: Scenario) -> NDArray[np.float64]:
+    return np.full(scenario.n_users, 0.5)
+
+
+@dataclass(frozen=True)
+class _AverageAllocation(Method):
+    """A fixed association, half of the training each, equal resources."""
+
+    @abstractmethod
+    def associate(self, scenario: Scenario) -> NDArray[np.int64]:
+        """Return the association, shape (N,)."""
+
+    def search(self, run: Run) -> str:
+        """Judge the one allocation."""
+        run.record(equal_split(run.scenario, self.associate(run.scenario), _half(run.scenario)), phase="final")
+        return "one allocation, no optimisation"
+
+
+@methods.register
+@dataclass(frozen=True)
+class Rucaa(_AverageAllocation):
+    """RUCAA: random user connection with average allocation."""
+
+    name = "rucaa"
+    summary = "random association, equal resources"
+
+    seed: int = option(0, "seed of the random association", at_least=0)
+
+    def associate(self, scenario: Scenario) -> NDArray[np.int64]:
+        """Return a uniformly random association."""
+        return np.random.default_rng(self.seed).integers(scenario.n_servers, size=scenario.n_users)
+
+
+@methods.register
+@dataclass(frozen=True)
+class Gucaa(_AverageAllocation):
+    """GUCAA: greedy user connection with average allocation."""
+
+    name = "gucaa"
+    summary = "users in turn take the server with the fewest users, equal resources"
+
+    def associate(self, scenario: Scenario) -> NDArray[np.int64]:
+        """Return the association by fewest users."""
+        return fewest_users(scenario)
+
+
+@methods.register
+@dataclass(frozen=True)
+class Nearest(_AverageAllocation):
+    """Every user takes the server with the largest channel gain; average allocation."""
+
+    name = "nearest"
+    summary = "largest channel gain, equal resources (not in the paper)"
+
+    def associate(self, scenario: Scenario) -> NDArray[np.int64]:
+        """Return the association by largest gain."""
+        return np.argmax(scenario.channel_gain, axis=1)
+
+
+@methods.register
+@dataclass(frozen=True)
+class Aauco(Method):
+    """AAUCO: AO part 1 at the start point's resources, y by Dinkelbach; then average allocation."""
+
+    name = "aauco"
+    summary = "association and offloading by AO part 1, equal resources"
+
+    association: str = option(
+        "sdr-chordal", "formulation of AO part 1", choices=partial(formulation_names, Subproblem.ASSOCIATION)
+    )
+    delay_rows: str = option("aggregated", "delay rows of AO part 1 (reading of (3j))", choices=DELAY_ROWS)
+    rounding: str = option("hungarian", "from fractional to binary association", choices=ROUNDINGS)
+    association_backend: str = option("auto", "solver of AO part 1", choices=backend_names)
+    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    max_iterations: int = option(50, "most iterations", at_least=1)
+
+    def readings(self) -> dict[str, str]:
+        """Return the readings of the paper that this method makes."""
+        return {"delay_rows": self.delay_rows, "Hungarian": "server columns replicated"}
+
+    def search(self, run: Run) -> str:
+        """Iterate AO part 1 over y."""
+        associate = AssociationStep(run, self.association, self.delay_rows, self.rounding, self.association_backend)
+        pairs = PairResources.equal(run.scenario)
+
+        def step(_: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
+            associated, facts = associate(pairs, ratio)
+            shared = equal_split(run.scenario, associated.server, associated.offload)
+            return with_optimal_offloading(run, shared, ratio), facts
+
+        start = start_allocation(run.scenario)
+        return dinkelbach(run, start, step, epsilon=self.epsilon, max_iterations=self.max_iterations)
+
+
+@methods.register
+@dataclass(frozen=True)
+class Gucro(Method):
+    """GUCRO: greedy user connection, resources by AO part 2, y by Dinkelbach; half of the training each."""
+
+    name = "gucro"
+    summary = "users in turn take the server with the fewest users, resources by AO part 2"
+
+    allocation: str = option("fp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES))
+    allocation_backend: str = option("auto", "solver of AO part 2", choices=backend_names)
+    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    max_iterations: int = option(50, "most outer iterations", at_least=1)
+    inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
+    inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
+
+    def readings(self) -> dict[str, str]:
+        """Return the readings of the paper that this method makes."""
+        return {"chi = 0": "term dropped"}
+
+    def search(self, run: Run) -> str:
+        """Iterate AO part 2 over y."""
+        allocate = ResourceStep(
+            run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations
+        )
+        start = equal_split(run.scenario, fewest_users(run.scenario), _half(run.scenario))
+        return dinkelbach(run, start, allocate, epsilon=self.epsilon, max_iterations=self.max_iterations)

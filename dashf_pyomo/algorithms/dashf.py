@@ -1,0 +1,88 @@
+"""`dashf`: the paper's algorithm, composed of parts that can be exchanged one by one.
+
+Source: Algorithm 1. Dinkelbach outside; inside, AO part 1 (association and offloading: relaxation, rounding,
+offloading program) and AO part 2 (resources: fractional programming).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from formulations import Allocation
+from formulations.association.coefficients import DELAY_ROWS
+from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
+from formulations.formulation import Subproblem
+
+from ..backends import backends
+from .dinkelbach import ACCEPT, dinkelbach
+from .method import Method, methods, option
+from .rounding import ROUNDINGS
+from .run import Run
+from .steps import AssociationStep, ResourceStep, formulation_names
+
+__all__ = ["Dashf", "backend_names"]
+
+
+def backend_names() -> list[str]:
+    """Return ``auto`` and the names of the registered backends."""
+    return ["auto", *backends]
+
+
+@methods.register
+@dataclass(frozen=True)
+class Dashf(Method):
+    """DASHF, Algorithm 1; every field is an exchangeable part or a reading of the paper.
+
+    The SCR of an iterate can fall, because rounding and the resources of idle pairs are not exact; with
+    ``accept=best`` the best iterate is kept, and the trace and the message say so.
+    """
+
+    name = "dashf"
+    summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
+
+    association: str = option(
+        "sdr-chordal", "formulation of AO part 1", choices=partial(formulation_names, Subproblem.ASSOCIATION)
+    )
+    delay_rows: str = option("aggregated", "delay rows of AO part 1 (reading of (3j))", choices=DELAY_ROWS)
+    rounding: str = option("hungarian", "from fractional to binary association", choices=ROUNDINGS)
+    allocation: str = option("fp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES))
+    association_backend: str = option("auto", "solver of AO part 1", choices=backend_names)
+    allocation_backend: str = option("auto", "solver of AO part 2", choices=backend_names)
+    idle_pairs: str = option("hold", "resources of idle pairs after AO part 2", choices=IDLE_PAIRS)
+    accept: str = option("best", "iterate to keep; always is the paper's literal behaviour", choices=ACCEPT)
+    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    max_iterations: int = option(50, "most outer iterations", at_least=1)
+    inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
+    inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
+
+    def readings(self) -> dict[str, str]:
+        """Return the readings of the paper that this method makes."""
+        return {
+            "delay_rows": self.delay_rows,
+            "idle_pairs": self.idle_pairs,
+            "chi = 0": "term dropped",
+            "Hungarian": "server columns replicated",
+        }
+
+    def search(self, run: Run) -> str:
+        """Run Algorithm 1."""
+        scenario = run.scenario
+        start = start_allocation(scenario)
+        associate = AssociationStep(run, self.association, self.delay_rows, self.rounding, self.association_backend)
+        allocate = ResourceStep(
+            run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations
+        )
+        pairs = PairResources.equal(scenario)
+
+        def step(_: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
+            nonlocal pairs
+            associated, facts = associate(pairs, ratio)
+            allocation, more = allocate(associated, ratio)
+            pairs = PairResources.around(scenario, allocation, self.idle_pairs)
+            return allocation, facts | more
+
+        return dinkelbach(
+            run, start, step, epsilon=self.epsilon, max_iterations=self.max_iterations, accept=self.accept
+        )

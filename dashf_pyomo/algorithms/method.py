@@ -1,0 +1,193 @@
+"""What a method is: a frozen dataclass whose fields are its options, and one way to be run.
+
+A method implements `search` alone. `Method.solve` owns what all share: the clock, the incumbent, the
+trace, interruption, and the result that the independent evaluator signs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from formulations import InputError, Scenario
+from formulations.registry import Registry
+
+from ..result import Result
+from .run import Limits, Observer, Run
+
+__all__ = ["Method", "OptionError", "configure", "describe_options", "methods", "option"]
+
+
+class OptionError(InputError):
+    """A method option that is unknown or has a value that it cannot have."""
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+    at_least: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """Declare an option of a method: a dataclass field with its help and its range.
+
+    Parameters
+    ----------
+    default
+        Its default; its type is the annotation's.
+    help
+        One line for listings.
+    choices
+        Allowed texts, or a function that returns them (called when a value is checked).
+    at_least, above
+        Bounds of a number.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": help, "choices": choices, "at_least": at_least, "above": above}
+    )
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """Base of all methods.
+
+    Subclasses are frozen dataclasses; they set `name` and `summary` and implement `search`.
+
+    Raises
+    ------
+    OptionError
+        On construction, if an option has a value that it cannot have.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            _check_option(self.name, item, getattr(self, item.name))
+
+    @abstractmethod
+    def search(self, run: Run) -> str:
+        """Look for allocations, tell `run` of each, and return a line on how it ended."""
+
+    def readings(self) -> dict[str, str]:
+        """Return the readings of the paper that this method makes."""
+        return {}
+
+    def solve(self, scenario: Scenario, limits: Limits | None = None, observer: Observer | None = None) -> Result:
+        """Run the method.
+
+        Parameters
+        ----------
+        scenario
+            The problem.
+        limits
+            Time limit, gap, threads.
+        observer
+            Called with every trace entry as it is made.
+
+        Raises
+        ------
+        BackendError
+            If a backend is missing or fails before any allocation was found.
+        """
+        run = Run(scenario, limits or Limits(), observer)
+        return run.conclude(
+            lambda: self.search(run),
+            method=self.name,
+            options=dataclasses.asdict(self),
+            readings={
+                **(scenario.readings or {}),
+                "ratio": "single",
+                "energy count": "once per user",
+                **self.readings(),
+            },
+        )
+
+
+#: Every method by name.
+methods: Registry[type[Method]] = Registry(
+    "method", packages=("dashf_pyomo.algorithms",), group="dashf_pyomo.methods", name_of=lambda method: method.name
+)
+
+
+def configure(name: str, options: Mapping[str, Any]) -> Method:
+    """Return a method by name with options set; texts are read as the option's type.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    OptionError
+        If an option is unknown or has a value that it cannot have.
+    """
+    method = methods[name]
+    known = {item.name: item for item in dataclasses.fields(method)}
+    hints = typing.get_type_hints(method)
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        if key not in known:
+            expected = f"one of {', '.join(known)}" if known else "none, it has no options"
+            raise OptionError(f"method {name}: unknown option {key!r}; expected {expected}")
+        values[key] = _read_text(name, key, value, hints[key]) if isinstance(value, str) else value
+    return method(**values)
+
+
+def describe_options(method: type[Method]) -> list[dict[str, Any]]:
+    """Return name, default, choices and help of every option of a method, for listings."""
+    return [
+        {
+            "name": item.name,
+            "default": item.default,
+            "choices": None if item.metadata.get("choices") is None else list(_choices(item)),
+            "help": item.metadata.get("help", ""),
+        }
+        for item in dataclasses.fields(method)
+    ]
+
+
+def _read_text(method: str, key: str, text: str, kind: Any) -> Any:
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() in ("true", "yes", "1", "false", "no", "0"):
+            return text.lower() in ("true", "yes", "1")
+        raise OptionError(f"method {method}: {key} = {text!r}; expected true or false")
+    try:
+        return kind(text)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise OptionError(f"method {method}: {key} = {text!r}; expected {expected}") from None
+
+
+def _choices(item: dataclasses.Field[Any]) -> Iterable[str]:
+    choices = item.metadata["choices"]
+    return choices() if callable(choices) else choices
+
+
+def _check_option(method: str, item: dataclasses.Field[Any], value: Any) -> None:
+    where = f"method {method}: {item.name} = {value!r}"
+    if item.metadata.get("choices") is not None:
+        allowed = tuple(_choices(item))
+        if value not in allowed:
+            raise OptionError(f"{where}; expected one of {', '.join(allowed)}")
+        return
+    if isinstance(item.default, bool):
+        if not isinstance(value, bool):
+            raise OptionError(f"{where}; expected true or false")
+        return
+    if isinstance(item.default, (int, float)):
+        whole = isinstance(item.default, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
+            raise OptionError(f"{where}; expected a {'whole' if whole else 'finite'} number")
+        at_least, above = item.metadata.get("at_least"), item.metadata.get("above")
+        if at_least is not None and value < at_least:
+            raise OptionError(f"{where}; expected at least {at_least}")
+        if above is not None and value <= above:
+            raise OptionError(f"{where}; expected more than {above}")

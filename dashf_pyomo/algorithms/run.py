@@ -1,0 +1,180 @@
+"""One run of a method: the clock, the incumbent, the trace and the one observer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
+
+from ..backends import BackendError, BackendLimits
+from ..result import Result, Status
+
+__all__ = ["Limits", "Observer", "OutOfTimeError", "Run"]
+
+#: Sees every trace entry as it is made.
+Observer = Callable[[Mapping[str, Any]], None]
+
+
+class OutOfTimeError(Exception):
+    """The time limit is reached; the incumbent stands."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use.
+
+    Parameters
+    ----------
+    time_limit
+        Wall time, s; None for no limit.
+    gap
+        Relative gap at which a method that proves bounds may stop.
+    threads
+        Threads for solvers; None leaves their defaults.
+
+    Raises
+    ------
+    InputError
+        If a limit is out of range.
+    """
+
+    time_limit: float | None = None
+    gap: float = 1e-3
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise InputError(f"time limit = {self.time_limit!r}; expected a number of seconds above 0")
+        if not 0 <= self.gap < 1:
+            raise InputError(f"gap = {self.gap!r}; expected a number of at least 0 and below 1")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads = {self.threads!r}; expected a whole number of at least 1")
+
+
+class Run:
+    """The state of one run.
+
+    Parameters
+    ----------
+    scenario
+        The problem.
+    limits
+        What the run may use.
+    observer
+        Called with every trace entry.
+    """
+
+    def __init__(self, scenario: Scenario, limits: Limits, observer: Observer | None = None) -> None:
+        self.scenario = scenario
+        self.limits = limits
+        self._observer = observer
+        self._start = time.perf_counter()
+        self._trace: list[dict[str, Any]] = []
+        self._solvers: dict[str, str] = {}
+        self._incumbent: tuple[Allocation, Evaluation] | None = None
+
+    # -- the clock ----------------------------------------------------------------------------
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._start
+
+    def backend_limits(self) -> BackendLimits:
+        """Return what is left for a solver that starts now.
+
+        Raises
+        ------
+        OutOfTimeError
+            If nothing is left.
+        """
+        if self.limits.time_limit is None:
+            return BackendLimits(None, self.limits.threads)
+        remaining = self.limits.time_limit - self.elapsed
+        if remaining <= 0:
+            raise OutOfTimeError
+        return BackendLimits(remaining, self.limits.threads)
+
+    # -- what is found ------------------------------------------------------------------------
+
+    def record(self, allocation: Allocation, *, keep: str = "best", **facts: Any) -> Evaluation:
+        """Judge an allocation, enter it in the trace, and make it the incumbent if it is to be.
+
+        Parameters
+        ----------
+        allocation
+            What was found.
+        keep
+            ``best``: it becomes the incumbent if it is feasible and better; ``always``: if it is feasible.
+        **facts
+            What else the trace entry says.
+        """
+        evaluation = evaluate(self.scenario, allocation)
+        best = None if self._incumbent is None else self._incumbent[1].scr
+        accepted = evaluation.feasible and (best is None or keep == "always" or evaluation.scr > best)
+        if accepted:
+            self._incumbent = (allocation, evaluation)
+            best = evaluation.scr
+        entry = {
+            "iteration": len(self._trace),
+            "time": self.elapsed,
+            "scr": evaluation.scr,
+            "upper_bound": None,
+            "best": best,
+            "accepted": accepted,
+            "delay": evaluation.delay if evaluation.feasible else None,
+            "energy": evaluation.energy if evaluation.feasible else None,
+            **facts,
+        }
+        self._trace.append(entry)
+        if self._observer is not None:
+            self._observer(entry)
+        return evaluation
+
+    def used(self, solver: str, version: str) -> None:
+        """Note the version of a solver that took part."""
+        self._solvers[solver] = version
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def conclude(
+        self, search: Callable[[], str], method: str, options: Mapping[str, Any], readings: Mapping[str, str]
+    ) -> Result:
+        """Run a search to its end, whatever that is, and sign the result.
+
+        Raises
+        ------
+        BackendError
+            If a backend fails before any allocation was found.
+        """
+        status = Status.FEASIBLE
+        try:
+            message = search()
+        except KeyboardInterrupt:
+            status, message = Status.INTERRUPTED, "interrupted; best allocation so far"
+        except OutOfTimeError:
+            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit:g} s; best allocation so far"
+        except BackendError as error:
+            if self._incumbent is None:
+                raise
+            status, message = Status.ERROR, f"{error}; best allocation so far"
+        allocation, evaluation = self._incumbent or (None, None)
+        if allocation is None and status is Status.FEASIBLE:
+            status = Status.UNKNOWN
+        return Result(
+            method=method,
+            options=dict(options),
+            readings=dict(readings),
+            scenario_sha256=self.scenario.sha256,
+            status=status,
+            message=message,
+            allocation=allocation,
+            **Result.claims(evaluation),
+            iterations=max(len(self._trace) - 1, 0),
+            wall_time=self.elapsed,
+            trace=tuple(self._trace),
+            solvers=self._solvers,
+        )

@@ -1,0 +1,274 @@
+"""What a backend is: a solver with its capability, a truthful availability, and one way to be called.
+
+A backend knows no formulation. Formulations say which features they need, backends which they have.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from formulations.formulation import Feature
+from formulations.registry import Registry
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = [
+    "Availability",
+    "Backend",
+    "BackendError",
+    "BackendLimits",
+    "CvxpyBackend",
+    "Outcome",
+    "OutcomeStatus",
+    "backends",
+    "capable_backends",
+]
+
+
+class BackendError(RuntimeError):
+    """A backend that is missing, or a solver that failed; the message says which and why."""
+
+
+class OutcomeStatus(StrEnum):
+    """How a solver run ended."""
+
+    SOLVED = "solved"
+    INACCURATE = "inaccurate"  # a solution beyond the solver's own tolerances
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    TIME_LIMIT = "time_limit"
+    FAILED = "failed"
+
+    @property
+    def has_solution(self) -> bool:
+        """Whether values can be read; they are judged by the evaluator in any case."""
+        return self in (OutcomeStatus.SOLVED, OutcomeStatus.INACCURATE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a solver run ended, what it cost, and what the solver said.
+
+    Parameters
+    ----------
+    status
+        See `OutcomeStatus`.
+    backend
+        Name of the backend.
+    wall_time
+        Seconds of the whole call, compilation included.
+    solver_time
+        Seconds inside the solver as it reports them, or None.
+    message
+        The solver's own words, for failures.
+    """
+
+    status: OutcomeStatus
+    backend: str
+    wall_time: float
+    solver_time: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BackendLimits:
+    """What a solver run may use: seconds of wall time and threads; None leaves the solver's default."""
+
+    time_limit: float | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a solver works here, its version, and the reason if it does not."""
+
+    available: bool
+    version: str = ""
+    reason: str = ""
+
+
+class Backend(Protocol):
+    """One solver."""
+
+    @property
+    def name(self) -> str:
+        """How it is asked for."""
+
+    @property
+    def language(self) -> str:
+        """Modelling language whose models it takes: ``cvxpy``."""
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What it can handle."""
+
+    @property
+    def summary(self) -> str:
+        """One line for listings."""
+
+    def availability(self) -> Availability:
+        """Say whether it works here, proved by solving a tiny model."""
+
+    def solve(self, model: Any, limits: BackendLimits = ...) -> Outcome:
+        """Solve a model in place."""
+
+
+class CvxpyBackend:
+    """A solver that is reached through CVXPY.
+
+    Parameters
+    ----------
+    name
+        How it is asked for; its upper case is CVXPY's name.
+    features
+        What it can handle.
+    summary
+        One line for listings.
+    package
+        Distribution whose version is reported.
+    time_option, thread_option
+        The solver's names for the time limit (s) and the number of threads; None if it has none.
+    options
+        Options of every run.
+    """
+
+    language = "cvxpy"
+
+    def __init__(
+        self,
+        name: str,
+        features: frozenset[Feature],
+        summary: str,
+        package: str,
+        time_option: str,
+        thread_option: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.features = features
+        self.summary = summary
+        self._package = package
+        self._time_option = time_option
+        self._thread_option = thread_option
+        self._options = options or {}
+        self._known: Availability | None = None
+
+    def availability(self) -> Availability:
+        """Solve a tiny model of every kind claimed, once per process, and compare with its known value."""
+        if self._known is None:
+            self._known = self._probe()
+        return self._known
+
+    def _probe(self) -> Availability:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from .probe import tiny_models
+
+        try:
+            found = version(self._package)
+        except PackageNotFoundError:
+            return Availability(False, reason=f"package {self._package} is not installed")
+        for label, problem, expected in tiny_models(self.features):
+            try:
+                outcome = self.solve(problem, BackendLimits(time_limit=10.0))
+            except BackendError as error:
+                return Availability(False, found, f"fails on a tiny {label}: {error}")
+            if not outcome.status.has_solution or not abs(problem.value - expected) <= 1e-3:
+                return Availability(False, found, f"fails on a tiny {label}: {outcome.message or problem.value}")
+        return Availability(True, found)
+
+    def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:  # noqa: B008 (frozen)
+        """Solve a CVXPY problem in place; the values are then in its variables.
+
+        Raises
+        ------
+        BackendError
+            If CVXPY does not find the solver.
+        """
+        import cvxpy as cp
+
+        options = dict(self._options)
+        if limits.time_limit is not None:
+            options[self._time_option] = max(limits.time_limit, 1e-3)
+        if limits.threads is not None and self._thread_option is not None:
+            options[self._thread_option] = limits.threads
+        start = time.perf_counter()
+        message = ""
+        try:
+            with warnings.catch_warnings():
+                # Inaccurate solutions are a status here; n-d expressions are fine with the SciPy backend.
+                warnings.simplefilter("ignore")
+                model.solve(solver=self.name.upper(), enforce_dpp=True, warm_start=True, **options)
+            status = model.status
+        except cp.error.SolverError as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if "not installed" in message:
+                raise BackendError(f"backend {self.name}: {message}") from None
+            status = cp.SOLVER_ERROR
+        wall_time = time.perf_counter() - start
+        outcome = {
+            cp.OPTIMAL: OutcomeStatus.SOLVED,
+            cp.OPTIMAL_INACCURATE: OutcomeStatus.INACCURATE,
+            cp.INFEASIBLE: OutcomeStatus.INFEASIBLE,
+            cp.INFEASIBLE_INACCURATE: OutcomeStatus.INFEASIBLE,
+            cp.UNBOUNDED: OutcomeStatus.UNBOUNDED,
+            cp.UNBOUNDED_INACCURATE: OutcomeStatus.UNBOUNDED,
+            cp.USER_LIMIT: OutcomeStatus.TIME_LIMIT,
+        }.get(status, OutcomeStatus.FAILED)
+        near_limit = limits.time_limit is not None and wall_time >= 0.9 * limits.time_limit
+        if near_limit and outcome in (OutcomeStatus.FAILED, OutcomeStatus.INACCURATE):
+            outcome = OutcomeStatus.TIME_LIMIT
+        stats = model.solver_stats
+        return Outcome(
+            status=outcome,
+            backend=self.name,
+            wall_time=wall_time,
+            solver_time=None if stats is None else stats.solve_time,
+            message=message or ("" if outcome is OutcomeStatus.SOLVED else f"{self.name}: {status}"),
+        )
+
+
+#: Every backend by name.
+backends: Registry[Backend] = Registry(
+    "backend", packages=("dashf_pyomo.backends",), group="dashf_pyomo.backends", name_of=lambda backend: backend.name
+)
+
+
+def capable_backends(language: str, needs: frozenset[Feature], name: str = "auto") -> tuple[Backend, ...]:
+    """Return the backends for a formulation, the preferred one first.
+
+    Parameters
+    ----------
+    language, needs
+        What the formulation is written in, and what it needs.
+    name
+        A backend by name, or ``auto`` for all that are able: those with the fewest features to spare
+        first, so that a linear program goes to a linear solver.
+
+    Raises
+    ------
+    BackendError
+        If the named backend is not able or does not work here, or none is.
+    """
+    needed = ", ".join(sorted(needs))
+    if name != "auto":
+        backend = backends[name]
+        if backend.language != language or not needs <= backend.features:
+            has = ", ".join(sorted(backend.features))
+            raise BackendError(f"backend {name} solves {has} ({backend.language}); the formulation needs {needed}")
+        known = backend.availability()
+        if not known.available:
+            raise BackendError(f"backend {name} does not work here: {known.reason}")
+        return (backend,)
+    able = [backend for backend in backends.values() if backend.language == language and needs <= backend.features]
+    able.sort(key=lambda backend: len(backend.features))
+    working = tuple(backend for backend in able if backend.availability().available)
+    if not working:
+        reasons = "; ".join(f"{backend.name}: {backend.availability().reason}" for backend in able) or "none exists"
+        raise BackendError(f"no working backend for {needed} in {language} ({reasons})")
+    return working
