@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.documents import check_keys, digest, read_document, write_document
 
-__all__ = ["Result", "Status", "relative_gap"]
+__all__ = ["Result", "Status", "is_number", "relative_gap"]
 
 
 class Status(StrEnum):
@@ -95,7 +95,7 @@ class Result:
         return relative_gap(self.scr, self.upper_bound)
 
     @staticmethod
-    def claims(evaluation: Evaluation | None) -> dict[str, float]:
+    def claims(evaluation: Evaluation | None) -> dict[str, Any]:
         """Return the numbers that a result repeats from the evaluator."""
         if evaluation is None:
             return {}
@@ -167,13 +167,13 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
             expected = "text"
         elif key in _OBJECT and not isinstance(value, dict):
             expected = "an object"
-        elif key in _NUMBER_OR_NULL and not (value is None or _is_number(value)):
+        elif key in _NUMBER_OR_NULL and not (value is None or is_number(value)):
             expected = "a finite number or null"
         elif key == "bound_source" and not (value is None or isinstance(value, str)):
             expected = "text or null"
         elif key == "iterations" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             expected = "a whole number of at least 0"
-        elif key == "wall_time" and not (_is_number(value) and value >= 0):
+        elif key == "wall_time" and not (is_number(value) and value >= 0):
             expected = "a number of at least 0"
         elif key == "trace" and not (isinstance(value, list) and all(isinstance(entry, dict) for entry in value)):
             expected = "a list of objects"
@@ -182,7 +182,8 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}: {key} = {shown}; expected {expected}")
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value from JSON is a finite number; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:

@@ -109,11 +109,11 @@ class Allocation:
             ("server_power", scenario.server_power_max),
             ("server_speed", scenario.server_speed_max),
         ):
-            shares = np.maximum(getattr(self, field), 0.0) / budget[self.server]
-            load = np.bincount(self.server, shares, minlength=scenario.n_servers)
+            held = np.maximum(getattr(self, field), 0.0)
+            load = np.bincount(self.server, held, minlength=scenario.n_servers)
             # A hair below one, so that rounding in the sum does not break the budget again.
-            factor = np.where(load > 1.0, (1.0 - 4e-15) / np.maximum(load, 1.0), 1.0)
-            changes[field] = np.maximum(getattr(self, field), 0.0) * factor[self.server]
+            factor = np.where(load > budget, (1.0 - 4e-15) * budget / np.maximum(load, budget), 1.0)
+            changes[field] = held * factor[self.server]
         return replace(self, **changes)
 
 

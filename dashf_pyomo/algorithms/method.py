@@ -140,10 +140,10 @@ def configure(name: str, options: Mapping[str, Any]) -> Method:
 
 
 def describe_options(method: type[Method]) -> list[dict[str, Any]]:
-    """Return name, default, choices and help of every option of a method, for listings."""
+    """Return option, default, choices and help of every option of a method, for listings."""
     return [
         {
-            "name": item.name,
+            "option": item.name,
             "default": item.default,
             "choices": None if item.metadata.get("choices") is None else list(_choices(item)),
             "help": item.metadata.get("help", ""),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from formulations import Allocation, evaluate
 from formulations.association.coefficients import AssociationCoefficients, optimal_offloading
 from formulations.association.pairs import PairResources
@@ -130,10 +132,14 @@ class ResourceStep(_Step):
         ratio
             Dinkelbach's y.
         """
+        if not np.isfinite(evaluate(self._run.scenario, allocation).delay):
+            return allocation, {"allocation_skipped": "infinite delay after AO part 1"}
         value = self._objective(allocation, ratio)
         solver_time = 0.0
         facts: dict[str, Any] = {}
-        for solves in range(1, self._max_iterations + 1):
+        solves = 0
+        while solves < self._max_iterations:
+            solves += 1
             self._model.update(allocation, ratio)
             facts |= self._solve(self._model)
             solver_time += facts["solver_time"] or 0.0

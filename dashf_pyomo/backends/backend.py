@@ -182,7 +182,7 @@ class CvxpyBackend:
                 return Availability(False, found, f"fails on a tiny {label}: {outcome.message or problem.value}")
         return Availability(True, found)
 
-    def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:  # noqa: B008 (frozen)
+    def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:
         """Solve a CVXPY problem in place; the values are then in its variables.
 
         Raises

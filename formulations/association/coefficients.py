@@ -30,8 +30,8 @@ DELAY_ROWS = ("aggregated", "pairwise")
 
 #: Times above this many `time_unit` are cut. The cut keeps (6) finite when a pair has no rate or no speed
 #: (infinite times) and only lowers the objective, so a relaxation stays one; what it lets through is less
-#: than a millionth of an adapter, and the offloading step after rounding uses the true times.
-TIME_CUT = 1e6
+#: than a ten-thousandth of an adapter, and the offloading step after rounding uses the true times.
+TIME_CUT = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,14 +196,9 @@ def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float)
     with np.errstate(divide="ignore", over="ignore"):
         rates = np.abs(slope[movable]) / np.abs(stretch[movable])
     order = np.argsort(-breaks, kind="stable")
-    deadline = float(np.max(preferred))
     paid = np.cumsum(rates[order])
     too_dear = np.flatnonzero(paid > ratio * s.weight_time)
-    if too_dear.size:
-        deadline = min(deadline, float(breaks[order][too_dear[0]]))
-    else:
-        deadline = min(deadline, floor)
-    deadline = max(deadline, floor)
+    deadline = max(floor, float(breaks[order][too_dear[0]])) if too_dear.size else floor
 
     offload = prefers_one.astype(np.float64)
     late = movable & (preferred > deadline)

@@ -9,8 +9,9 @@ which stays finite at phi = 0 and phi = 1 (E0 = 0, where the paper's z is undefi
 units of E0. The surrogate lies above the energy, so solving it again around its own solution climbs (10);
 the limit is a stationary point, not a global optimum.
 
-Scaling, all of it here: resources are shares of their budgets and caps in units of min(1, M/N), rates are
-relative to the reference point, times to its delay, the objective to its score.
+Scaling, all of it here: resources, rates and times are relative to the reference point (where that is near
+zero, to a small share), the objective to `score_scale`. So every coefficient is of order one near the
+solution, whatever the magnitudes of the data.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from ..scenario import Scenario
 __all__ = ["FractionalProgram", "build"]
 
 Array = NDArray[np.float64]
+
+#: Least unit of a share, times min(1, M/N): shares at the reference point may be zero.
+LEAST_UNIT = 1e-2
 
 #: Pairs up to which the association is a parameter, so that one compilation serves every association.
 #: Beyond, a parameter for each pair costs more memory than compiling again for a new association.
@@ -55,25 +59,27 @@ class FractionalProgram:
         self._scenario = scenario
         self._members: NDArray[np.int64] | None = None  # association that is compiled in
         self._reference: Allocation | None = None
-        n = scenario.n_users
-        self._share_unit = min(1.0, scenario.n_servers / n)
+        n, m = scenario.n_users, scenario.n_servers
         self._p = {
             name: cp.Parameter(n, nonneg=True, name=name)
             for name in (
+                *("bandwidth_unit", "power_unit", "speed_unit"),
+                *("user_power_cap", "user_speed_cap"),
                 *("local_time", "uplink_time", "server_time", "downlink_time"),
                 *("local_energy", "uplink_energy", "uplink_power", "server_energy", "downlink_energy"),
                 "downlink_power",
                 *("up_gain", "up_self", "up_cross", "up_scale", "down_gain", "down_self", "down_cross", "down_scale"),
             )
         }
+        self._unit = {name: np.ones(n) for name in ("bandwidth", "power", "speed", "user_power", "user_speed")}
         self._time_price = cp.Parameter(nonneg=True, name="time_price")
-        self._score_price = cp.Parameter(nonneg=True, name="score_price")
-        self._share = {name: cp.Variable(n, nonneg=True, name=name) for name in ("bandwidth", "power", "speed")}
-        self._user_power = cp.Variable(n, nonneg=True, name="user_power")
-        self._user_speed = cp.Variable(n, nonneg=True, name="user_speed")
-        self._membership: cp.Parameter | None = None
-        if n * scenario.n_servers <= PARAMETRIC_PAIRS:
-            self._membership = cp.Parameter((n, scenario.n_servers), nonneg=True, name="membership")
+        self._variable = {name: cp.Variable(n, nonneg=True, name=name) for name in self._unit}
+        self._membership: dict[str, cp.Parameter] | None = None
+        if n * m <= PARAMETRIC_PAIRS:
+            self._membership = {
+                name: cp.Parameter((n, m), nonneg=True, name=f"{name}_membership")
+                for name in ("bandwidth", "power", "speed")
+            }
             self.problem = self._compose(None)
 
     def update(self, reference: Allocation, ratio: float) -> None:
@@ -97,78 +103,80 @@ class FractionalProgram:
         if not np.isfinite(e.delay):
             raise ValueError("the reference allocation has an infinite delay")
         self._reference = a
+        own, rest = a.offload, 1.0 - a.offload
+        self._unit = unit = self._units(a)
+        members = m[:, None] == np.arange(s.n_servers)
         if self._membership is not None:
-            self._membership.value = (m[:, None] == np.arange(s.n_servers)).astype(np.float64)
+            for name, parameter in self._membership.items():
+                parameter.value = members * unit[name][:, None]
         elif self._members is None or not np.array_equal(self._members, m):
             self._members = m
             self.problem = self._compose(m)
 
-        own, rest = a.offload, 1.0 - a.offload
-        time_unit = e.delay
-        unit = e.score if e.score > 0 else s.score_scale
-        energy_price = ratio * s.weight_energy / unit
-        p = {name: parameter for name, parameter in self._p.items()}
-        self._time_price.value = ratio * s.weight_time * time_unit / unit
-        self._score_price.value = s.score_scale / unit
+        p = self._p
+        for name in ("bandwidth", "power", "speed"):
+            p[f"{name}_unit"].value = unit[name]
+        for name in ("user_power", "user_speed"):
+            p[f"{name}_cap"].value = 1.0 / unit[name]
+        price = ratio / s.score_scale
+        energy_price = price * s.weight_energy
+        self._time_price.value = price * s.weight_time * e.delay
 
-        p["local_time"].value = (
-            physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, s.user_speed_max) / time_unit
-        )
+        user_speed = unit["user_speed"] * s.user_speed_max
+        server_speed = unit["speed"] * s.server_speed_max[m]
+        p["local_time"].value = physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, user_speed) / e.delay
         p["server_time"].value = (
-            physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], s.server_speed_max[m])
-            / time_unit
-            / self._share_unit
+            physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], server_speed) / e.delay
         )
         p["local_energy"].value = energy_price * physics.training_energy(
-            s.user_capacitance, s.flops, s.user_epochs, own, s.user_speed_max
+            s.user_capacitance, s.flops, s.user_epochs, own, user_speed
         )
-        p["server_energy"].value = (
-            energy_price
-            * physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], rest, s.server_speed_max[m])
-            * self._share_unit**2
-        )
-        gain = s.channel_gain[np.arange(s.n_users), m]
-        self._set_link(
-            "up",
-            "uplink",
-            own,
-            e.time_uplink,
-            energy_price * e.energy_uplink,
-            a.user_power,
-            s.user_power_max,
-            1.0,
-            gain,
-            time_unit,
+        p["server_energy"].value = energy_price * physics.training_energy(
+            s.server_capacitance[m], s.flops, s.server_epochs[m], rest, server_speed
         )
         self._set_link(
-            "down", "downlink", rest, e.time_downlink, energy_price * e.energy_downlink,
-            a.server_power, s.server_power_max[m], self._share_unit, gain, time_unit,
+            "up", "uplink", own > 0, e.time_uplink / e.delay, energy_price * e.energy_uplink,
+            a.user_power, unit["user_power"] * s.user_power_max,
+        )  # fmt: skip
+        self._set_link(
+            "down", "downlink", rest > 0, e.time_downlink / e.delay, energy_price * e.energy_downlink,
+            a.server_power, unit["power"] * s.server_power_max[m],
         )  # fmt: skip
 
+    def _units(self, a: Allocation) -> dict[str, Array]:
+        """Return the unit of each variable as a share of its budget or cap: the reference's, but not zero."""
+        s, m = self._scenario, a.server
+        least = LEAST_UNIT * min(1.0, s.n_servers / s.n_users)
+        return {
+            "bandwidth": np.maximum(a.bandwidth / s.bandwidth_max[m], least),
+            "power": np.maximum(a.server_power / s.server_power_max[m], least),
+            "speed": np.maximum(a.server_speed / s.server_speed_max[m], least),
+            "user_power": np.maximum(a.user_power / s.user_power_max, LEAST_UNIT),
+            "user_speed": np.maximum(a.user_speed / s.user_speed_max, LEAST_UNIT),
+        }
+
     def _set_link(
-        self, way: str, link: str, share: Array, time: Array, energy: Array, power: Array,
-        full_power: Array, power_unit: float, gain: Array, time_unit: float,
-    ) -> None:  # fmt: skip
+        self, way: str, link: str, used: NDArray[np.bool_], time: Array, energy: Array, power: Array, power_unit: Array
+    ) -> None:
         """Set what one direction of transmission needs: rates relative to the reference's."""
-        s, a, unit = self._scenario, self._reference, self._share_unit
+        s, a = self._scenario, self._reference
         assert a is not None
-        budget = s.bandwidth_max[a.server]
-        used = share > 0
+        gain = s.channel_gain[np.arange(s.n_users), a.server]
+        bandwidth_unit = self._unit["bandwidth"] * s.bandwidth_max[a.server]
         rate = np.where(
             used,
             physics.rate(a.bandwidth, power, gain, s.noise_psd),
-            physics.rate(budget * unit, full_power * power_unit, gain, s.noise_psd),
+            physics.rate(bandwidth_unit, power_unit, gain, s.noise_psd),
         )
         p = self._p
-        p[f"{link}_time"].value = time / time_unit
+        p[f"{link}_time"].value = time
         p[f"{link}_energy"].value = energy / 2.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            p[f"{link}_power"].value = np.where(used, energy / 2.0 * (full_power * power_unit / power) ** 2, 0.0)
-        # rate/rate0 = k b ln(1 + c p/b) with b, p in shares; b ln(c') - rel_entr(b, b/c' + c/c' p) is the
-        # same with arguments of like size, c' = max(1, c).
-        snr = gain * full_power * power_unit / (s.noise_psd * budget * unit)
+        p[f"{link}_power"].value = np.where(used, energy / 2.0 * (power_unit / np.where(used, power, 1.0)) ** 2, 0.0)
+        # rate/rate0 = k b ln(1 + c p/b) with b, p in their units; b ln(c') - rel_entr(b, b/c' + c/c' p) is
+        # the same with arguments of like size, c' = max(1, c).
+        snr = gain * power_unit / (s.noise_psd * bandwidth_unit)
         large = np.maximum(snr, 1.0)
-        scale = budget * unit / (np.log(2.0) * rate)
+        scale = bandwidth_unit / (np.log(2.0) * rate)
         p[f"{way}_gain"].value = scale * np.log(large)
         p[f"{way}_scale"].value = scale
         p[f"{way}_self"].value = scale / large
@@ -177,9 +185,10 @@ class FractionalProgram:
     def _compose(self, server: NDArray[np.int64] | None) -> cp.Problem:
         """Declare (12), for any association by parameters or for a given one."""
         n, m = self._scenario.n_users, self._scenario.n_servers
-        p, unit = self._p, self._share_unit
-        beta, power, speed = (self._share[name] for name in ("bandwidth", "power", "speed"))
-        user_power, user_speed = self._user_power, self._user_speed
+        p = self._p
+        share = {name: self._variable[name] for name in ("bandwidth", "power", "speed")}
+        beta, power, speed = share.values()
+        user_power, user_speed = self._variable["user_power"], self._variable["user_speed"]
         delay = cp.Variable(nonneg=True, name="delay")
         slow_up = cp.Variable(n, nonneg=True, name="inverse_uplink_rate")
         slow_down = cp.Variable(n, nonneg=True, name="inverse_downlink_rate")
@@ -192,7 +201,8 @@ class FractionalProgram:
                 cp.multiply(p[f"{way}_self"], beta) + cp.multiply(p[f"{way}_cross"], sender_power),
             )
 
-        value = self._score_price * cp.sum(cp.log1p(self._scenario.score_norm * unit * (beta + power + speed)))
+        shares = sum(cp.multiply(p[f"{name}_unit"], variable) for name, variable in share.items())
+        value = cp.sum(cp.log1p(self._scenario.score_norm * shares))
         energy = cp.sum(
             cp.multiply(p["local_energy"], cp.square(user_speed))
             + cp.multiply(p["uplink_power"], cp.square(user_power))
@@ -202,8 +212,8 @@ class FractionalProgram:
             + cp.multiply(p["downlink_energy"], cp.square(slow_down))
         )
         constraints = [
-            user_power <= 1,
-            user_speed <= 1,
+            user_power <= p["user_power_cap"],
+            user_speed <= p["user_speed_cap"],
             cp.inv_pos(relative_rate("up", user_power)) <= slow_up,
             cp.inv_pos(relative_rate("down", power)) <= slow_down,
             cp.inv_pos(user_speed) <= slow_user,
@@ -215,34 +225,34 @@ class FractionalProgram:
             <= delay,
         ]
         if server is None:
-            columns = np.ones((1, m))
-            constraints += [
-                cp.sum(cp.multiply(self._membership, cp.reshape(share, (n, 1), order="C") @ columns), axis=0)
-                <= 1.0 / unit
-                for share in (beta, power, speed)
-            ]
+            assert self._membership is not None
+            for name, variable in share.items():
+                spread = cp.reshape(variable, (n, 1), order="C") @ np.ones((1, m))
+                constraints.append(cp.sum(cp.multiply(self._membership[name], spread), axis=0) <= 1)
         else:
             members = np.equal.outer(np.arange(m), server).astype(np.float64)
-            constraints += [members @ share <= 1.0 / unit for share in (beta, power, speed)]
+            for name, variable in share.items():
+                constraints.append(members @ cp.multiply(p[f"{name}_unit"], variable) <= 1)
         return cp.Problem(cp.Minimize(self._time_price * delay + energy - value), constraints)
 
     def solution(self) -> Allocation:
         """Read the resources after the problem was solved, cut back into budgets and caps."""
-        s, a, unit = self._scenario, self._reference, self._share_unit
+        s, a = self._scenario, self._reference
         if a is None:
             raise RuntimeError("update() was never called")
         m = a.server
-
-        def read(variable: cp.Variable) -> Array:
-            return np.maximum(np.asarray(variable.value, dtype=np.float64), 0.0)
-
+        share = {
+            name: np.maximum(np.asarray(variable.value, dtype=np.float64), 0.0) * self._unit[name]
+            for name, variable in self._variable.items()
+        }
+        trains = a.offload > 0  # the others need no power or speed of their own; they keep their caps
         return replace(
             a,
-            bandwidth=read(self._share["bandwidth"]) * unit * s.bandwidth_max[m],
-            server_power=read(self._share["power"]) * unit * s.server_power_max[m],
-            server_speed=read(self._share["speed"]) * unit * s.server_speed_max[m],
-            user_power=np.where(a.offload > 0, read(self._user_power) * s.user_power_max, s.user_power_max),
-            user_speed=np.where(a.offload > 0, read(self._user_speed) * s.user_speed_max, s.user_speed_max),
+            bandwidth=share["bandwidth"] * s.bandwidth_max[m],
+            server_power=share["power"] * s.server_power_max[m],
+            server_speed=share["speed"] * s.server_speed_max[m],
+            user_power=np.where(trains, share["user_power"], 1.0) * s.user_power_max,
+            user_speed=np.where(trains, share["user_speed"], 1.0) * s.user_speed_max,
         ).within_budgets(s)
 
 

@@ -1,0 +1,173 @@
+"""Independent re-evaluation of a result file: every claim that can be verified is, none is taken on trust."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
+from formulations.documents import InputError, digest
+
+from .result import Result, Status, is_number, relative_gap
+
+__all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
+
+#: How far a claimed number may be from the evaluator's, relative: other machines round the last bits of
+#: logarithms differently, nothing else.
+CLAIM_TOLERANCE = 1e-9
+
+_NEEDS_ALLOCATION = {Status.CERTIFIED, Status.FEASIBLE}
+_NO_ALLOCATION = {Status.INFEASIBLE, Status.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim: what it is about, whether it holds, and what was found."""
+
+    claim: str
+    holds: bool
+    detail: str
+
+
+def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result") -> list[Finding]:
+    """Verify the claims of a result document against a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The scenario that the result is said to be for.
+    document
+        The result as read from JSON.
+    where
+        Starts the message of an error.
+
+    Returns
+    -------
+    list of Finding
+        In the order digest, scenario, allocation and its numbers, bound, status, trace. The claims hold
+        if all findings do.
+
+    Raises
+    ------
+    InputError
+        If the document does not have the form of a result at all.
+    """
+    result = Result.from_dict(document, where)
+    return list(_findings(scenario, document, result))
+
+
+def _findings(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
+    computed = digest(dict(document))
+    yield Finding("digest", computed == document["digest"], f"{computed[:16]}... computed")
+    same = result.matches(scenario)
+    yield Finding("scenario", same, f"{scenario.sha256[:16]}... is the scenario's hash")
+    yield from _evaluation(scenario, document, result)
+    yield from _bound(document, result)
+    yield from _status(result)
+    yield from _readings(scenario, result)
+    yield from _trace(result)
+
+
+def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
+    names = ("scr", "score", "delay", "energy", "max_violation")
+    if result.allocation is None:
+        claimed = [name for name in names if document[name] is not None]
+        yield Finding("allocation", not claimed, f"none, but {', '.join(claimed)} claimed" if claimed else "none")
+        return
+    try:
+        evaluation = evaluate(scenario, result.allocation)
+    except InputError as error:
+        yield Finding("allocation", False, str(error))
+        return
+    worst = f", worst: {evaluation.violations[0]}" if evaluation.violations else ""
+    yield Finding(
+        "feasible",
+        evaluation.feasible,
+        f"max violation {evaluation.max_violation:.1e} against {FEASIBILITY_TOLERANCE:.0e}{worst}",
+    )
+    for name in names:
+        found, claimed = getattr(evaluation, name), document[name]
+        # Violations are relative numbers already.
+        scale = 1.0 if name == "max_violation" else abs(found)
+        holds = claimed is not None and math.isfinite(found) and abs(claimed - found) <= CLAIM_TOLERANCE * scale
+        yield Finding(
+            name, holds, f"{found:.9g} evaluated, {'nothing' if claimed is None else f'{claimed:.9g}'} claimed"
+        )
+
+
+def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
+    claimed = document["gap"]
+    expected = relative_gap(result.scr, result.upper_bound)
+    if expected is None or claimed is None or isinstance(claimed, bool) or not isinstance(claimed, (int, float)):
+        holds = claimed is None and expected is None
+    else:
+        holds = abs(claimed - expected) <= CLAIM_TOLERANCE
+    yield Finding("gap", holds, f"{expected!r} computed, {claimed!r} claimed")
+    if result.upper_bound is None:
+        yield Finding("upper bound", result.bound_source is None, "none claimed")
+        return
+    below = result.scr is not None and result.upper_bound < result.scr * (1 - CLAIM_TOLERANCE)
+    detail = "lies below the SCR of the allocation" if below else "cannot be verified without a certificate"
+    yield Finding("upper bound", False, f"{result.upper_bound:.9g} by {result.bound_source!r} {detail}")
+
+
+def _status(result: Result) -> Iterator[Finding]:
+    has = result.allocation is not None
+    holds, detail = True, f"{result.status} {'with' if has else 'without'} an allocation"
+    if (result.status in _NEEDS_ALLOCATION and not has) or (result.status in _NO_ALLOCATION and has):
+        holds = False
+    elif result.status is Status.CERTIFIED and result.gap is None:
+        holds, detail = False, "certified without a bound"
+    elif result.status is Status.INFEASIBLE:
+        # Any association with equal shares and phi = 0.5 is feasible when every datum is positive.
+        holds, detail = False, "infeasible, but a scenario without extra constraints never is"
+    yield Finding("status", holds, detail)
+
+
+def _readings(scenario: Scenario, result: Result) -> Iterator[Finding]:
+    wrong = [key for key, value in (scenario.readings or {}).items() if result.readings.get(key) != value]
+    yield Finding("readings", not wrong, f"not the scenario's: {', '.join(wrong)}" if wrong else "the scenario's")
+
+
+def _trace(result: Result) -> Iterator[Finding]:
+    # The trace cannot be evaluated again, but it must not contradict the result or itself.
+    wrong = _contradiction(result)
+    yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent")
+
+
+def _contradiction(result: Result) -> str:
+    """Return what is wrong with the trace, or an empty text."""
+    if result.iterations != max(len(result.trace) - 1, 0):
+        return f"{len(result.trace)} entries for {result.iterations} iterations"
+    before, incumbent = 0.0, None
+    for number, entry in enumerate(result.trace):
+        time, scr, best = (entry.get(key) for key in ("time", "scr", "best"))
+        if entry.get("iteration") != number:
+            return f"entry {number} says iteration {entry.get('iteration')!r}"
+        if not (is_number(time) and is_number(scr) and isinstance(entry.get("accepted"), bool)):
+            return f"entry {number} lacks time, scr or accepted"
+        if time < before:
+            return f"the time of entry {number} goes back"
+        before = time
+        if not entry["accepted"] and (incumbent is None or scr > incumbent):
+            return f"entry {number} has the best SCR and is not accepted"
+        if entry["accepted"]:
+            incumbent = scr
+        if best != incumbent:
+            return f"entry {number} says best {best!r}, the entries say {incumbent!r}"
+        bound = entry.get("upper_bound")
+        if bound is not None and not (is_number(bound) and bound >= scr * (1 - CLAIM_TOLERANCE)):
+            return f"entry {number} has an upper bound {bound!r} below its SCR"
+    if before > result.wall_time:
+        return "it is longer than the wall time"
+    if result.trace and (result.scr is None) != (incumbent is None):
+        return "it and the result differ on whether there is an allocation"
+    if (
+        incumbent is not None
+        and result.scr is not None
+        and abs(incumbent - result.scr) > CLAIM_TOLERANCE * abs(result.scr)
+    ):
+        return f"it ends with SCR {incumbent:.9g}, the result says {result.scr:.9g}"
+    return ""

@@ -1,0 +1,5 @@
+"""Command line ``dashf``: parse, call, print."""
+
+from .main import main
+
+__all__ = ["main"]

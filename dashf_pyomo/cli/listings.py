@@ -1,0 +1,128 @@
+"""``dashf methods``, ``dashf formulations``, ``dashf backends``: what is there, what it needs, what works here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from formulations.documents import canonical
+from formulations.registry import Registry
+
+__all__ = ["add_to"]
+
+Row = dict[str, Any]
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the three commands to the parser."""
+    for name, help_text, collect in (
+        ("methods", "list the methods; with a name, its options", _methods),
+        ("formulations", "list the formulations and which backends solve them", _formulations),
+        ("backends", "list the solvers, what each can do, and whether it works here", _backends),
+    ):
+        parser = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        if name == "methods":
+            parser.add_argument("method", nargs="?", metavar="NAME", help="the method whose options to list")
+        parser.add_argument("--json", action="store_true", help="print the list as JSON")
+        parser.set_defaults(run=_lister(name, collect))
+
+
+def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -> Callable[[argparse.Namespace], int]:
+    def run(parsed: argparse.Namespace) -> int:
+        registry, rows = collect()
+        chosen = getattr(parsed, "method", None)
+        if chosen is not None:
+            rows = [row for row in rows if row["method"] == registry[chosen].name]
+        if parsed.json:
+            broken = [{"name": item.name, "reason": item.reason} for item in registry.broken]
+            print(canonical({"format": f"dashf-{name}", "version": 1, name: rows, "broken": broken}))
+            return 0
+        if chosen is not None:
+            print(f"{chosen}: {rows[0]['what it is']}")
+            _print(rows[0]["options"] or [{"option": "none"}])
+        else:
+            # What does not fit the width of a terminal is in --json.
+            hidden = ("options", "language", "source", "subproblem")
+            _print([{key: value for key, value in row.items() if key not in hidden} for row in rows])
+        for item in registry.broken:
+            print(f"skipped extension {item.name}: {item.reason}")
+        return 0
+
+    return run
+
+
+def _print(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for column in rows[0]:
+        # Names stay whole; prose wraps.
+        table.add_column(column, no_wrap=column in ("method", "formulation", "backend", "option", "kind"))
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(str(item) for item in value) or "none"
+    return str(value)
+
+
+def _methods() -> tuple[Registry[Any], list[Row]]:
+    from ..algorithms import describe_options, methods
+
+    return methods, [
+        {"method": name, "what it is": method.summary, "options": describe_options(method)}
+        for name, method in methods.items()
+    ]
+
+
+def _formulations() -> tuple[Registry[Any], list[Row]]:
+    from formulations.formulation import formulations
+
+    from ..backends import backends
+
+    return formulations, [
+        {
+            "formulation": f"{entry.subproblem}/{entry.name}",
+            "subproblem": str(entry.subproblem),
+            "kind": str(entry.kind),
+            "language": entry.language,
+            "needs": sorted(str(feature) for feature in entry.needs),
+            "source": entry.source,
+            "what it is": entry.summary,
+            "solved by": [
+                backend.name
+                for backend in backends.values()
+                if backend.language == entry.language and entry.needs <= backend.features
+            ],
+        }
+        for entry in formulations.values()
+    ]
+
+
+def _backends() -> tuple[Registry[Any], list[Row]]:
+    from ..backends import backends
+
+    rows = []
+    for backend in backends.values():
+        known = backend.availability()
+        rows.append(
+            {
+                "backend": backend.name,
+                "works here": known.available,
+                "version": known.version,
+                "solves": sorted(str(feature) for feature in backend.features),
+                "what it is": backend.summary,
+                "reason": known.reason,
+            }
+        )
+    return backends, rows

@@ -1,0 +1,70 @@
+"""The parser, and what every command shares: exit codes, errors in one line, no tracebacks.
+
+Exit codes: 0 an allocation is returned or a check passed; 1 a check failed, infeasible or unknown; 2 bad usage
+or input; 3 a missing or failing backend; 130 interrupted, with the incumbent saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from formulations.documents import InputError
+
+__all__ = ["main"]
+
+EXIT_FAILED, EXIT_USAGE, EXIT_BACKEND, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse prints the usage first; one clear line is the contract.
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _build_parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        return _complain(str(error), EXIT_USAGE)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `dashf ... | head` does; keep the interpreter from saying so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        from ..backends import BackendError
+
+        if isinstance(error, BackendError):
+            return _complain(str(error), EXIT_BACKEND)
+        raise
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"dashf: {' '.join(message.splitlines())}", file=sys.stderr)
+    return code
+
+
+def _build_parser() -> _Parser:
+    from .. import __version__
+    from . import check, listings, scenario, solve
+
+    parser = _Parser(
+        prog="dashf",
+        description="User association and resource allocation for mobile edge computing: "
+        "DASHF, its baselines and better methods on the same scenarios, judged by one evaluator.",
+    )
+    parser.add_argument("--version", action="version", version=f"dashf-pyomo {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (scenario, solve, check, listings):
+        module.add_to(commands)
+    return parser

@@ -1,0 +1,48 @@
+"""A live line on standard error where it is a terminal; silence elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """An observer that shows the latest trace entry.
+
+    Parameters
+    ----------
+    label
+        What is running.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._status: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status(f"{self._label} starts", spinner="dots")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Show an entry."""
+        if self._status is None:
+            return
+        best = "none yet" if entry.get("best") is None else f"{entry['best']:.6g}"
+        text = f"{self._label}  iteration {entry['iteration']}  best SCR {best}  {entry['time']:.1f} s"
+        if entry.get("upper_bound") is not None:
+            text += f"  bound {entry['upper_bound']:.6g}"
+        self._status.update(text)

@@ -1,0 +1,152 @@
+"""``dashf solve``: run one method on one scenario."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from formulations import InputError, Scenario
+from formulations.documents import canonical
+
+from ..result import Result, Status
+from .scenario import add_draw_arguments, draw, split_pair
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "solve",
+        help="solve a scenario by a method",
+        description="Solve a scenario from a file, or one drawn with --users, --servers and --seed, and judge the "
+        "allocation by the independent evaluator.",
+    )
+    parser.add_argument("scenario", nargs="?", metavar="SCENARIO.json", help="the scenario; without it, one is drawn")
+    add_draw_arguments(parser)
+    parser.add_argument("--method", default="dashf", metavar="NAME", help="see `dashf methods` (default dashf)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the method, see `dashf methods`; may be repeated",
+    )
+    parser.add_argument("--time-limit", type=float, metavar="S", help="wall time in seconds; keeps the best so far")
+    parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
+    parser.add_argument("--threads", type=int, metavar="K", help="threads for solvers")
+    parser.add_argument("--plot", metavar="FILE", help="draw association, shares and convergence (png, pdf, svg)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from ..algorithms import Limits, configure
+    from .progress import Progress
+
+    scenario = load(parsed)
+    method = configure(parsed.method, _options(parsed.option))
+    limits = Limits(parsed.time_limit, parsed.gap, parsed.threads)
+    for place in (parsed.output, parsed.plot):
+        _check_place(place)
+    with Progress(parsed.method) as progress:
+        result = method.solve(scenario, limits, progress)
+    # The result first: a picture that fails must not cost it.
+    if parsed.output:
+        result.write(parsed.output)
+    if parsed.json:
+        print(canonical(result.to_dict()))
+    else:
+        _print(scenario, result, parsed.output)
+    if parsed.plot:
+        from ..pictures import draw_result
+
+        draw_result(scenario, result, parsed.plot)
+        if not parsed.json:
+            print(f"picture: {parsed.plot}")
+    return exit_code(result)
+
+
+def load(parsed: argparse.Namespace) -> Scenario:
+    """Return the scenario of the file, or the drawn one where there is no file.
+
+    Raises
+    ------
+    InputError
+        If both or a broken one are given.
+    """
+    if parsed.scenario is None:
+        return draw(parsed)
+    asked = [name for name in ("users", "servers", "seed", "preset") if getattr(parsed, name) is not None]
+    asked += [name for name in ("reading", "set") if getattr(parsed, name)]
+    if asked:
+        raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
+    return Scenario.read(parsed.scenario)
+
+
+def exit_code(result: Result) -> int:
+    """Return the exit code that a result stands for."""
+    if result.status is Status.INTERRUPTED:
+        return 130
+    if result.status is Status.ERROR:
+        return 3
+    return 0 if result.allocation is not None else 1
+
+
+def _options(texts: list[str]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for text in texts:
+        key, value = split_pair(text, "--option")
+        if key in options:
+            raise InputError(f"--option {key} is given twice; expected once")
+        options[key] = value
+    return options
+
+
+def _check_place(place: str | None) -> None:
+    """Find out before the work starts, not after, that its result cannot be written."""
+    if place is None:
+        return
+    folder = os.path.dirname(place) or "."
+    if os.path.isdir(place):
+        raise InputError(f"{place}: is a folder; expected a file to write")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
+
+
+def _print(scenario: Scenario, result: Result, output: str | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(
+        show_header=False, title=f"{result.method} on {scenario.name or 'the scenario'}", title_justify="left"
+    )
+    for name, value in (
+        ("SCR", number(result.scr)),
+        ("upper bound", number(result.upper_bound)),
+        ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
+        ("score", number(result.score)),
+        ("delay (s)", number(result.delay)),
+        ("energy (J)", number(result.energy)),
+        ("iterations", str(result.iterations)),
+        ("time (s)", f"{result.wall_time:.3f}"),
+        ("status", str(result.status)),
+        ("ended", result.message),
+    ):
+        table.add_row(name, Text(value))
+    console.print(table)
+    if result.upper_bound is None and result.allocation is not None:
+        console.print(
+            "No upper bound: how far this is from the optimum, the method cannot say.", highlight=False, soft_wrap=True
+        )
+    if output:
+        console.print(f"result: {output}", highlight=False, soft_wrap=True)
+
+
+def number(value: float | None) -> str:
+    """Return a number as tables show it."""
+    return "none" if value is None else f"{value:.6g}"
