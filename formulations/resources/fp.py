@@ -1,7 +1,7 @@
 """`fp`: the paper's fractional-programming step of AO part 2, a convex surrogate around a reference point.
 
 Source: (10) to (12). Each transmission energy chi/r is replaced by chi^2 z + 1/(4 r^2 z), which touches it
-at z = 1/(2 chi r). With E0 = chi0/r0, the energy at the reference point, that is
+at z = 1/(2 chi r). With E0 = chi0/r0, the energy at the reference point, that is::
 
     E0/2 [ (p/p0)^2 + (r0/r)^2 ],
 
