@@ -1,4 +1,4 @@
-"""How fast is DASHF, and how fast do the package and its command line start?
+"""Measure how fast DASHF is, and how fast the package and its command line start.
 
 Solver time is that of ``solve`` in a warm process (imports done, nothing else cached); the model is compiled
 within it. Start-up is a whole process, median of five after one warm-up. Run: ``python benchmarks/speed.py``.

@@ -23,7 +23,7 @@ class _Clarabel(CvxpyBackend):
         """Solve a CVXPY problem in place, unless its semidefinite cones would exhaust the memory."""
         needed = _hessian_bytes(model)
         if needed > MEMORY_LIMIT:
-            message = f"clarabel: its semidefinite cones would take {needed / 1e9:.1f} GB, more than {MEMORY_LIMIT / 1e9:g}"
+            message = f"clarabel: semidefinite cones of {needed / 1e9:.1f} GB, more than {MEMORY_LIMIT / 1e9:g} GB"
             return Outcome(OutcomeStatus.FAILED, self.name, 0.0, None, message)
         return super().solve(model, limits)
 

@@ -1,4 +1,6 @@
-"""Coefficients of AO part 1, (6): what each pair costs and how long it takes, scaled to order one::
+"""Coefficients of AO part 1: what each pair costs and how long it takes, scaled to order one.
+
+Source: (6)::
 
     min  y omega_t T + sum_n A_n phi_n + sum_nm (B_nm x_nm + G_nm x_nm phi_n)
     s.t. T >= l_n phi_n + sum_m [ srv_nm x_nm + (up_nm - srv_nm) x_nm phi_n ]      srv = s + tau_down
