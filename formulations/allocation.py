@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import physics
+from .arrays import indexed, read_numbers, require_finite, shown
 from .documents import InputError, check_keys
 from .scenario import Scenario
 
@@ -100,7 +101,13 @@ class Allocation:
 
         Negative shares become zero, users are cut at their caps, and the users of an overfilled server
         are scaled back in proportion. What fits already is returned unchanged.
+
+        Raises
+        ------
+        AllocationError
+            If the allocation is not one for this scenario.
         """
+        _check_fits(scenario, self)
         changes: dict[str, Any] = {"offload": np.clip(self.offload, 0.0, 1.0)}
         for field, cap in (("user_power", scenario.user_power_max), ("user_speed", scenario.user_speed_max)):
             changes[field] = np.clip(getattr(self, field), 0.0, cap)
@@ -197,6 +204,7 @@ class Evaluation:
         return self.max_violation <= FEASIBILITY_TOLERANCE
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
 def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     """Judge an allocation: SCR, score, delay, energy with their parts, and every violation.
 
@@ -205,12 +213,11 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     AllocationError
         If the allocation is for another number of users or names a server that does not exist.
     """
-    s, a = scenario, allocation
-    if a.n_users != s.n_users:
-        raise AllocationError(f"allocation is for {a.n_users} users; expected {s.n_users}")
-    if np.any(a.server >= s.n_servers):
-        user = int(np.argmax(a.server >= s.n_servers))
-        raise AllocationError(f"server[{user}] = {a.server[user]}; expected 0 to {s.n_servers - 1}")
+    s = scenario
+    _check_fits(s, allocation)
+    # The physics sees what is possible: a share that is a hair out of its range is a violation, noted below, and
+    # must not buy negative times or energies.
+    a = _possible(allocation)
 
     m = a.server
     gain = s.channel_gain[np.arange(s.n_users), m]
@@ -238,6 +245,9 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     delay = float(np.max(time_local + time_uplink + time_server + time_downlink))
     energy = float(np.sum(energy_local + energy_uplink + energy_server + energy_downlink))
     total_score = float(np.sum(user_score))
+    totals = {"(3j) finite delay": delay, "(1) finite score": total_score}
+    if np.isfinite(delay):  # an infinite delay comes with an infinite energy
+        totals["(2) finite energy"] = energy
     cost = float(physics.service_cost(delay, energy, s.weight_time, s.weight_energy))
     return Evaluation(
         scr=physics.service_cost_ratio(total_score, cost),
@@ -253,11 +263,29 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
         energy_uplink=energy_uplink,
         energy_server=energy_server,
         energy_downlink=energy_downlink,
-        violations=tuple(_violations(s, a, delay)),
+        violations=tuple(_violations(s, allocation, totals)),
     )
 
 
-def _violations(s: Scenario, a: Allocation, delay: float) -> list[Violation]:
+def _check_fits(s: Scenario, a: Allocation) -> None:
+    if a.n_users != s.n_users:
+        raise AllocationError(f"allocation is for {a.n_users} users; expected {s.n_users}")
+    if np.any(a.server >= s.n_servers):
+        user = int(np.argmax(a.server >= s.n_servers))
+        raise AllocationError(f"server[{user}] = {a.server[user]}; expected 0 to {s.n_servers - 1}")
+
+
+def _possible(a: Allocation) -> Allocation:
+    """Return the allocation with the offloading within [0, 1] and nothing below zero."""
+    held = ("bandwidth", "user_power", "server_power", "user_speed", "server_speed")
+    return replace(
+        a,
+        offload=np.clip(a.offload, 0.0, 1.0),
+        **{field: np.maximum(getattr(a, field), 0.0) for field in held},
+    )
+
+
+def _violations(s: Scenario, a: Allocation, totals: Mapping[str, float]) -> list[Violation]:
     found: list[Violation] = []
 
     def note(constraint: str, kind: str, value: Array, limit: Array, unit: Array) -> None:
@@ -280,7 +308,7 @@ def _violations(s: Scenario, a: Allocation, delay: float) -> list[Violation]:
         ("(3f) server power budget", a.server_power, s.server_power_max),
         ("(3h) server speed budget", a.server_speed, s.server_speed_max),
     ):
-        load = np.asarray(np.bincount(a.server, value, minlength=s.n_servers), dtype=np.float64)
+        load = np.asarray(np.bincount(a.server, np.maximum(value, 0.0), minlength=s.n_servers), dtype=np.float64)
         note(constraint, "server", load, budget, budget)
         note_negative(constraint[5:-7], value, budget[a.server])
     for constraint, value, cap in (
@@ -289,42 +317,32 @@ def _violations(s: Scenario, a: Allocation, delay: float) -> list[Violation]:
     ):
         note(constraint, "user", value, cap, cap)
         note_negative(constraint[5:-4], value, cap)
-    if not np.isfinite(delay):
-        found.append(Violation("(3j) finite delay", "some user", delay, 0.0, np.inf))
+    for constraint, total in totals.items():
+        if not np.isfinite(total):
+            found.append(Violation(constraint, "all users", total, np.inf, np.inf))
     return sorted(found, key=lambda violation: -violation.relative)
 
 
 def _servers(value: Any) -> NDArray[np.int64]:
     if not isinstance(value, np.ndarray):
         if not isinstance(value, (list, tuple)):
-            raise AllocationError(f"server = {value!r}; expected a list of server indices")
+            raise AllocationError(f"server = {shown(value)}; expected a list of server indices")
         for user, item in enumerate(value):
-            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
-                raise AllocationError(f"server[{user}] = {item!r}; expected a whole number of at least 0")
-        if any(abs(int(item)) > 2**62 for item in value):
-            raise AllocationError("server holds an index beyond 2^62; expected whole numbers of at least 0")
+            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)) or abs(int(item)) > 2**62:
+                raise AllocationError(f"server[{user}] = {shown(item)}; expected a whole number of at least 0")
         value = np.array(value, dtype=np.int64)
     if not np.issubdtype(value.dtype, np.integer):
         raise AllocationError(f"server holds {value.dtype} values; expected whole numbers of at least 0")
     array = np.array(value, dtype=np.int64)
     if np.any(array < 0):
-        where = tuple(int(i) for i in np.argwhere(array < 0)[0])
-        raise AllocationError(f"server{list(where)} = {array[where]}; expected a whole number of at least 0")
+        index = tuple(int(i) for i in np.argwhere(array < 0)[0])
+        raise AllocationError(f"server{indexed(index)} = {array[index]}; expected a whole number of at least 0")
     return array
 
 
 def _finite(field: str, value: Any) -> Array:
-    if not isinstance(value, np.ndarray):
-        if not isinstance(value, (list, tuple)):
-            raise AllocationError(f"{field} = {value!r}; expected a list of numbers")
-        for user, item in enumerate(value):
-            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, float, np.number)):
-                raise AllocationError(f"{field}[{user}] = {item!r}; expected a number")
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (OverflowError, ValueError, TypeError):
-        raise AllocationError(f"{field} cannot be read as numbers") from None
-    if not np.all(np.isfinite(array)):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise AllocationError(f"{field}{list(where)} = {array[where]}; expected a finite number")
+    if not isinstance(value, (np.ndarray, list, tuple)):
+        raise AllocationError(f"{field} = {shown(value)}; expected a list of numbers")
+    array = read_numbers(field, value, AllocationError)
+    require_finite(field, array, AllocationError)
     return array

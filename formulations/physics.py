@@ -45,11 +45,11 @@ def rate(bandwidth: Values, power: Values, gain: Values, noise_psd: Values) -> A
     bandwidth, power, gain, noise_psd = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in (bandwidth, power, gain, noise_psd))
     )
-    signal = gain * power / noise_psd  # Hz: the bandwidth at which the SNR is one
-    open_ = (bandwidth > 0) & (signal > 0)
-    b = np.where(open_, bandwidth, 1.0)
-    s = np.where(open_, signal, 1.0)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
+        signal = gain * power / noise_psd  # Hz: the bandwidth at which the SNR is one
+        open_ = (bandwidth > 0) & (signal > 0)
+        b = np.where(open_, bandwidth, 1.0)
+        s = np.where(open_, signal, 1.0)
         snr = s / b
         # s / b overflows for a vanishing share of bandwidth; the logarithms do not.
         nats = np.where(np.isfinite(snr), np.log1p(snr), np.log(s) - np.log(b))
@@ -72,7 +72,8 @@ def training_time(flops: Values, epochs: Values, share: Values, gpus: Values, sp
     speed
         F, FLOP/s of one GPU.
     """
-    return _quotient(np.multiply(flops, epochs) * share, np.multiply(gpus, speed))
+    with np.errstate(over="ignore", under="ignore"):
+        return _quotient(np.multiply(flops, epochs) * share, np.multiply(gpus, speed))
 
 
 def transmission_time(bits: Values, share: Values, rate: Values) -> Array:
@@ -87,7 +88,8 @@ def transmission_time(bits: Values, share: Values, rate: Values) -> Array:
     rate
         r, bit/s.
     """
-    return _quotient(np.multiply(bits, share), rate)
+    with np.errstate(over="ignore", under="ignore"):
+        return _quotient(np.multiply(bits, share), rate)
 
 
 def training_energy(capacitance: Values, flops: Values, epochs: Values, share: Values, speed: Values) -> Array:
@@ -96,8 +98,11 @@ def training_energy(capacitance: Values, flops: Values, epochs: Values, share: V
     The GPU count does not appear: the paper has it in the times only. `capacitance` is in J s^2/FLOP^3,
     the rest as in `training_time`.
     """
-    # kappa F first: kappa is about 1e-38 and F^2 about 1e30.
-    return np.multiply(capacitance, speed) * speed * flops * epochs * np.asarray(share, dtype=np.float64)
+    share = np.asarray(share, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # kappa F first: kappa is about 1e-38 and F^2 about 1e30.
+        energy = np.multiply(capacitance, speed) * speed * flops * epochs * share
+    return np.where(share == 0, 0.0, energy)
 
 
 def transmission_energy(power: Values, time: Values) -> Array:
@@ -107,7 +112,8 @@ def transmission_energy(power: Values, time: Values) -> Array:
     """
     power, time = np.broadcast_arrays(np.asarray(power, dtype=np.float64), np.asarray(time, dtype=np.float64))
     finite = np.isfinite(time)
-    return np.where(finite, power * np.where(finite, time, 0.0), np.inf)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.where(finite, power * np.where(finite, time, 0.0), np.inf)
 
 
 def score(
@@ -126,24 +132,30 @@ def score(
     scale, norm
         varpi_1, varpi_2.
     """
-    shares = np.asarray(bandwidth_share, dtype=np.float64) + power_share + speed_share
-    return scale * np.log1p(norm * shares)
+    with np.errstate(over="ignore", under="ignore"):
+        shares = np.asarray(bandwidth_share, dtype=np.float64) + power_share + speed_share
+        return scale * np.log1p(norm * shares)
 
 
 def service_cost(delay: Values, energy: Values, weight_time: float, weight_energy: float) -> Array:
     """Cost omega_t T + omega_e E (1), the denominator of (2)."""
-    if weight_energy == 0.0:  # 0 x infinity is no cost here
-        return weight_time * np.asarray(delay, dtype=np.float64)
-    return weight_time * np.asarray(delay, dtype=np.float64) + np.multiply(weight_energy, energy)
+    delay, energy = np.asarray(delay, dtype=np.float64), np.asarray(energy, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        # 0 x infinity is no cost here.
+        return weight_time * delay + (weight_energy * energy if weight_energy > 0.0 else 0.0)
 
 
 def service_cost_ratio(total_score: float, cost: float) -> float:
-    """SCR, (2): total score over cost; zero when the cost is infinite."""
-    return float(total_score / cost) if np.isfinite(cost) else 0.0
+    """SCR, (2): total score over cost; zero when that is not a finite number."""
+    if not (np.isfinite(total_score) and np.isfinite(cost)) or cost <= 0.0:
+        return 0.0
+    with np.errstate(over="ignore"):
+        ratio = float(np.float64(total_score) / cost)
+    return ratio if np.isfinite(ratio) else 0.0
 
 
 def _quotient(work: Values, speed: Values) -> Array:
     """Work over speed with 0/0 = 0 and positive/0 = infinity; NaN stays visible."""
     work, speed = np.broadcast_arrays(np.asarray(work, dtype=np.float64), np.asarray(speed, dtype=np.float64))
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
         return np.where(work == 0, 0.0, work / speed)

@@ -9,11 +9,13 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import indexed, read_numbers, require_finite, shown
 from .documents import InputError, canonical, check_keys, read_document, write_document
 
 __all__ = ["PRESETS", "READINGS", "Scenario", "ScenarioError"]
@@ -69,6 +71,12 @@ READINGS: dict[str, dict[str, dict[str, Any]]] = {
         "6 FLOP per token of 32 bits": {"flops_per_bit": 6.0 / 32.0},
     },
 }
+
+#: Fields that a reading decides; whoever gives one of them has decided otherwise.
+_READ_FROM = {"noise": ("noise_psd",), "gpus": ("user_gpus", "server_gpus"), "tokens": ("flops_per_param",)}
+
+#: Most pairs of users and servers that the generator draws.
+MOST_PAIRS = 10_000_000
 
 #: Named choices of readings. Readings that a preset does not name keep their defaults.
 PRESETS: dict[str, dict[str, str]] = {
@@ -170,7 +178,7 @@ class Scenario:
     constraints: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        gain = _numbers("channel_gain", self.channel_gain)
+        gain = read_numbers("channel_gain", self.channel_gain, ScenarioError)
         if gain.ndim != 2 or 0 in gain.shape:
             raise ScenarioError(
                 f"channel_gain has shape {gain.shape}; expected (N, M) with at least one user and one server"
@@ -185,22 +193,22 @@ class Scenario:
                 shape = tuple(sizes[letter] for letter in letters)
                 array = _shaped(field, getattr(self, field), shape, scalar_for_all=False)
                 object.__setattr__(self, field, array)
-        if not isinstance(self.name, str):
-            raise ScenarioError(f"name = {self.name!r}; expected text")
-        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
-            raise ScenarioError(f"seed = {self.seed!r}; expected a whole number or null")
+        _check_text("name", self.name)
+        seed = self.seed
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 10**300):
+            raise ScenarioError(f"seed = {shown(seed)}; expected a whole number below 1e300 or null")
         if self.readings is not None:
             if not isinstance(self.readings, Mapping):
-                raise ScenarioError(f"readings = {self.readings!r}; expected an object of texts or null")
+                raise ScenarioError(f"readings = {shown(self.readings)}; expected an object of texts or null")
             for key, value in self.readings.items():
-                if not isinstance(key, str) or not isinstance(value, str):
-                    raise ScenarioError(f"readings[{key!r}] = {value!r}; expected text")
-            object.__setattr__(self, "readings", dict(self.readings))
+                _check_text("a key of readings", key)
+                _check_text(f"readings[{key!r}]", value)
+            object.__setattr__(self, "readings", MappingProxyType(dict(self.readings)))
         if self.constraints is not None:
             if not isinstance(self.constraints, Mapping):
-                raise ScenarioError(f"constraints = {self.constraints!r}; expected an object or null")
+                raise ScenarioError(f"constraints = {shown(self.constraints)}; expected an object or null")
             for key in self.constraints:
-                raise ScenarioError(f"constraints[{key!r}]: extra constraints are not supported yet; expected none")
+                raise ScenarioError(f"constraints: {shown(key)} is not supported yet; expected no extra constraints")
             object.__setattr__(self, "constraints", None)
 
     # -- sizes and derived data ---------------------------------------------------------------
@@ -218,12 +226,14 @@ class Scenario:
     @property
     def flops(self) -> Array:
         """Work of one epoch over the whole adapter, t_n d_n, FLOP, shape (N,)."""
-        return self.flops_per_param * self.adapter_params
+        with np.errstate(over="ignore"):
+            return self.flops_per_param * self.adapter_params
 
     @property
     def bits(self) -> Array:
         """Size of the whole adapter, d_n omega_b, bit, shape (N,)."""
-        return self.adapter_params * self.bits_per_param
+        with np.errstate(over="ignore"):
+            return self.adapter_params * self.bits_per_param
 
     # -- generation ---------------------------------------------------------------------------
 
@@ -283,18 +293,23 @@ class Scenario:
         ScenarioError
             If an argument is out of range, or a name is not known.
         """
-        for label, count in (("users", users), ("servers", servers)):
-            if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-                raise ScenarioError(f"{label} = {count!r}; expected a whole number of at least 1")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise ScenarioError(f"seed = {seed!r}; expected a whole number of at least 0")
+        _whole("users", users, 1, MOST_PAIRS)
+        _whole("servers", servers, 1, MOST_PAIRS)
+        if users * servers > MOST_PAIRS:
+            raise ScenarioError(f"users x servers = {users * servers}; expected at most {MOST_PAIRS} pairs")
+        _whole("seed", seed, 0, 2**64 - 1)
         for field in overrides:
             if field not in _SHAPES and field not in _POSITIONS:
                 raise ScenarioError(f"unknown field {field!r}; expected one of {', '.join([*_SHAPES, *_POSITIONS])}")
-        _check_positive(
-            area=area, min_distance=min_distance, adapter_range=adapter_range, token_bits_range=token_bits_range
+        _check_arguments(
+            ranges={"adapter_range": adapter_range, "token_bits_range": token_bits_range},
+            lengths={"area": area, "min_distance": min_distance},
+            levels={"path_loss_at_km": path_loss_at_km, "path_loss_slope": path_loss_slope},
         )
         chosen, values = _read_paper(preset, readings or {})
+        for reading, fields_of_it in _READ_FROM.items():
+            if any(field in overrides for field in fields_of_it):
+                chosen[reading] = "given"
 
         rng = np.random.default_rng(seed)
         user_position = rng.uniform(0.0, area, (users, 2))
@@ -308,9 +323,10 @@ class Scenario:
 
         here = _shaped("user_position", values["user_position"], (users, 2), scalar_for_all=False)
         there = _shaped("server_position", values["server_position"], (servers, 2), scalar_for_all=False)
-        distance = np.linalg.norm(here[:, None, :] - there[None, :, :], axis=2)
+        distance = np.hypot(*np.moveaxis(here[:, None, :] - there[None, :, :], 2, 0))
         loss_db = path_loss_at_km + path_loss_slope * np.log10(np.maximum(distance, min_distance) / 1000.0)
-        drawn = 10.0 ** (-loss_db / 10.0) * fading
+        with np.errstate(over="ignore", under="ignore"):  # out of range is an error with its place, below
+            drawn = 10.0 ** (-loss_db / 10.0) * fading
         values["channel_gain"] = _shaped("channel_gain", overrides.get("channel_gain", drawn), (users, servers))
         if name is None:
             suffix = "" if preset == "default" else f"-{preset}"
@@ -337,14 +353,13 @@ class Scenario:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "scenario") -> Scenario:
         """Build a scenario from a JSON document; `where` starts every error message."""
+        if not isinstance(document, Mapping):
+            raise ScenarioError(f"{where}: {shown(document)}; expected an object")
         values = dict(document)
         optional = {f.name for f in fields(cls)} - _SHAPES.keys() | {"format", "version"}
         check_keys(values, set(_SHAPES), optional, where)
         values.pop("format", None)
         values.pop("version", None)
-        for key in ("name",):
-            if values.get(key, "") is None:
-                values.pop(key)
         try:
             return cls(**values)
         except ScenarioError as error:
@@ -368,7 +383,10 @@ class Scenario:
     @property
     def sha256(self) -> str:
         """SHA-256 of the canonical JSON document, hexadecimal; ties results to their scenario."""
-        return hashlib.sha256(canonical(self.to_dict()).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(canonical(self.to_dict()).encode("utf-8")).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Scenario.from_dict, (self.to_dict(),))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self.to_dict() == other.to_dict()
@@ -382,14 +400,18 @@ class Scenario:
 
 def _read_paper(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the readings in force and the field values that follow from them."""
-    if preset not in PRESETS:
-        raise ScenarioError(f"preset = {preset!r}; expected one of {', '.join(PRESETS)}")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ScenarioError(f"preset = {shown(preset)}; expected one of {', '.join(PRESETS)}")
+    if not isinstance(readings, Mapping):
+        raise ScenarioError(f"readings = {shown(readings)}; expected names and values")
     chosen = {reading: next(iter(choices)) for reading, choices in READINGS.items()}
     for key, value in {**PRESETS[preset], **readings}.items():
         if key not in READINGS:
             raise ScenarioError(f"unknown reading {key!r}; expected one of {', '.join(READINGS)}")
-        if value not in READINGS[key]:
-            raise ScenarioError(f"reading {key} = {value!r}; expected one of {', '.join(map(repr, READINGS[key]))}")
+        if not isinstance(value, str) or value not in READINGS[key]:
+            raise ScenarioError(
+                f"reading {key} = {shown(value)}; expected one of {', '.join(map(repr, READINGS[key]))}"
+            )
         chosen[key] = value
     values: dict[str, Any] = dict(_PAPER)
     for key, value in chosen.items():
@@ -397,49 +419,47 @@ def _read_paper(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str
     return chosen, values
 
 
-def _check_positive(**arguments: Any) -> None:
-    for label, value in arguments.items():
-        array = _numbers(label, value)
-        if array.shape not in ((), (2,)) or not np.all(np.isfinite(array)) or np.any(array <= 0):
-            raise ScenarioError(f"{label} = {value!r}; expected positive finite numbers")
-        if array.shape == (2,) and array[0] > array[1]:
-            raise ScenarioError(f"{label} = {value!r}; expected (low, high) with low <= high")
+def _check_arguments(ranges: Mapping[str, Any], lengths: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
+    """Check the arguments of the generator: (low, high) ranges, positive lengths and levels in dB."""
+    for label, value in {**ranges, **lengths, **levels}.items():
+        array = read_numbers(label, value, ScenarioError)
+        shape = (2,) if label in ranges else ()
+        if array.shape != shape:
+            expected = "(low, high)" if shape else "a single number"
+            raise ScenarioError(f"{label} = {shown(value)}; expected {expected}")
+        require_finite(label, array, ScenarioError)
+        if label in levels:
+            if abs(float(array)) > 1e4:
+                raise ScenarioError(f"{label} = {shown(value)}; expected between -10000 and 10000 dB")
+        elif np.any(array <= 0) or np.any(array > 1e150):
+            raise ScenarioError(f"{label} = {shown(value)}; expected numbers above 0, at most 1e150")
+        elif array.shape == (2,) and array[0] > array[1]:
+            raise ScenarioError(f"{label} = {shown(value)}; expected (low, high) with low <= high")
 
 
-def _numbers(field: str, value: Any) -> Array:
-    """Return numbers as a float array; texts, booleans, nulls and ragged lists are errors with their index."""
-    if isinstance(value, np.ndarray):
-        if not (np.issubdtype(value.dtype, np.floating) or np.issubdtype(value.dtype, np.integer)):
-            raise ScenarioError(f"{field} holds {value.dtype} values; expected numbers")
-        return np.array(value, dtype=np.float64)
-    _check_leaves(field, value, "")
+def _whole(label: str, value: Any, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ScenarioError(f"{label} = {shown(value)}; expected a whole number from {least} to {most}")
+
+
+def _check_text(field: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ScenarioError(f"{field} = {shown(value)}; expected text")
     try:
-        return np.array(value, dtype=np.float64)
-    except OverflowError:
-        raise ScenarioError(f"{field} holds a number beyond 1.8e308; expected finite numbers") from None
-    except ValueError:
-        raise ScenarioError(f"{field} is a ragged list; expected rows of equal length") from None
-
-
-def _check_leaves(field: str, value: Any, index: str) -> None:
-    if isinstance(value, (list, tuple)):
-        for position, item in enumerate(value):
-            _check_leaves(field, item, f"{index}[{position}]")
-    elif isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-        raise ScenarioError(f"{field}{index} = {shown}; expected a number")
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ScenarioError(f"{field} = {value!a}; expected text that UTF-8 can write") from None
 
 
 def _shaped(field: str, value: Any, shape: tuple[int, ...], scalar_for_all: bool = True) -> Array:
-    array = _numbers(field, value)
+    array = read_numbers(field, value, ScenarioError)
     if array.shape == () and scalar_for_all:
         array = np.full(shape, float(array))
     if array.shape != shape:
         expected = shape if shape else "a single number"
         raise ScenarioError(f"{field} has shape {array.shape}; expected {expected}")
-    if not np.all(np.isfinite(array)):
-        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ScenarioError(f"{field}{_index(index)} = {float(array[index])}; expected a finite number")
+    require_finite(field, array, ScenarioError)
+    array = np.asarray(array + 0.0)  # minus zero becomes zero: equal scenarios have equal hashes
     array.flags.writeable = False
     return array
 
@@ -449,8 +469,4 @@ def _check_range(field: str, array: Array) -> None:
     if np.any(bad):
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         bound = ">= 0" if field in _MAY_BE_ZERO else "> 0"
-        raise ScenarioError(f"{field}{_index(index)} = {float(array[index])!r}; expected a number {bound}")
-
-
-def _index(index: tuple[int, ...]) -> str:
-    return "".join(f"[{i}]" for i in index)
+        raise ScenarioError(f"{field}{indexed(index)} = {float(array[index])!r}; expected a number {bound}")

@@ -34,7 +34,7 @@ def test_within_budgets_by_hand() -> None:
         equal_shares(scenario, [0, 0, 1]), bandwidth=[8e6, 12e6, 9e6], user_power=[0.1, 0.3, -0.1], offload=[-1, 2, 0.5]
     )
     repaired = allocation.within_budgets(scenario)
-    assert repaired.bandwidth == pytest.approx([4e6, 6e6, 9e6], rel=1e-12)  # 20 MHz on 10 MHz: halved
+    assert repaired.bandwidth == pytest.approx([4e6, 6e6, 9e6], rel=1e-12, abs=0)  # 20 MHz on 10 MHz: halved
     assert repaired.user_power.tolist() == [0.1, 0.2, 0.0]
     assert repaired.offload.tolist() == [0.0, 1.0, 0.5]
 

@@ -34,6 +34,8 @@ NOT_DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
     "deep and closed": (b"[" * 100_000 + b"]" * 100_000, ["nested"]),
     "duplicate key": (b'{"format": "dashf-scenario", "version": 1, "seed": 1, "seed": 2}', ["'seed'", "twice"]),
     "duplicate key inside": (b'{"readings": {"noise": "a", "noise": "b"}}', ["'noise'", "twice"]),
+    "NaN": (b'{"format": "dashf-scenario", "version": 1, "x": NaN}', ["NaN"]),
+    "Infinity": (b'{"format": "dashf-scenario", "version": 1, "x": [-Infinity]}', ["-Infinity"]),
     "number of 5000 digits": (b'{"seed": ' + b"9" * 5000 + b"}", ["expected"]),
     "no format": (b'{"version": 1}', ["'format'", "missing"]),
     "no version": (b'{"format": "dashf-scenario"}', ["'version'", "missing"]),
@@ -65,7 +67,7 @@ def test_numbers_that_json_does_not_have_name_their_field(token: str, tmp_path: 
     path.write_text(text.replace('"HERE"', token), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         Scenario.read(path)
-    assert_clear(caught.value, path, "noise_psd", token, "expected")
+    assert_clear(caught.value, path, "noise_psd", "expected")
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "1" + "0" * 400])
@@ -122,6 +124,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     for bad, error in (({"a": float("nan")}, ValueError), ({"a": object()}, TypeError)):
         with pytest.raises(error):
             write_document(path, bad)
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    write_document(path, {"a": 1})
+
+    def interrupted(source: object, target: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_document(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.json"]
 

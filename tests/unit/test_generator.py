@@ -52,13 +52,13 @@ def test_draws_are_those_of_the_paper_in_the_documented_order(users: int, server
             km = max(math.dist(here[n], there[m]), 1.0) / 1000
             path_loss = 128.1 + 37.6 * math.log10(km)
             gain = 10 ** (-path_loss / 10) * fading[n, m]
-            assert scenario.channel_gain[n, m] == pytest.approx(gain, rel=1e-12)
+            assert scenario.channel_gain[n, m] == pytest.approx(gain, rel=1e-12, abs=0)
 
 
 def test_the_rest_is_what_the_paper_prints() -> None:
     scenario = Scenario.random(3, 2, seed=4)
     for field, value in DEFAULTS.items():
-        assert getattr(scenario, field) == pytest.approx(value, rel=1e-14), field
+        assert getattr(scenario, field) == pytest.approx(value, rel=1e-14, abs=0), field
     assert scenario.seed == 4 and scenario.readings == DEFAULT_READINGS and scenario.constraints is None
     assert (Scenario.random().n_users, Scenario.random().n_servers) == (10, 2)
 
@@ -120,7 +120,7 @@ def test_the_square_the_losses_and_the_ranges_can_be_chosen() -> None:
 
 def test_the_preset_paper_literal() -> None:
     scenario, plain = Scenario.random(3, 2, seed=7, preset="paper-literal"), Scenario.random(3, 2, seed=7)
-    assert scenario.noise_psd == pytest.approx(3.981071705534969e-17, rel=1e-14)  # -134 dBm/Hz
+    assert scenario.noise_psd == pytest.approx(3.981071705534969e-17, rel=1e-14, abs=0)  # -134 dBm/Hz
     assert scenario.user_gpus.tolist() == [4.0] * 3 and scenario.server_gpus.tolist() == [8.0] * 2
     assert scenario.readings == {**DEFAULT_READINGS, "noise": "-134 dBm/Hz", "gpus": "4 and 8"}
     for field in FIELDS.keys() - {"noise_psd", "user_gpus", "server_gpus"}:
@@ -132,7 +132,8 @@ def test_single_readings_go_on_top_of_the_preset() -> None:
     plain = Scenario.random(3, 2, seed=7)
     mine = {"gpus": "counted in the speeds", "tokens": "6 FLOP per token of 32 bits"}
     scenario = Scenario.random(3, 2, seed=7, preset="paper-literal", readings=mine)
-    assert scenario.user_gpus.tolist() == [1.0] * 3 and scenario.noise_psd == pytest.approx(3.981071705534969e-17)
+    assert scenario.user_gpus.tolist() == [1.0] * 3
+    assert scenario.noise_psd == pytest.approx(3.981071705534969e-17, rel=1e-14, abs=0)
     np.testing.assert_allclose(scenario.flops_per_param, plain.flops_per_param * 0.1875, rtol=1e-14)  # 6 / 32
     assert scenario.readings == {"noise": "-134 dBm/Hz", **mine}
 

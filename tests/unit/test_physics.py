@@ -32,18 +32,18 @@ factors = magnitudes(1.0, 1e6)
     ],
 )
 def test_rate_by_hand(power: float, expected: float) -> None:
-    assert physics.rate(1e6, power, 1e-8, 1e-14) == pytest.approx(expected, rel=1e-14)
+    assert physics.rate(1e6, power, 1e-8, 1e-14) == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 def test_rate_at_a_tiny_snr_keeps_its_digits() -> None:
     # SNR = 1e-20 * 1 / (1e-10 * 1e6) = 1e-16, lost in 1 + SNR; the rate is 1e6 * 1e-16 / ln 2 = 1e-10 / 0.693147...
-    assert physics.rate(1e6, 1.0, 1e-20, 1e-10) == pytest.approx(1.4426950408889634e-10, rel=1e-14)
+    assert physics.rate(1e6, 1.0, 1e-20, 1e-10) == pytest.approx(1.4426950408889634e-10, rel=1e-14, abs=0)
 
 
 def test_rate_of_thermal_noise_at_one_kilometre() -> None:
     # 128.1 dB loss, 0.2 W, 1 MHz, -174 dBm/Hz: signal 10^-12.81 * 0.2 = 3.09763e-14 W,
     # noise 10^-20.4 * 1e6 = 3.98107e-15 W, SNR = 7.78090, log2(8.78090) = 3.13437
-    assert physics.rate(1e6, 0.2, 10**-12.81, 10**-20.4) == pytest.approx(3.13437e6, rel=1e-5)
+    assert physics.rate(1e6, 0.2, 10**-12.81, 10**-20.4) == pytest.approx(3.13437e6, rel=1e-5, abs=0)
 
 
 def test_training_time_by_hand() -> None:
@@ -58,7 +58,7 @@ def test_transmission_time_by_hand() -> None:
 
 def test_training_energy_by_hand_at_the_papers_magnitudes() -> None:
     # 1e-38 * 4e12 FLOP * 2 epochs * 0.25 * (2e13)^2 = 1e-38 * 2e12 * 4e26 = 8
-    assert physics.training_energy(1e-38, 4e12, 2.0, 0.25, 2e13) == pytest.approx(8.0, rel=1e-14)
+    assert physics.training_energy(1e-38, 4e12, 2.0, 0.25, 2e13) == pytest.approx(8.0, rel=1e-14, abs=0)
 
 
 def test_transmission_energy_by_hand() -> None:
@@ -139,7 +139,7 @@ def test_what_is_beyond_the_floats_is_infinite_and_does_not_warn() -> None:
 
 def test_rate_where_the_snr_overflows() -> None:
     # SNR = 1e-4 * 1e15 / (1e-38 * 1e-300) = 1e349: log2 of it = 349 * 3.3219280948873623 = 1159.3529051156895
-    assert physics.rate(1e-300, 1e15, 1e-4, 1e-38) == pytest.approx(1.1593529051156895e-297, rel=1e-13)
+    assert physics.rate(1e-300, 1e15, 1e-4, 1e-38) == pytest.approx(1.1593529051156895e-297, rel=1e-13, abs=0)
 
 
 def test_rate_has_no_jump_where_the_snr_overflows() -> None:
@@ -172,7 +172,7 @@ def test_more_power_never_lowers_a_rate(b: float, p: float, g: float, noise: flo
 
 @given(bandwidths, powers, gains, noises, magnitudes(1e-6, 1e6))
 def test_rate_scales_with_bandwidth_and_power_together(b: float, p: float, g: float, noise: float, k: float) -> None:
-    assert physics.rate(k * b, k * p, g, noise) == pytest.approx(k * physics.rate(b, p, g, noise), rel=1e-12)
+    assert physics.rate(k * b, k * p, g, noise) == pytest.approx(k * physics.rate(b, p, g, noise), rel=1e-12, abs=0)
 
 
 @given(bandwidths, powers, gains, noises)
