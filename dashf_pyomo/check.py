@@ -1,13 +1,19 @@
-"""Independent re-evaluation of a result file: every claim that can be verified is, none is taken on trust."""
+"""Independent re-evaluation of a result file: what can be verified is, and what cannot is named.
+
+Times, solver versions, the message and the SCR of iterates that were not kept cannot be found again from the file;
+the findings say so instead of calling them verified.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
+from formulations.arrays import shown
 from formulations.documents import InputError, digest
 
 from .result import Result, Status, is_number, relative_gap
@@ -46,8 +52,8 @@ def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result"
     Returns
     -------
     list of Finding
-        In the order digest, scenario, allocation and its numbers, bound, status, trace. The claims hold
-        if all findings do.
+        In the order digest, scenario, allocation and its numbers, bound, status, method, trace, and what
+        could not be checked. The claims hold if all findings do.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def _findings(scenario: Scenario, document: Mapping[str, Any], result: Result) -
     yield from _evaluation(scenario, document, result)
     yield from _bound(document, result)
     yield from _status(result)
-    yield from _readings(scenario, result)
+    yield from _method(scenario, result)
     yield from _trace(result)
 
 
@@ -100,7 +106,7 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
 def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
     claimed = document["gap"]
     expected = relative_gap(result.scr, result.upper_bound)
-    if expected is None or claimed is None or isinstance(claimed, bool) or not isinstance(claimed, (int, float)):
+    if expected is None or claimed is None:
         holds = claimed is None and expected is None
     else:
         holds = abs(claimed - expected) <= CLAIM_TOLERANCE
@@ -126,48 +132,61 @@ def _status(result: Result) -> Iterator[Finding]:
     yield Finding("status", holds, detail)
 
 
-def _readings(scenario: Scenario, result: Result) -> Iterator[Finding]:
-    wrong = [key for key, value in (scenario.readings or {}).items() if result.readings.get(key) != value]
-    yield Finding("readings", not wrong, f"not the scenario's: {', '.join(wrong)}" if wrong else "the scenario's")
+def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
+    # The options must be the method's, and the readings those of scenario and options.
+    from .algorithms import configure
+
+    try:
+        method = configure(result.method, result.options)
+    except InputError as error:
+        yield Finding("method", False, str(error))
+        return
+    complete = set(result.options) == set(dataclasses.asdict(method))
+    yield Finding("method", complete, "options are the method's" if complete else "options are missing")
+    expected = method.all_readings(scenario)
+    wrong = sorted(
+        key for key in expected.keys() | result.readings.keys() if expected.get(key) != result.readings.get(key)
+    )
+    detail = f"not those of scenario and options: {', '.join(wrong)}" if wrong else "those of scenario and options"
+    yield Finding("readings", not wrong, detail)
 
 
 def _trace(result: Result) -> Iterator[Finding]:
-    # The trace cannot be evaluated again, but it must not contradict the result or itself.
     wrong = _contradiction(result)
-    yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent")
+    yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent with the result")
+    yield Finding("not checked", True, "message, times, solvers, and iterates that were not kept: not in the file")
 
 
 def _contradiction(result: Result) -> str:
     """Return what is wrong with the trace, or an empty text."""
-    if result.iterations != max(len(result.trace) - 1, 0):
+    if len(result.trace) != result.iterations + 1 and (result.trace or result.iterations or result.allocation):
         return f"{len(result.trace)} entries for {result.iterations} iterations"
-    before, incumbent = 0.0, None
+    before, kept = 0.0, None
     for number, entry in enumerate(result.trace):
-        time, scr, best = (entry.get(key) for key in ("time", "scr", "best"))
-        if entry.get("iteration") != number:
-            return f"entry {number} says iteration {entry.get('iteration')!r}"
+        time, scr = entry.get("time"), entry.get("scr")
+        if type(entry.get("iteration")) is not int or entry["iteration"] != number:
+            return f"entry {number} says iteration {shown(entry.get('iteration'))}"
         if not (is_number(time) and is_number(scr) and isinstance(entry.get("accepted"), bool)):
             return f"entry {number} lacks time, scr or accepted"
         if time < before:
             return f"the time of entry {number} goes back"
         before = time
-        if not entry["accepted"] and (incumbent is None or scr > incumbent):
-            return f"entry {number} has the best SCR and is not accepted"
+        if not entry["accepted"] and entry.get("delay") is not None and (kept is None or scr > kept["scr"]):
+            return f"entry {number} is feasible, has the best SCR and is not accepted"
         if entry["accepted"]:
-            incumbent = scr
-        if best != incumbent:
-            return f"entry {number} says best {best!r}, the entries say {incumbent!r}"
-        bound = entry.get("upper_bound")
-        if bound is not None and not (is_number(bound) and bound >= scr * (1 - CLAIM_TOLERANCE)):
-            return f"entry {number} has an upper bound {bound!r} below its SCR"
+            kept = entry
+        if entry.get("best") != (None if kept is None else kept["scr"]):
+            return f"entry {number} says best {shown(entry.get('best'))}, the entries say otherwise"
+        if entry.get("upper_bound") is not None:
+            return f"the upper bound of entry {number} cannot be verified without a certificate"
     if before > result.wall_time:
         return "it is longer than the wall time"
-    if result.trace and (result.scr is None) != (incumbent is None):
+    if (kept is None) != (result.allocation is None):
         return "it and the result differ on whether there is an allocation"
-    if (
-        incumbent is not None
-        and result.scr is not None
-        and abs(incumbent - result.scr) > CLAIM_TOLERANCE * abs(result.scr)
-    ):
-        return f"it ends with SCR {incumbent:.9g}, the result says {result.scr:.9g}"
+    for name in ("scr", "delay", "energy"):
+        if kept is None:
+            break
+        told, claimed = kept.get(name), getattr(result, name)
+        if not is_number(told) or claimed is None or abs(told - claimed) > CLAIM_TOLERANCE * abs(claimed):
+            return f"the kept entry has {name} {shown(told)}, the result says {shown(claimed)}"
     return ""

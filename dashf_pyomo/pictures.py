@@ -21,7 +21,7 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from .result import Result, relative_gap
 
-__all__ = ["draw_comparison", "draw_result"]
+__all__ = ["check_suffix", "draw_comparison", "draw_result"]
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -250,12 +250,24 @@ def _draw_race(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> N
     axes.legend(loc="best")
 
 
-@contextmanager
-def _sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
-    """Give an empty figure, and write it when it is drawn."""
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the picture format that a name asks for.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not .png, .pdf or .svg.
+    """
     kind = Path(path).suffix[1:].lower()
     if kind not in ("png", "pdf", "svg"):
         raise InputError(f"{path}: cannot tell the format; expected a name that ends in .png, .pdf or .svg")
+    return kind
+
+
+@contextmanager
+def _sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
+    """Give an empty figure, and write it when it is drawn."""
+    kind = check_suffix(path)
     with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
         figure = Figure(figsize=(14, height), layout="constrained")
         figure.suptitle(title, fontsize=13)

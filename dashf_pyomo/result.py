@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeGuard
 
 from formulations import Allocation, Evaluation, InputError, Scenario
+from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
 
 __all__ = ["Result", "Status", "is_number", "relative_gap"]
@@ -137,13 +138,15 @@ class Result:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "result") -> Result:
         """Build a result from a JSON document; `where` starts every error message."""
+        if not isinstance(document, Mapping):
+            raise InputError(f"{where}: {shown(document)}; expected an object")
         values = dict(document)
         check_keys(values, {item.name for item in fields(cls)} | {"gap", "digest"}, {"format", "version"}, where)
+        _check_types(values, where)
         for key in ("format", "version", "gap", "digest"):
             values.pop(key, None)
-        _check_types(values, where)
         if values["status"] not in list(Status):
-            raise InputError(f"{where}: status = {values['status']!r}; expected one of {', '.join(Status)}")
+            raise InputError(f"{where}: status = {shown(values['status'])}; expected one of {', '.join(Status)}")
         values["status"] = Status(values["status"])
         if values["allocation"] is not None:
             values["allocation"] = Allocation.from_dict(values["allocation"], f"{where}: allocation")
@@ -155,9 +158,9 @@ class Result:
         return self.scenario_sha256 == scenario.sha256
 
 
-_TEXT = {"method", "scenario_sha256", "status", "message"}
+_TEXT = {"method", "scenario_sha256", "status", "message", "digest"}
 _OBJECT = {"options", "readings", "solvers"}
-_NUMBER_OR_NULL = {"scr", "score", "delay", "energy", "max_violation", "upper_bound"}
+_NUMBER_OR_NULL = {"scr", "score", "delay", "energy", "max_violation", "upper_bound", "gap"}
 
 
 def _check_types(values: Mapping[str, Any], where: str) -> None:
@@ -178,8 +181,11 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
         elif key == "trace" and not (isinstance(value, list) and all(isinstance(entry, dict) for entry in value)):
             expected = "a list of objects"
         if expected:
-            shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
-            raise InputError(f"{where}: {key} = {shown}; expected {expected}")
+            raise InputError(f"{where}: {key} = {shown(value)}; expected {expected}")
+        if key in ("readings", "solvers"):
+            for name, item in value.items():
+                if not isinstance(item, str):
+                    raise InputError(f"{where}: {key}.{name} = {shown(item)}; expected text")
 
 
 def is_number(value: object) -> TypeGuard[float]:

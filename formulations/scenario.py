@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import indexed, read_numbers, require_finite, shown
 from .documents import InputError, canonical, check_keys, read_document, write_document
 
-__all__ = ["PRESETS", "READINGS", "Scenario", "ScenarioError"]
+__all__ = ["GENERATOR_ARGUMENTS", "NUMERIC_FIELDS", "PRESETS", "READINGS", "Scenario", "ScenarioError"]
 
 Array = NDArray[np.float64]
 
@@ -52,6 +52,17 @@ _SHAPES = {
 }
 _MAY_BE_ZERO = {"weight_energy"}
 _POSITIONS = {"user_position": "N2", "server_position": "M2"}
+
+#: Fields that hold numbers, and arguments of `Scenario.random` that do, for whoever reads them from text.
+NUMERIC_FIELDS = (*_SHAPES, *_POSITIONS)
+GENERATOR_ARGUMENTS = (
+    "area",
+    "min_distance",
+    "path_loss_at_km",
+    "path_loss_slope",
+    "adapter_range",
+    "token_bits_range",
+)
 
 #: What the paper leaves open about the data; the first value of each is the default.
 READINGS: dict[str, dict[str, dict[str, Any]]] = {
@@ -297,10 +308,11 @@ class Scenario:
         _whole("servers", servers, 1, MOST_PAIRS)
         if users * servers > MOST_PAIRS:
             raise ScenarioError(f"users x servers = {users * servers}; expected at most {MOST_PAIRS} pairs")
-        _whole("seed", seed, 0, 2**64 - 1)
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 10**300:
+            raise ScenarioError(f"seed = {shown(seed)}; expected a whole number of at least 0, below 1e300")
         for field in overrides:
-            if field not in _SHAPES and field not in _POSITIONS:
-                raise ScenarioError(f"unknown field {field!r}; expected one of {', '.join([*_SHAPES, *_POSITIONS])}")
+            if field not in NUMERIC_FIELDS:
+                raise ScenarioError(f"unknown field {field!r}; expected one of {', '.join(NUMERIC_FIELDS)}")
         _check_arguments(
             ranges={"adapter_range": adapter_range, "token_bits_range": token_bits_range},
             lengths={"area": area, "min_distance": min_distance},
@@ -343,7 +355,7 @@ class Scenario:
             "name": self.name,
             "seed": self.seed,
         }
-        for field in (*_SHAPES, *_POSITIONS):
+        for field in NUMERIC_FIELDS:
             value = getattr(self, field)
             document[field] = value.tolist() if isinstance(value, np.ndarray) else value
         document["readings"] = None if self.readings is None else dict(self.readings)

@@ -50,7 +50,8 @@ def dinkelbach(
         if reached > best:
             best, best_iteration = reached, iteration
         if reached < ratio * (1.0 - epsilon):
-            kept = f"kept iterate {best_iteration}" if accept == "best" else "kept it all the same (accept=always)"
+            literal = accept == "always" and reached > 0  # an infeasible iterate is never kept
+            kept = "kept it all the same (accept=always)" if literal else f"kept iterate {best_iteration}"
             return f"iterate {iteration} fell from SCR {ratio:.6g} to {reached:.6g}; {kept}"
         if reached - ratio <= epsilon * ratio:
             return f"converged in {iteration} iterations"

@@ -7,7 +7,6 @@ trace, interruption, and the result that the independent evaluator signs.
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from formulations import InputError, Scenario
+from formulations.arrays import shown
 from formulations.registry import Registry
 
 from ..result import Result
@@ -79,6 +79,11 @@ class Method(ABC):
     def readings(self) -> dict[str, str]:
         """Return the readings of the paper that this method makes."""
         return {}
+
+    def all_readings(self, scenario: Scenario) -> dict[str, str]:
+        """Return every reading in force: the scenario's, those of the problem, and the method's."""
+        fixed = {"ratio": "single", "energy count": "once per user"}
+        return {**(scenario.readings or {}), **fixed, **self.readings()}
 
     def solve(self, scenario: Scenario, limits: Limits | None = None, observer: Observer | None = None) -> Result:
         """Run the method.
@@ -158,12 +163,12 @@ def _read_text(method: str, key: str, text: str, kind: Any) -> Any:
     if kind is bool:
         if text.lower() in ("true", "yes", "1", "false", "no", "0"):
             return text.lower() in ("true", "yes", "1")
-        raise OptionError(f"method {method}: {key} = {text!r}; expected true or false")
+        raise OptionError(f"method {method}: {key} = {shown(text)}; expected true or false")
     try:
         return kind(text)
     except ValueError:
         expected = "a whole number" if kind is int else "a number"
-        raise OptionError(f"method {method}: {key} = {text!r}; expected {expected}") from None
+        raise OptionError(f"method {method}: {key} = {shown(text)}; expected {expected}") from None
 
 
 def _choices(item: dataclasses.Field[Any]) -> Iterable[str]:
@@ -172,10 +177,10 @@ def _choices(item: dataclasses.Field[Any]) -> Iterable[str]:
 
 
 def _check_option(method: str, item: dataclasses.Field[Any], value: Any) -> None:
-    where = f"method {method}: {item.name} = {value!r}"
+    where = f"method {method}: {item.name} = {shown(value)}"
     if item.metadata.get("choices") is not None:
         allowed = tuple(_choices(item))
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             raise OptionError(f"{where}; expected one of {', '.join(allowed)}")
         return
     if isinstance(item.default, bool):
@@ -184,7 +189,8 @@ def _check_option(method: str, item: dataclasses.Field[Any], value: Any) -> None
         return
     if isinstance(item.default, (int, float)):
         whole = isinstance(item.default, int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
+        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        if not number or not abs(value) < 1e300:
             raise OptionError(f"{where}; expected a {'whole' if whole else 'finite'} number")
         at_least, above = item.metadata.get("at_least"), item.metadata.get("above")
         if at_least is not None and value < at_least:

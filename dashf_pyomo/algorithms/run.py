@@ -46,12 +46,12 @@ class Limits:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise InputError(f"time limit = {self.time_limit!r}; expected a number of seconds above 0")
+        if self.time_limit is not None and not 0 < self.time_limit < 1e9:
+            raise InputError(f"time limit = {self.time_limit!r}; expected a number of seconds above 0, below 1e9")
         if not 0 <= self.gap < 1:
             raise InputError(f"gap = {self.gap!r}; expected a number of at least 0 and below 1")
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads = {self.threads!r}; expected a whole number of at least 1")
+        if self.threads is not None and not 1 <= self.threads <= 1024:
+            raise InputError(f"threads = {self.threads!r}; expected a whole number from 1 to 1024")
 
 
 class Run:
@@ -125,7 +125,7 @@ class Run:
             "upper_bound": None,
             "best": best,
             "accepted": accepted,
-            "delay": evaluation.delay if evaluation.feasible else None,
+            "delay": evaluation.delay if evaluation.feasible else None,  # may be infinite otherwise
             "energy": evaluation.energy if evaluation.feasible else None,
             **facts,
         }

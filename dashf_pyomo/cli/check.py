@@ -39,14 +39,18 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=f"{parsed.result} against {parsed.scenario}", title_justify="left")
+        table = Table(title=Text(f"{parsed.result} against {parsed.scenario}"), title_justify="left")
         table.add_column("claim")
         table.add_column("holds")
         table.add_column("found")
         for finding in findings:
-            table.add_row(finding.claim, "yes" if finding.holds else "[bold red]NO[/]", finding.detail)
+            verdict = "" if finding.claim == "not checked" else "yes" if finding.holds else "[bold red]NO[/]"
+            table.add_row(finding.claim, verdict, Text(finding.detail))
         console = Console()
         console.print(table)
-        console.print("every claim holds" if holds else "[bold red]a claim does not hold[/]", highlight=False)
+        console.print(
+            "every claim that can be checked holds" if holds else "[bold red]a claim does not hold[/]", highlight=False
+        )
     return 0 if holds else 1

@@ -7,6 +7,7 @@ or input; 3 a missing or failing backend; 130 interrupted, with the incumbent sa
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -27,11 +28,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = _build_parser()
-    parsed = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
     try:
+        parsed = _build_parser().parse_args(arguments)
         code = int(parsed.run(parsed))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except InputError as error:
         return _complain(str(error), EXIT_USAGE)
@@ -41,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as `dashf ... | head` does; keep the interpreter from saying so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _complain(f"output cannot be written ({error.strerror or error})", EXIT_USAGE)
     except Exception as error:
         from ..backends import BackendError
 

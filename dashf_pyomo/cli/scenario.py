@@ -8,7 +8,9 @@ import sys
 from typing import Any
 
 from formulations import PRESETS, InputError, Scenario
+from formulations.arrays import shown
 from formulations.documents import canonical
+from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
 
 __all__ = ["add_draw_arguments", "add_to", "draw"]
 
@@ -53,21 +55,30 @@ def draw(parsed: argparse.Namespace) -> Scenario:
     InputError
         If they describe none.
     """
+    settable = [*GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]
     overrides: dict[str, Any] = {}
     for text in parsed.set:
         field, value = split_pair(text, "--set")
-        if field in ("users", "servers", "seed", "preset", "readings", "name"):
-            raise InputError(f"--set {text}: expected a field with its value; {field} has an option of its own")
+        if field not in settable:
+            raise InputError(f"--set {shown(text)}: unknown field; expected one of {', '.join(settable)}")
+        if field in overrides:
+            raise InputError(f"--set {field} is given twice; expected once")
         try:
             overrides[field] = json.loads(value)
-        except (json.JSONDecodeError, RecursionError):
-            raise InputError(f"--set {text}: {value!r} is not a number or a list of numbers") from None
+        except (ValueError, RecursionError):
+            raise InputError(f"--set {field}: {shown(value)} is not a number or a list of numbers") from None
+    readings: dict[str, str] = {}
+    for text in parsed.reading:
+        name, value = split_pair(text, "--reading")
+        if name in readings:
+            raise InputError(f"--reading {name} is given twice; expected once")
+        readings[name] = value
     return Scenario.random(
         users=10 if parsed.users is None else parsed.users,
         servers=2 if parsed.servers is None else parsed.servers,
         seed=0 if parsed.seed is None else parsed.seed,
         preset=parsed.preset or "default",
-        readings=dict(split_pair(text, "--reading") for text in parsed.reading),
+        readings=readings,
         **overrides,
     )
 
@@ -82,7 +93,7 @@ def split_pair(text: str, option: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InputError(f"{option} {text}: expected NAME=VALUE")
+        raise InputError(f"{option} {shown(text)}: expected NAME=VALUE")
     return name.strip(), value.strip()
 
 

@@ -50,7 +50,11 @@ def _run(parsed: argparse.Namespace) -> int:
     method = configure(parsed.method, _options(parsed.option))
     limits = Limits(parsed.time_limit, parsed.gap, parsed.threads)
     for place in (parsed.output, parsed.plot):
-        _check_place(place)
+        _check_place(place, parsed.scenario)
+    if parsed.plot:
+        from ..pictures import check_suffix
+
+        check_suffix(parsed.plot)
     with Progress(parsed.method) as progress:
         result = method.solve(scenario, limits, progress)
     # The result first: a picture that fails must not cost it.
@@ -105,10 +109,12 @@ def _options(texts: list[str]) -> dict[str, str]:
     return options
 
 
-def _check_place(place: str | None) -> None:
+def _check_place(place: str | None, scenario: str | None) -> None:
     """Find out before the work starts, not after, that its result cannot be written."""
     if place is None:
         return
+    if scenario is not None and os.path.realpath(place) == os.path.realpath(scenario):
+        raise InputError(f"{place}: is the scenario itself; expected another file for the output")
     folder = os.path.dirname(place) or "."
     if os.path.isdir(place):
         raise InputError(f"{place}: is a folder; expected a file to write")
@@ -144,7 +150,7 @@ def _print(scenario: Scenario, result: Result, output: str | None) -> None:
             "No upper bound: how far this is from the optimum, the method cannot say.", highlight=False, soft_wrap=True
         )
     if output:
-        console.print(f"result: {output}", highlight=False, soft_wrap=True)
+        console.print(Text(f"result: {output}"), soft_wrap=True)
 
 
 def number(value: float | None) -> str:
