@@ -66,11 +66,14 @@ class ResourceProblem:
         own = reference.offload if self._phi is None else self._phi
         rest = 1 - own
         (a1, a2, a3, a4), (e1, e2, e3, e4) = data.time_coefficients, data.energy_coefficients
-        inverse = cp.power
-        up = inverse(cp.multiply(beta, cp.log(1 + cp.multiply(data.snr_up, cp.multiply(p, inverse(beta, -1))))), -1)
-        down = inverse(
-            cp.multiply(beta, cp.log(1 + cp.multiply(data.snr_down, cp.multiply(pi, inverse(beta, -1))))), -1
-        )
+
+        def inverse(x: cp.Expression) -> cp.Expression:
+            return cp.power(x, -1)
+
+        def inverse_rate(power: cp.Variable, snr: Array) -> cp.Expression:
+            return inverse(cp.multiply(beta, cp.log(1 + cp.multiply(snr, cp.multiply(power, inverse(beta))))))
+
+        up, down = inverse_rate(p, data.snr_up), inverse_rate(pi, data.snr_down)
         energy = cp.multiply(own, cp.multiply(e1, cp.square(f)) + cp.multiply(e2, cp.multiply(p, up)))
         energy += cp.multiply(rest, cp.multiply(e3, cp.square(psi)) + cp.multiply(e4, cp.multiply(pi, down)))
         delay = cp.multiply(own, cp.multiply(a1, inverse(f)) + cp.multiply(a2, up))
