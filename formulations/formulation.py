@@ -6,14 +6,14 @@ have, never a solver.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from .registry import Registry
 
-__all__ = ["Feature", "Formulation", "Kind", "Subproblem", "formulations"]
+__all__ = ["Feature", "Formulation", "Kind", "Language", "Subproblem", "formulations"]
 
 
 class Subproblem(StrEnum):
@@ -22,6 +22,14 @@ class Subproblem(StrEnum):
     ASSOCIATION = "association"  # AO part 1: x and phi, resources fixed
     RESOURCES = "resources"  # AO part 2: resources, x and phi fixed
     JOINT = "joint"
+
+
+class Language(StrEnum):
+    """What a face of a formulation is written in; a backend says which of them it takes."""
+
+    CVXPY = "cvxpy"  # a model with a `cvxpy.Problem`, readable and easy to extend
+    MATRIX = "matrix"  # a `formulations.matrix.MatrixProgram`, assembled without a loop over pairs
+    NONLINEAR = "nonlinear"  # a `formulations.nonlinear.NonlinearProgram` with exact sparse derivatives
 
 
 class Kind(StrEnum):
@@ -42,6 +50,7 @@ class Feature(StrEnum):
     SOC = "SOC"
     SDP = "SDP"
     EXP = "EXP"
+    NLP = "NLP"  # smooth and not convex, to local optimality
 
 
 @dataclass(frozen=True)
@@ -56,29 +65,30 @@ class Formulation:
         What it declares.
     kind
         What its value says about the subproblem.
-    language
-        The modelling language: ``cvxpy`` or ``pyomo``.
     needs
         Features that a solver must have.
     source
         Equation of the paper, or reference.
     summary
         One line for listings.
-    build
-        ``build(scenario, **options)`` returns the model.
+    faces
+        The languages it is declared in, the fastest first, each with ``build(scenario, **options)`` that
+        returns the model. All faces are the same mathematics.
     options
-        Names of the options that `build` takes.
+        Names of the options that the builders take.
+    frees_offloading
+        For resource formulations: whether the offloading is a variable too.
     """
 
     name: str
     subproblem: Subproblem
     kind: Kind
-    language: str
     needs: frozenset[Feature]
     source: str
     summary: str
-    build: Callable[..., Any]
+    faces: Mapping[str, Callable[..., Any]]
     options: tuple[str, ...] = ()
+    frees_offloading: bool = False
 
 
 #: Every formulation by ``subproblem/name``, for instance ``association/hull``.

@@ -22,9 +22,9 @@ from formulations.formulation import Subproblem
 from .dashf import backend_names
 from .dinkelbach import dinkelbach
 from .method import Method, methods, option
-from .rounding import ROUNDINGS
+from .rounding import ROUNDINGS, offloaded
 from .run import Run
-from .steps import AssociationStep, ResourceStep, formulation_names, with_optimal_offloading
+from .steps import AssociationStep, ResourceStep, formulation_names
 
 __all__ = ["Aauco", "Gucaa", "Gucro", "Nearest", "Rucaa", "fewest_users"]
 
@@ -122,7 +122,7 @@ class Aauco(Method):
         def step(_: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
             associated, facts = associate(pairs, ratio)
             shared = equal_split(run.scenario, associated.server, associated.offload)
-            return with_optimal_offloading(run, shared, ratio), facts
+            return offloaded(run.scenario, shared, ratio), facts
 
         start = start_allocation(run.scenario)
         return dinkelbach(run, start, step, epsilon=self.epsilon, max_iterations=self.max_iterations)

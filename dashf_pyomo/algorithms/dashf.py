@@ -47,6 +47,7 @@ class Dashf(Method):
     )
     delay_rows: str = option("aggregated", "delay rows of AO part 1 (reading of (3j))", choices=DELAY_ROWS)
     rounding: str = option("hungarian", "from fractional to binary association", choices=ROUNDINGS)
+    rounding_seed: int = option(0, "seed of the randomised rounding", at_least=0)
     allocation: str = option("fp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES))
     association_backend: str = option("auto", "solver of AO part 1", choices=backend_names)
     allocation_backend: str = option("auto", "solver of AO part 2", choices=backend_names)
@@ -70,7 +71,9 @@ class Dashf(Method):
         """Run Algorithm 1."""
         scenario = run.scenario
         start = start_allocation(scenario)
-        associate = AssociationStep(run, self.association, self.delay_rows, self.rounding, self.association_backend)
+        associate = AssociationStep(
+            run, self.association, self.delay_rows, self.rounding, self.association_backend, self.rounding_seed
+        )
         allocate = ResourceStep(
             run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations
         )

@@ -5,25 +5,23 @@ A step holds its compiled model for one scenario; calling it solves the model at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from operator import methodcaller
+from typing import Any
 
 import numpy as np
 
 from formulations import Allocation, evaluate
-from formulations.association.coefficients import AssociationCoefficients, optimal_offloading
+from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.pairs import PairResources
-from formulations.formulation import Formulation, Subproblem, formulations
+from formulations.formulation import Formulation, Language, Subproblem, formulations
 
-from ..backends import Backend, BackendError, OutcomeStatus, capable_backends
-from .rounding import ROUNDINGS
+from ..backends import BackendError, OutcomeStatus, capable_backends
+from .rounding import ROUNDINGS, RoundingTask, offloaded
 from .run import OutOfTimeError, Run
 
 __all__ = ["AssociationStep", "ResourceStep", "formulation_names"]
-
-
-class _Model(Protocol):
-    problem: Any
 
 
 def formulation_names(subproblem: Subproblem) -> list[str]:
@@ -34,26 +32,52 @@ def formulation_names(subproblem: Subproblem) -> list[str]:
 class _Step:
     """A model and the backends that may solve it."""
 
-    def __init__(self, run: Run, formulation: Formulation, backend: str) -> None:
+    def __init__(self, run: Run, formulation: Formulation, backend: str, **options: Any) -> None:
         self._run = run
-        self._label = f"{formulation.subproblem} {formulation.name}"
-        self._backends: tuple[Backend, ...] = capable_backends(formulation.language, formulation.needs, backend)
+        self._formulation = formulation
+        self._options = options
+        self._choices = capable_backends(formulation, backend)
+        self._models: dict[Language, Any] = {}
 
-    def _solve(self, model: _Model) -> dict[str, Any]:
-        """Solve with the first backend that manages; the others are there for its failures."""
+    def _solve(self, update: Callable[[Any], None]) -> tuple[Any, dict[str, Any]]:
+        """Solve with the first backend that manages; the others are there for its failures.
+
+        Parameters
+        ----------
+        update
+            Sets the parameters of a model.
+
+        Returns
+        -------
+        model, facts
+            The solved model and what the trace should say.
+
+        Raises
+        ------
+        BackendError
+            If all fail.
+        OutOfTimeError
+            If one reaches the time limit.
+        """
         said = []
-        for backend in self._backends:
+        for language, backend in self._choices:
             self._run.used(backend.name, backend.availability().version)
-            outcome = backend.solve(model.problem, self._run.backend_limits())
+            limits = self._run.backend_limits()
+            if language not in self._models:
+                self._models[language] = self._formulation.faces[language](self._run.scenario, **self._options)
+            model = self._models[language]
+            update(model)
+            outcome = backend.solve(model.problem, limits)
             if outcome.status is OutcomeStatus.TIME_LIMIT:
                 raise OutOfTimeError
             if outcome.status.has_solution:
                 facts: dict[str, Any] = {"backend": backend.name, "solver_time": outcome.solver_time}
                 if outcome.status is OutcomeStatus.INACCURATE:
                     facts["inaccurate"] = True
-                return facts
+                return model, facts
             said.append(outcome.message or f"{backend.name}: {outcome.status}")
-        raise BackendError(f"{self._label} failed ({'; '.join(said)})")
+        label = f"{self._formulation.subproblem} {self._formulation.name}"
+        raise BackendError(f"{label} failed ({'; '.join(said)})")
 
 
 class AssociationStep(_Step):
@@ -65,13 +89,15 @@ class AssociationStep(_Step):
         The run it is a step of.
     association, delay_rows, rounding, backend
         Names of the parts.
+    seed
+        Seed of roundings that draw.
     """
 
-    def __init__(self, run: Run, association: str, delay_rows: str, rounding: str, backend: str) -> None:
+    def __init__(self, run: Run, association: str, delay_rows: str, rounding: str, backend: str, seed: int = 0) -> None:
         formulation = formulations[f"{Subproblem.ASSOCIATION}/{association}"]
-        super().__init__(run, formulation, backend)
+        super().__init__(run, formulation, backend, delay_rows=delay_rows)
         self._round = ROUNDINGS[rounding]
-        self._model = formulation.build(run.scenario, delay_rows=delay_rows)
+        self._seed = seed
 
     def __call__(self, pairs: PairResources, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         """Return the allocation at these resources, and facts for the trace.
@@ -84,20 +110,15 @@ class AssociationStep(_Step):
             Dinkelbach's y.
         """
         scenario = self._run.scenario
-        self._model.update(AssociationCoefficients.of(scenario, pairs, ratio))
-        facts = self._solve(self._model)
-        found = self._model.solution()
-        server = self._round(found.association, pairs, scenario)
+        coefficients = AssociationCoefficients.of(scenario, pairs, ratio)
+        model, facts = self._solve(methodcaller("update", coefficients))
+        found = model.solution()
+        server = self._round(RoundingTask(found, pairs, scenario, ratio, self._seed))
         allocation = pairs.at(scenario, server, found.offload)
-        return with_optimal_offloading(self._run, allocation, ratio), {
+        return offloaded(scenario, allocation, ratio), {
             "association_value": found.value,
             **{f"association_{key}": value for key, value in facts.items()},
         }
-
-
-def with_optimal_offloading(run: Run, allocation: Allocation, ratio: float) -> Allocation:
-    """Return the allocation with the offloading that (6) prefers at its association and resources."""
-    return replace(allocation, offload=optimal_offloading(run.scenario, allocation, ratio))
 
 
 class ResourceStep(_Step):
@@ -118,7 +139,6 @@ class ResourceStep(_Step):
     def __init__(self, run: Run, allocation: str, backend: str, epsilon: float, max_iterations: int) -> None:
         formulation = formulations[f"{Subproblem.RESOURCES}/{allocation}"]
         super().__init__(run, formulation, backend)
-        self._model = formulation.build(run.scenario)
         self._epsilon = epsilon
         self._max_iterations = max_iterations
 
@@ -132,26 +152,36 @@ class ResourceStep(_Step):
         ratio
             Dinkelbach's y.
         """
-        if not np.isfinite(evaluate(self._run.scenario, allocation).delay):
+        scenario = self._run.scenario
+        if not np.isfinite(evaluate(scenario, allocation).delay):
             return allocation, {"allocation_skipped": "infinite delay after AO part 1"}
+        starts = [allocation]
+        if self._formulation.frees_offloading:
+            # Offloading has many local optima: the middle is the other start.
+            starts.append(replace(allocation, offload=np.full(scenario.n_users, 0.5)))
+        best, value = allocation, self._objective(allocation, ratio)
+        facts: dict[str, Any] = {"solver_time": 0.0, "solves": 0}
+        for start in starts:
+            reached, climbed = self._climb(start, ratio, facts)
+            if climbed > value:
+                best, value = reached, climbed
+        return best, {f"allocation_{key}": value for key, value in facts.items()}
+
+    def _climb(self, allocation: Allocation, ratio: float, facts: dict[str, Any]) -> tuple[Allocation, float]:
+        """Solve again and again from one start while (10) grows; add to the facts."""
         value = self._objective(allocation, ratio)
-        solver_time = 0.0
-        facts: dict[str, Any] = {}
-        solves = 0
-        while solves < self._max_iterations:
-            solves += 1
-            self._model.update(allocation, ratio)
-            facts |= self._solve(self._model)
-            solver_time += facts["solver_time"] or 0.0
-            candidate = self._model.solution()
+        for _ in range(self._max_iterations):
+            model, found = self._solve(methodcaller("update", allocation, ratio))
+            facts |= {**found, "solver_time": facts["solver_time"] + (found["solver_time"] or 0.0)}
+            facts["solves"] += 1
+            candidate = model.solution()
             reached = self._objective(candidate, ratio)
             growth = reached - value
             if growth > 0:
                 allocation, value = candidate, reached
             if growth <= self._epsilon * abs(evaluate(self._run.scenario, allocation).score):
                 break
-        facts |= {"solver_time": solver_time, "solves": solves}
-        return allocation, {f"allocation_{key}": value for key, value in facts.items()}
+        return allocation, value
 
     def _objective(self, allocation: Allocation, ratio: float) -> float:
         """(10): score minus y times cost."""

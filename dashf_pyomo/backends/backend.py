@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from formulations.formulation import Feature
+from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class Backend(Protocol):
         """How it is asked for."""
 
     @property
-    def language(self) -> str:
-        """Modelling language whose models it takes: ``cvxpy``."""
+    def languages(self) -> tuple[Language, ...]:
+        """Languages that it takes, the fastest first."""
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -137,7 +137,7 @@ class CvxpyBackend:
         Options of every run.
     """
 
-    language = "cvxpy"
+    languages: tuple[Language, ...] = (Language.CVXPY,)
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class CvxpyBackend:
         self._package = package
         self._time_option = time_option
         self._thread_option = thread_option
-        self._options = options or {}
+        self._options = {"enforce_dpp": True} if options is None else options
         self._known: Availability | None = None
 
     def availability(self) -> Availability:
@@ -182,6 +182,14 @@ class CvxpyBackend:
                 return Availability(False, found, f"fails on a tiny {label}: {outcome.message or problem.value}")
         return Availability(True, found)
 
+    def _limit_options(self, limits: BackendLimits) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if limits.time_limit is not None:
+            options[self._time_option] = max(float(limits.time_limit), 1e-3)
+        if limits.threads is not None and self._thread_option is not None:
+            options[self._thread_option] = limits.threads
+        return options
+
     def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:
         """Solve a CVXPY problem in place; the values are then in its variables.
 
@@ -192,18 +200,14 @@ class CvxpyBackend:
         """
         import cvxpy as cp
 
-        options = dict(self._options)
-        if limits.time_limit is not None:
-            options[self._time_option] = max(limits.time_limit, 1e-3)
-        if limits.threads is not None and self._thread_option is not None:
-            options[self._thread_option] = limits.threads
+        options = self._options | self._limit_options(limits)
         start = time.perf_counter()
         message = ""
         try:
             with warnings.catch_warnings():
                 # Inaccurate solutions are a status here; n-d expressions are fine with the SciPy backend.
                 warnings.simplefilter("ignore")
-                model.solve(solver=self.name.upper(), enforce_dpp=True, warm_start=True, **options)
+                model.solve(solver=self.name.upper(), warm_start=True, **options)
             status = model.status
         except cp.error.SolverError as error:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -239,36 +243,42 @@ backends: Registry[Backend] = Registry(
 )
 
 
-def capable_backends(language: str, needs: frozenset[Feature], name: str = "auto") -> tuple[Backend, ...]:
-    """Return the backends for a formulation, the preferred one first.
+def capable_backends(
+    formulation: Formulation, name: str = "auto", face: str = "auto"
+) -> tuple[tuple[Language, Backend], ...]:
+    """Return the faces of a formulation with the backends that solve them, the preferred pair first.
 
     Parameters
     ----------
-    language, needs
-        What the formulation is written in, and what it needs.
+    formulation
+        What is to be solved.
     name
         A backend by name, or ``auto`` for all that are able: those with the fewest features to spare
         first, so that a linear program goes to a linear solver.
+    face
+        A language by name, or ``auto`` for all in the formulation's order.
 
     Raises
     ------
     BackendError
         If the named backend is not able or does not work here, or none is.
     """
-    needed = ", ".join(sorted(needs))
-    if name != "auto":
-        backend = backends[name]
-        if backend.language != language or not needs <= backend.features:
-            has = ", ".join(sorted(backend.features))
-            raise BackendError(f"backend {name} solves {has} ({backend.language}); the formulation needs {needed}")
-        known = backend.availability()
-        if not known.available:
-            raise BackendError(f"backend {name} does not work here: {known.reason}")
-        return (backend,)
-    able = [backend for backend in backends.values() if backend.language == language and needs <= backend.features]
-    able.sort(key=lambda backend: len(backend.features))
-    working = tuple(backend for backend in able if backend.availability().available)
+    if face != "auto" and face not in formulation.faces:
+        raise BackendError(f"{formulation.name} has no face {face}; it has {', '.join(formulation.faces)}")
+    asked = [language for language in formulation.faces if face in ("auto", language)]
+    needed = f"{', '.join(sorted(formulation.needs))} in {' or '.join(asked)}"
+    candidates = list(backends.values()) if name == "auto" else [backends[name]]
+    able = [
+        (Language(language), backend)
+        for language in asked
+        for backend in sorted(candidates, key=lambda backend: len(backend.features))
+        if language in backend.languages and formulation.needs <= backend.features
+    ]
+    if name != "auto" and not able:
+        has = f"{', '.join(sorted(candidates[0].features))} in {' or '.join(candidates[0].languages)}"
+        raise BackendError(f"backend {name} solves {has}; {formulation.name} needs {needed}")
+    working = tuple((language, backend) for language, backend in able if backend.availability().available)
     if not working:
-        reasons = "; ".join(f"{backend.name}: {backend.availability().reason}" for backend in able) or "none exists"
-        raise BackendError(f"no working backend for {needed} in {language} ({reasons})")
+        reasons = "; ".join(f"{backend.name}: {backend.availability().reason}" for _, backend in able) or "none exists"
+        raise BackendError(f"no working backend for {needed} ({reasons})")
     return working

@@ -35,3 +35,6 @@ def tiny_models(features: frozenset[Feature]) -> Iterator[tuple[Feature, cp.Prob
             yield feature, cp.Problem(cp.Minimize(cp.trace(s)), [s[0, 1] == 1]), 2.0
         elif feature is Feature.EXP:
             yield feature, cp.Problem(cp.Maximize(cp.sum(cp.log(x))), [cp.sum(x) <= 2]), 0.0
+        elif feature is Feature.NLP:
+            x.value = np.array([0.5, 0.7])
+            yield feature, cp.Problem(cp.Minimize(-cp.multiply(x[0], x[1])), [cp.sum(x) <= 2]), -1.0

@@ -11,6 +11,6 @@ SCS = backends.register(
         summary="first order, conic; little memory, moderate accuracy",
         package="scs",
         time_option="time_limit_secs",
-        options={"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20_000},
+        options={"enforce_dpp": True, "eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20_000},
     )
 )

@@ -43,7 +43,7 @@ def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -
             _print(rows[0]["options"] or [{"option": "none"}])
         else:
             # What does not fit the width of a terminal is in --json.
-            hidden = ("options", "language", "source", "subproblem")
+            hidden = ("options", "source", "subproblem")
             _print([{key: value for key, value in row.items() if key not in hidden} for row in rows])
         for item in registry.broken:
             print(f"skipped extension {item.name}: {item.reason}")
@@ -95,14 +95,14 @@ def _formulations() -> tuple[Registry[Any], list[Row]]:
             "formulation": f"{entry.subproblem}/{entry.name}",
             "subproblem": str(entry.subproblem),
             "kind": str(entry.kind),
-            "language": entry.language,
+            "faces": [str(language) for language in entry.faces],
             "needs": sorted(str(feature) for feature in entry.needs),
             "source": entry.source,
             "what it is": entry.summary,
             "solved by": [
                 backend.name
                 for backend in backends.values()
-                if backend.language == entry.language and entry.needs <= backend.features
+                if set(entry.faces) & set(backend.languages) and entry.needs <= backend.features
             ],
         }
         for entry in formulations.values()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import cvxpy as cp
 
-from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .matrix import AssociationMatrix
 from .model import AssociationModel, Lifting
 
-__all__ = ["build", "lift"]
+__all__ = ["build", "build_matrix", "lift"]
 
 
 def lift(n_users: int, n_servers: int, *, binary: bool = False) -> Lifting:
@@ -28,16 +29,20 @@ def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationMode
     return AssociationModel(scenario, lift, delay_rows)
 
 
+def build_matrix(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationMatrix:
+    """Return the same program in arrays."""
+    return AssociationMatrix(scenario, binary=False, delay_rows=delay_rows)
+
+
 formulations.register(
     Formulation(
         name="hull",
         subproblem=Subproblem.ASSOCIATION,
         kind=Kind.RELAXATION,
-        language="cvxpy",
         needs=frozenset({Feature.LP}),
         source="(6) with the convex hull per user",
         summary="LP: products over the convex hull of each user; at least as tight as the SDR",
-        build=build,
+        faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
     )
 )

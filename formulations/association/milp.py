@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .hull import lift
+from .matrix import AssociationMatrix
 from .model import AssociationModel
 
-__all__ = ["build"]
+__all__ = ["build", "build_matrix"]
 
 
 def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationModel:
@@ -20,16 +21,20 @@ def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationMode
     return AssociationModel(scenario, partial(lift, binary=True), delay_rows)
 
 
+def build_matrix(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationMatrix:
+    """Return the same program in arrays."""
+    return AssociationMatrix(scenario, binary=True, delay_rows=delay_rows)
+
+
 formulations.register(
     Formulation(
         name="milp",
         subproblem=Subproblem.ASSOCIATION,
         kind=Kind.EXACT,
-        language="cvxpy",
         needs=frozenset({Feature.LP, Feature.MILP}),
         source="(6), products linearised exactly",
         summary="MILP: the hull with binary association, exact",
-        build=build,
+        faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
     )
 )

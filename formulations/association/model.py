@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..scenario import Scenario
 from .coefficients import DELAY_ROWS, AssociationCoefficients
 
-__all__ = ["AssociationModel", "AssociationSolution", "Lifting"]
+__all__ = ["AssociationModel", "AssociationSolution", "Lifting", "clean"]
 
 Array = NDArray[np.float64]
 
@@ -36,12 +36,15 @@ class Lifting:
         w, standing for phi_n x_nm, shape (N, M).
     constraints
         What relates the three.
+    second_moment
+        The blocks that stand for x_n x_n', shape (N, M, M), in the semidefinite liftings; else None.
     """
 
     association: cp.Expression
     offload: cp.Expression
     product: cp.Expression
     constraints: list[cp.Constraint]
+    second_moment: cp.Expression | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +60,14 @@ class AssociationSolution:
     value
         Optimal value of the formulation, score units: sum_nm (cost - score). For a relaxation a lower
         bound of (6) at this y and these resources, up to the solver's tolerance; never a bound on SCR.
+    covariance
+        S_xx - x x' of every user's block, shape (N, M, M), where the formulation is semidefinite; else None.
     """
 
     association: Array
     offload: Array
     value: float
+    covariance: Array | None = None
 
 
 class AssociationModel:
@@ -135,8 +141,17 @@ class AssociationModel:
 
     def solution(self) -> AssociationSolution:
         """Read the solution after the problem was solved, cleaned of the solver's tolerance."""
-        x = np.clip(np.asarray(self._lifting.association.value, dtype=np.float64), 0.0, 1.0)
-        total = x.sum(axis=1, keepdims=True)
-        x = np.divide(x, total, out=np.full_like(x, 1.0 / x.shape[1]), where=total > 0)
-        phi = np.clip(np.asarray(self._lifting.offload.value, dtype=np.float64), 0.0, 1.0)
-        return AssociationSolution(x, phi, float(self.problem.value) * self._unit)
+        lifting = self._lifting
+        x, phi = clean(lifting.association.value, lifting.offload.value)
+        covariance = None
+        if lifting.second_moment is not None:
+            covariance = np.asarray(lifting.second_moment.value) - x[:, :, None] * x[:, None, :]
+        return AssociationSolution(x, phi, float(self.problem.value) * self._unit, covariance)
+
+
+def clean(association: Array, offload: Array) -> tuple[Array, Array]:
+    """Return x with rows that sum to one and phi in [0, 1], free of the solver's tolerance."""
+    x = np.clip(np.asarray(association, dtype=np.float64), 0.0, 1.0)
+    total = x.sum(axis=1, keepdims=True)
+    x = np.divide(x, total, out=np.full_like(x, 1.0 / x.shape[1]), where=total > 0)
+    return x, np.clip(np.asarray(offload, dtype=np.float64), 0.0, 1.0)

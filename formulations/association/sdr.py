@@ -10,7 +10,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .model import AssociationModel, Lifting
 
@@ -47,11 +47,10 @@ formulations.register(
         name="sdr",
         subproblem=Subproblem.ASSOCIATION,
         kind=Kind.RELAXATION,
-        language="cvxpy",
         needs=frozenset({Feature.SDP}),
         source="P3, (8)",
         summary="SDP: the paper's relaxation, one dense matrix of N + NM + 1 rows",
-        build=build,
+        faces={Language.CVXPY: build},
         options=("delay_rows",),
     )
 )

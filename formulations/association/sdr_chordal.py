@@ -11,7 +11,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .model import AssociationModel, Lifting
 
@@ -32,7 +32,7 @@ def lift(n_users: int, n_servers: int) -> Lifting:
         blocks[:, servers, servers] == x,  # (8a): x^2 = x
         blocks[:, 0, 0] <= phi,  # (8c), (7d): phi^2 <= phi
     ]
-    return Lifting(x, phi, w, constraints)
+    return Lifting(x, phi, w, constraints, blocks[:, 1 : m + 1, 1 : m + 1])
 
 
 def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationModel:
@@ -45,11 +45,10 @@ formulations.register(
         name="sdr-chordal",
         subproblem=Subproblem.ASSOCIATION,
         kind=Kind.RELAXATION,
-        language="cvxpy",
         needs=frozenset({Feature.SDP}),
         source="P3, (8), in the cliques of its sparsity pattern",
         summary="SDP: the paper's relaxation in N blocks of M + 2 rows, the same value",
-        build=build,
+        faces={Language.CVXPY: build},
         options=("delay_rows",),
     )
 )

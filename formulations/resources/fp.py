@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation, evaluate
-from ..formulation import Feature, Formulation, Kind, Subproblem, formulations
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 
 __all__ = ["FractionalProgram", "build"]
@@ -266,10 +266,9 @@ formulations.register(
         name="fp",
         subproblem=Subproblem.RESOURCES,
         kind=Kind.LOCAL,
-        language="cvxpy",
         needs=frozenset({Feature.QP, Feature.SOC, Feature.EXP}),
         source="(12)",
         summary="convex surrogate of the paper's fractional programming, solved again around its solution",
-        build=build,
+        faces={Language.CVXPY: build},
     )
 )

@@ -1,0 +1,114 @@
+"""`hull` and `milp` in arrays: assembled by vectorised indexing, no loop over pairs, no modelling layer.
+
+Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T; phi_n is the sum of user n's w.
+The pattern of the matrix depends on N and M alone and is built once; new coefficients only change its values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from ..matrix import MatrixProgram
+from ..scenario import Scenario
+from .coefficients import DELAY_ROWS, AssociationCoefficients
+from .model import AssociationSolution, clean
+
+__all__ = ["AssociationMatrix"]
+
+Array = NDArray[np.float64]
+
+
+class AssociationMatrix:
+    """AO part 1 with the hull lifting as one `MatrixProgram`.
+
+    Parameters
+    ----------
+    scenario
+        The data; only its sizes enter.
+    binary
+        Whether x is binary.
+    delay_rows
+        One of `coefficients.DELAY_ROWS`.
+
+    Attributes
+    ----------
+    problem
+        The program; its values are set by `update`.
+    """
+
+    def __init__(self, scenario: Scenario, binary: bool, delay_rows: str = "aggregated") -> None:
+        if delay_rows not in DELAY_ROWS:
+            raise ValueError(f"delay_rows = {delay_rows!r}; expected one of {', '.join(DELAY_ROWS)}")
+        self._pairwise = delay_rows == "pairwise"
+        self._shape = n, m = scenario.n_users, scenario.n_servers
+        pairs = n * m
+        pair = np.arange(pairs)
+        user, server = pair // m, pair % m
+        x, w, deadline = pair, pairs + pair, 2 * pairs
+
+        blocks: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        first = 0
+
+        def rows(count: int, *entries: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
+            nonlocal first
+            blocks.extend((first + row, column) for row, column in entries)
+            first += count
+
+        rows(n, (user, x))  # sum_m x = 1
+        rows(pairs, (pair, w), (pair, x))  # w <= x
+        if self._pairwise:
+            # srv x + extra w + local_n sum_m' w_nm' <= T in every row (n, m): all w of user n appear.
+            own = (np.repeat(pair, m), pairs + (user[:, None] * m + np.arange(m)).ravel())
+            rows(pairs, (pair, x), own, (pair, np.full(pairs, deadline)))
+        else:
+            rows(n, (user, x), (user, w), (np.arange(n), np.full(n, deadline)))
+        for _ in range(3):
+            rows(m, (server, x))  # budgets
+
+        row, column = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        # Entries keep their order through the conversion, so that `update` can put values in place.
+        order = np.arange(len(row), dtype=np.float64)
+        pattern = coo_array((order, (row, column)), shape=(first, 2 * pairs + 1)).tocsr()
+        self._order = pattern.data.astype(np.int64)
+        delays = pairs if self._pairwise else n
+        free = np.full(pairs + delays + 3 * m, -np.inf)
+        self.problem = MatrixProgram(
+            cost=np.zeros(2 * pairs + 1),
+            matrix=pattern,
+            row_lower=np.concatenate([np.ones(n), free]),
+            row_upper=np.concatenate([np.ones(n), np.zeros(pairs + delays), np.ones(3 * m)]),
+            lower=np.zeros(2 * pairs + 1),
+            upper=np.concatenate([np.ones(2 * pairs), [np.inf]]),
+            integer=np.concatenate([np.full(pairs, binary), np.zeros(pairs + 1, dtype=np.bool_)]),
+        )
+        self._unit = 1.0
+
+    def update(self, coefficients: AssociationCoefficients) -> None:
+        """Set the values; the pattern stays."""
+        c = coefficients
+        n, m = self._shape
+        self._unit = c.objective_unit
+        one = np.ones(n * m)
+        extra = c.uplink_time - c.server_time
+        local = c.local_time[:, None]
+        if self._pairwise:
+            product = local[:, :, None] + extra[:, :, None] * np.eye(m)
+            delay = [c.server_time.ravel(), product.ravel(), -one]
+        else:
+            delay = [c.server_time.ravel(), (extra + local).ravel(), -np.ones(n)]
+        shares = [share.ravel() for share in (c.bandwidth_share, c.power_share, c.speed_share)]
+        values = np.concatenate([one, one, -one, *delay, *shares])
+        self.problem.matrix.data = values[self._order]
+        product_cost = c.product_cost + c.local_cost[:, None]
+        self.problem.cost = np.concatenate([c.pair_cost.ravel(), product_cost.ravel(), [c.time_price]])
+
+    def solution(self) -> AssociationSolution:
+        """Read the solution after the program was solved, cleaned of the solver's tolerance."""
+        point, value = self.problem.point, self.problem.value
+        if point is None or value is None:
+            raise RuntimeError("the program was not solved")
+        pairs = self._shape[0] * self._shape[1]
+        x, w = point[:pairs].reshape(self._shape), point[pairs : 2 * pairs].reshape(self._shape)
+        return AssociationSolution(*clean(x, w.sum(axis=1)), value=value * self._unit)

@@ -1,0 +1,324 @@
+"""AO part 2 as a smooth program with exact sparse derivatives, offloading fixed or free.
+
+Source: (10), with phi fixed (`nlp`) or a variable (`joint-nlp`). Per user n on its server, with shares beta, pi,
+psi of bandwidth, power and speed, fractions p, f of the user's caps and the rates R = beta ln(1 + c p/beta)::
+
+    min  price_T T + sum_n [ phi (e1 f^2 + e2 p/R_up) + (1 - phi)(e3 psi^2 + e4 pi/R_down)
+                             - ln(1 + norm (beta + pi + psi)) ]
+    s.t. phi (a1/f + a2/R_up) + (1 - phi)(a3/psi + a4/R_down) - T <= 0         for every user
+         sum of beta, of pi and of psi over a server's users <= 1
+
+Users meet only in T and the budgets, so the Hessian of the Lagrangian is one small block per user. The
+variables are the *logarithms* of shares and fractions: times go like 1/share over many magnitudes, where Newton
+steps in the shares themselves overshoot. T is relative to the reference point's delay, the objective to
+`score_scale`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import physics
+from ..allocation import Allocation, evaluate
+from ..scenario import Scenario
+
+__all__ = ["ResourceProgram"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+#: Least share and least fraction of a cap, relative to min(1, M/N) and to 1: logarithms need a bound. A user
+#: that transmits or trains is kept away from it by its delay.
+LEAST_SHARE = 1e-7
+
+BETA, PI, PSI, P, F, PHI = range(6)
+
+
+class ResourceProgram:
+    """(10) for an association, as a `formulations.nonlinear.NonlinearProgram`.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    free_offloading
+        Whether phi is a variable.
+    """
+
+    def __init__(self, scenario: Scenario, free_offloading: bool) -> None:
+        self._scenario = scenario
+        self._free = free_offloading
+        self._width = 6 if free_offloading else 5
+        self._reference: Allocation | None = None
+        self._server: Index = np.full(scenario.n_users, -1)
+        self.point: Array | None = None
+        self.value: float | None = None
+        self.multipliers: tuple[Array, Array, Array] | None = None
+        n, m, width = scenario.n_users, scenario.n_servers, self._width
+        users = np.arange(n)
+        self._last = width * n
+        # Entries of a user's Hessian block, rows below columns; R_up couples (beta, p), R_down (beta, pi), the
+        # score (beta, pi, psi), phi everything.
+        coupled = {(BETA, BETA), (BETA, PI), (BETA, PSI), (PI, PI), (PI, PSI), (PSI, PSI), (BETA, P), (P, P), (F, F)}
+        if free_offloading:
+            coupled |= {(j, PHI) for j in range(5)}
+        self._blocks = [pair for pair in combinations_with_replacement(range(width), 2) if pair in coupled]
+        self._hessian_rows = np.concatenate([j * n + users for _, j in self._blocks])
+        self._hessian_columns = np.concatenate([i * n + users for i, _ in self._blocks])
+        columns = [j * n + users for j in range(width)]
+        self._jacobian_columns = np.concatenate([*columns, np.full(n, self._last), *columns[:3]])
+        self.row_lower = np.full(n + 3 * m, -np.inf)
+        self.row_upper = np.concatenate([np.zeros(n), np.ones(3 * m)])
+
+    @property
+    def problem(self) -> ResourceProgram:
+        """The program itself, as other models have their `problem`."""
+        return self
+
+    # -- setting the data ---------------------------------------------------------------------
+
+    def update(self, reference: Allocation, ratio: float) -> None:
+        """Set association, offloading (start, or fixed), the start of the resources, and y.
+
+        Parameters
+        ----------
+        reference
+            The start; its association is kept.
+        ratio
+            Dinkelbach's y.
+
+        Raises
+        ------
+        ValueError
+            If the reference has an infinite delay.
+        """
+        s, a, m = self._scenario, reference, reference.server
+        delay = evaluate(s, a).delay
+        if not np.isfinite(delay):
+            raise ValueError("the reference allocation has an infinite delay")
+        if not np.array_equal(self._server, m):
+            self.multipliers = None
+        self._reference, self._server = a, m
+        budgets = (s.bandwidth_max[m], s.server_power_max[m], s.server_speed_max[m], s.user_power_max, s.user_speed_max)
+        held = (a.bandwidth, a.server_power, a.server_speed, a.user_power, a.user_speed)
+        shares = [value / budget for value, budget in zip(held, budgets, strict=True)]
+        gain = s.channel_gain[np.arange(s.n_users), m]
+        self.snr_up = gain * s.user_power_max / (s.noise_psd * s.bandwidth_max[m])
+        self.snr_down = gain * s.server_power_max[m] / (s.noise_psd * s.bandwidth_max[m])
+        price = ratio / s.score_scale
+        self.time_price = price * s.weight_time * delay
+        energy_price = price * s.weight_energy
+        nats = s.bits * np.log(2.0) / s.bandwidth_max[m]  # bits/r = nats / (beta ln(1 + c p/beta))
+        # Times in units of the reference's delay, energies priced in units of the score.
+        self.time_coefficients = (
+            physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, s.user_speed_max) / delay,
+            nats / delay,
+            physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], s.server_speed_max[m]) / delay,
+            nats / delay,
+        )
+        self.energy_coefficients = (
+            energy_price * physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, s.user_speed_max),
+            energy_price * s.user_power_max * nats,
+            energy_price
+            * physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], 1.0, s.server_speed_max[m]),
+            energy_price * s.server_power_max[m] * nats,
+        )
+        common = min(1.0, s.n_servers / s.n_users)
+        least = [np.full(s.n_users, np.log(LEAST_SHARE * scale)) for scale in (common, common, common, 1.0, 1.0)]
+        with np.errstate(divide="ignore"):
+            start = [np.log(share) for share in shares]
+        most = [np.zeros(s.n_users)] * 5
+        if self._free:
+            least, most = [*least, np.zeros(s.n_users)], [*most, np.ones(s.n_users)]
+            start = [*start, a.offload]
+        self.lower = np.concatenate([*least, [0.0]])
+        self.upper = np.concatenate([*most, [np.inf]])
+        self.start = np.clip(np.concatenate([*start, [1.0]]), self.lower, self.upper)
+        self._jacobian_rows = np.concatenate(
+            [
+                *[np.arange(s.n_users)] * (self._width + 1),
+                *[s.n_users + resource * s.n_servers + m for resource in range(3)],
+            ]
+        )
+
+    def solution(self) -> Allocation:
+        """Read the allocation after the program was solved, cut back into budgets and caps."""
+        s, a = self._scenario, self._reference
+        if a is None or self.point is None:
+            raise RuntimeError("the program was not solved")
+        m = a.server
+        (beta, pi, psi, p, f), phi, _ = self._split(self.point)
+        offload = np.clip(phi, 0.0, 1.0)
+        trains = offload > 0
+        return replace(
+            a,
+            offload=offload,
+            bandwidth=beta * s.bandwidth_max[m],
+            server_power=pi * s.server_power_max[m],
+            server_speed=psi * s.server_speed_max[m],
+            user_power=np.where(trains, p, 1.0) * s.user_power_max,
+            user_speed=np.where(trains, f, 1.0) * s.user_speed_max,
+        ).within_budgets(s)
+
+    # -- values and derivatives ---------------------------------------------------------------
+
+    def _split(self, x: Array) -> tuple[Array, Array, float]:
+        """Return resources as shares (5, N), phi (N,) and T."""
+        blocks = x[: self._last].reshape(self._width, -1)
+        assert self._reference is not None
+        phi = blocks[PHI] if self._free else self._reference.offload
+        return np.exp(blocks[:5]), phi, float(x[self._last])
+
+    def objective(self, x: Array) -> float:
+        """Return the objective."""
+        (beta, pi, psi, p, f), phi, deadline = self._split(x)
+        e1, e2, e3, e4 = self.energy_coefficients
+        up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
+        cost = phi * (e1 * f**2 + e2 * p * up) + (1 - phi) * (e3 * psi**2 + e4 * pi * down)
+        return float(self.time_price * deadline + np.sum(cost - np.log1p(self._norm * (beta + pi + psi))))
+
+    @property
+    def _norm(self) -> float:
+        return self._scenario.score_norm
+
+    def constraints(self, x: Array) -> Array:
+        """Return the delay rows and the three budgets of every server."""
+        (beta, pi, psi, p, f), phi, deadline = self._split(x)
+        a1, a2, a3, a4 = self.time_coefficients
+        up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
+        delay = phi * (a1 / f + a2 * up) + (1 - phi) * (a3 / psi + a4 * down) - deadline
+        loads = [np.bincount(self._server, share, minlength=self._scenario.n_servers) for share in (beta, pi, psi)]
+        return np.concatenate([delay, *loads])
+
+    def gradient(self, x: Array) -> Array:
+        """Return the gradient of the objective."""
+        shares, phi, _ = self._split(x)
+        return np.concatenate([*self._cost_slopes(shares, phi) * self._chain(shares), [self.time_price]])
+
+    def _cost_slopes(self, shares: Array, phi: Array) -> Array:
+        """Return the derivatives of each user's part of the objective by its shares and phi, (width, N)."""
+        beta, pi, psi, p, f = shares
+        e1, e2, e3, e4 = self.energy_coefficients
+        up, up_b, up_p, *_ = _power_over_rate(beta, p, self.snr_up)
+        down, down_b, down_p, *_ = _power_over_rate(beta, pi, self.snr_down)
+        gain = self._norm / (1.0 + self._norm * (beta + pi + psi))
+        slopes = [
+            phi * e2 * up_b + (1 - phi) * e4 * down_b - gain,
+            (1 - phi) * e4 * down_p - gain,
+            (1 - phi) * 2 * e3 * psi - gain,
+            phi * e2 * up_p,
+            phi * 2 * e1 * f,
+            e1 * f**2 + e2 * up - e3 * psi**2 - e4 * down,
+        ]
+        return np.array(slopes[: self._width])
+
+    def _delay_slopes(self, shares: Array, phi: Array) -> Array:
+        """Return the derivatives of each user's delay by its shares and phi, (width, N)."""
+        beta, pi, psi, p, f = shares
+        a1, a2, a3, a4 = self.time_coefficients
+        up, up_b, up_p, *_ = _inverse_rate_derivatives(beta, p, self.snr_up)
+        down, down_b, down_p, *_ = _inverse_rate_derivatives(beta, pi, self.snr_down)
+        slopes = [
+            phi * a2 * up_b + (1 - phi) * a4 * down_b,
+            (1 - phi) * a4 * down_p,
+            -(1 - phi) * a3 / psi**2,
+            phi * a2 * up_p,
+            -phi * a1 / f**2,
+            a1 / f + a2 * up - a3 / psi - a4 * down,
+        ]
+        return np.array(slopes[: self._width])
+
+    def _chain(self, shares: Array) -> Array:
+        """Return d share / d variable: the share itself for a logarithm, one for phi."""
+        return np.vstack([shares, np.ones((self._width - 5, shares.shape[1]))])
+
+    def jacobianstructure(self) -> tuple[Index, Index]:
+        """Return rows and columns of the entries of the Jacobian."""
+        return self._jacobian_rows, self._jacobian_columns
+
+    def jacobian(self, x: Array) -> Array:
+        """Return the entries of the Jacobian: each user's delay row, then the budgets."""
+        shares, phi, _ = self._split(x)
+        slopes = self._delay_slopes(shares, phi) * self._chain(shares)
+        return np.concatenate([*slopes, np.full(len(phi), -1.0), *shares[:3]])
+
+    def hessianstructure(self) -> tuple[Index, Index]:
+        """Return rows and columns of the entries of the Hessian, lower triangle."""
+        return self._hessian_rows, self._hessian_columns
+
+    def hessian(self, x: Array, multipliers: Array, objective_factor: float) -> Array:
+        """Return the entries of the Hessian of the Lagrangian, lower triangle."""
+        shares, phi, _ = self._split(x)
+        beta, pi, psi, p, f = shares
+        price = multipliers[: len(beta)]
+        a1, a2, a3, a4 = self.time_coefficients
+        e1, e2, e3, e4 = (objective_factor * energy for energy in self.energy_coefficients)
+        rest = 1.0 - phi
+        _, ub, up, ubb, ubp, upp = _inverse_rate_derivatives(beta, p, self.snr_up)
+        _, db, dp, dbb, dbp, dpp = _inverse_rate_derivatives(beta, pi, self.snr_down)
+        _, vb, vp, vbb, vbp, vpp = _power_over_rate(beta, p, self.snr_up)
+        _, wb, wp, wbb, wbp, wpp = _power_over_rate(beta, pi, self.snr_down)
+        curve = objective_factor * (self._norm / (1.0 + self._norm * (beta + pi + psi))) ** 2
+        entries = {
+            (BETA, BETA): phi * (e2 * vbb + price * a2 * ubb) + rest * (e4 * wbb + price * a4 * dbb) + curve,
+            (BETA, PI): rest * (e4 * wbp + price * a4 * dbp) + curve,
+            (BETA, PSI): curve,
+            (PI, PI): rest * (e4 * wpp + price * a4 * dpp) + curve,
+            (PI, PSI): curve,
+            (PSI, PSI): rest * 2 * (e3 + price * a3 / psi**3) + curve,
+            (BETA, P): phi * (e2 * vbp + price * a2 * ubp),
+            (P, P): phi * (e2 * vpp + price * a2 * upp),
+            (F, F): phi * 2 * (e1 + price * a1 / f**3),
+        }
+        if self._free:
+            entries |= {
+                (BETA, PHI): e2 * vb + price * a2 * ub - e4 * wb - price * a4 * db,
+                (PI, PHI): -e4 * wp - price * a4 * dp,
+                (PSI, PHI): -2 * e3 * psi + price * a3 / psi**2,
+                (P, PHI): e2 * vp + price * a2 * up,
+                (F, PHI): 2 * e1 * f - price * a1 / f**2,
+            }
+        chain = self._chain(shares)
+        # Second derivative of a share by its logarithm, times the slope of the Lagrangian.
+        slopes = objective_factor * self._cost_slopes(shares, phi) + price * self._delay_slopes(shares, phi)
+        budgets = multipliers[len(beta) :].reshape(3, -1)[:, self._server]
+        slopes[:3] += budgets
+        bend = slopes * chain
+        return np.concatenate(
+            [entries[i, j] * chain[i] * chain[j] + (bend[i] if i == j < PHI else 0.0) for i, j in self._blocks]
+        )
+
+
+def _inverse_rate(beta: Array, power: Array, snr: Array) -> Array:
+    """Return 1 / (beta ln(1 + c p/beta))."""
+    return 1.0 / (beta * np.log1p(snr * power / beta))
+
+
+def _inverse_rate_derivatives(beta: Array, power: Array, snr: Array) -> tuple[Array, ...]:
+    """Return U = 1/R and its derivatives U_b, U_p, U_bb, U_bp, U_pp."""
+    s = snr * power / beta
+    log = np.log1p(s)
+    rate = beta * log
+    # The difference cancels for a vanishing SNR; its series does not.
+    rate_b = np.where(s < 1e-5, s**2 * (0.5 - s * (2.0 / 3.0)), log - s / (1.0 + s))
+    rate_p = snr / (1.0 + s)
+    bend = 1.0 / (beta * (1.0 + s) ** 2)
+    u = 1.0 / rate
+    return (
+        u,
+        -rate_b * u**2,
+        -rate_p * u**2,
+        (2 * rate_b**2 * u + s**2 * bend) * u**2,
+        (2 * rate_b * rate_p * u - snr * s * bend) * u**2,
+        (2 * rate_p**2 * u + snr**2 * bend) * u**2,
+    )
+
+
+def _power_over_rate(beta: Array, power: Array, snr: Array) -> tuple[Array, ...]:
+    """Return V = p/R and its derivatives V_b, V_p, V_bb, V_bp, V_pp."""
+    u, ub, up, ubb, ubp, upp = _inverse_rate_derivatives(beta, power, snr)
+    return power * u, power * ub, u + power * up, power * ubb, ub + power * ubp, 2 * up + power * upp

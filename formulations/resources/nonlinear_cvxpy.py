@@ -1,0 +1,105 @@
+"""AO part 2 as a smooth CVXPY program, the readable face of `nonlinear`.
+
+Source: (10), the same mathematics as `formulations.resources.nonlinear` with the shares themselves as variables.
+CVXPY differentiates it. It is compiled for every association and reference point: CVXPY's nonlinear path does not keep
+a compiled program with parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cvxpy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from ..allocation import Allocation
+from ..scenario import Scenario
+from .nonlinear import LEAST_SHARE, ResourceProgram
+
+__all__ = ["ResourceProblem"]
+
+Array = NDArray[np.float64]
+
+
+class ResourceProblem:
+    """(10) for an association as a `cvxpy.Problem` to be solved with ``nlp=True``.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    free_offloading
+        Whether phi is a variable.
+
+    Attributes
+    ----------
+    problem
+        The problem; set by `update`.
+    """
+
+    problem: cp.Problem
+
+    def __init__(self, scenario: Scenario, free_offloading: bool) -> None:
+        self._scenario = scenario
+        self._free = free_offloading
+        self._data = ResourceProgram(scenario, free_offloading)
+        self._reference: Allocation | None = None
+
+    def update(self, reference: Allocation, ratio: float) -> None:
+        """Set association, offloading (start, or fixed), the start of the resources, and y."""
+        s, data, n = self._scenario, self._data, self._scenario.n_users
+        data.update(reference, ratio)
+        self._reference = reference
+        start = np.exp(data.start[: 5 * n].reshape(5, n))
+        names = ("bandwidth", "power", "speed", "user_power", "user_speed")
+        self._share = {name: cp.Variable(n, name=name, bounds=[LEAST_SHARE, 1.0]) for name in names}
+        for variable, value in zip(self._share.values(), start, strict=True):
+            variable.value = np.clip(value, LEAST_SHARE, 1.0)
+        self._phi = cp.Variable(n, name="offload", bounds=[0.0, 1.0]) if self._free else None
+        if self._phi is not None:
+            self._phi.value = reference.offload
+        deadline = cp.Variable(name="delay", nonneg=True)
+        deadline.value = 1.0
+
+        beta, pi, psi, p, f = self._share.values()
+        own = reference.offload if self._phi is None else self._phi
+        rest = 1 - own
+        (a1, a2, a3, a4), (e1, e2, e3, e4) = data.time_coefficients, data.energy_coefficients
+
+        def inverse(x: cp.Expression) -> cp.Expression:
+            return cp.power(x, -1)
+
+        def inverse_rate(power: cp.Variable, snr: Array) -> cp.Expression:
+            return inverse(cp.multiply(beta, cp.log(1 + cp.multiply(snr, cp.multiply(power, inverse(beta))))))
+
+        up, down = inverse_rate(p, data.snr_up), inverse_rate(pi, data.snr_down)
+        energy = cp.multiply(own, cp.multiply(e1, cp.square(f)) + cp.multiply(e2, cp.multiply(p, up)))
+        energy += cp.multiply(rest, cp.multiply(e3, cp.square(psi)) + cp.multiply(e4, cp.multiply(pi, down)))
+        delay = cp.multiply(own, cp.multiply(a1, inverse(f)) + cp.multiply(a2, up))
+        delay += cp.multiply(rest, cp.multiply(a3, inverse(psi)) + cp.multiply(a4, down))
+        value = cp.sum(cp.log(1 + s.score_norm * (beta + pi + psi)))
+        members = np.equal.outer(np.arange(s.n_servers), reference.server).astype(np.float64)
+        self.problem = cp.Problem(
+            cp.Minimize(data.time_price * deadline + cp.sum(energy) - value),
+            [delay <= deadline, *(members @ share <= 1 for share in (beta, pi, psi))],
+        )
+
+    def solution(self) -> Allocation:
+        """Read the allocation after the problem was solved, cut back into budgets and caps."""
+        s, a = self._scenario, self._reference
+        if a is None:
+            raise RuntimeError("update() was never called")
+        m = a.server
+        beta, pi, psi, p, f = (np.asarray(variable.value, dtype=np.float64) for variable in self._share.values())
+        offload = a.offload if self._phi is None else np.clip(self._phi.value, 0.0, 1.0)
+        trains = offload > 0
+        return replace(
+            a,
+            offload=offload,
+            bandwidth=beta * s.bandwidth_max[m],
+            server_power=pi * s.server_power_max[m],
+            server_speed=psi * s.server_speed_max[m],
+            user_power=np.where(trains, p, 1.0) * s.user_power_max,
+            user_speed=np.where(trains, f, 1.0) * s.user_speed_max,
+        ).within_budgets(s)
