@@ -66,7 +66,12 @@ class _Step:
             if language not in self._models:
                 self._models[language] = self._formulation.faces[language](self._run.scenario, **self._options)
             model = self._models[language]
-            update(model)
+            try:
+                with np.errstate(all="ignore"):
+                    update(model)
+            except ValueError as error:  # a parameter that is not a finite number of its sign
+                said.append(f"{language} model: {' '.join(str(error).split())[:200]}")
+                continue
             outcome = backend.solve(model.problem, limits)
             if outcome.status is OutcomeStatus.TIME_LIMIT:
                 raise OutOfTimeError

@@ -214,6 +214,15 @@ class CvxpyBackend:
             if "not installed" in message:
                 raise BackendError(f"backend {self.name}: {message}") from None
             status = cp.SOLVER_ERROR
+        except (cp.error.DCPError, cp.error.ParameterError, KeyboardInterrupt):
+            raise  # ours, or the user's
+        except BaseException as error:
+            # Solvers fail in their own ways on extreme data: Rust panics are not even Exceptions, others raise
+            # ValueError from inside. For a run of many methods that is one failure, not the end.
+            if isinstance(error, (SystemExit, GeneratorExit)):
+                raise
+            message = f"{self.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            status = cp.SOLVER_ERROR
         wall_time = time.perf_counter() - start
         outcome = {
             cp.OPTIMAL: OutcomeStatus.SOLVED,

@@ -7,7 +7,9 @@ Source: (6)::
          sum_n share_nm x_nm <= 1 for bandwidth, power and speed of each server, sum_m x_nm = 1
 
 This is the one place where AO part 1 is scaled: times are in units of `time_unit`, the objective in
-units of `objective_unit`, resources are shares of their budgets.
+units of `objective_unit`, resources are shares of their budgets. Both units come from a sensible
+allocation (all scores at most, energies and delay at least), so what can matter is of order one; what
+is beyond `CLOSED_ABOVE` of it is closed rather than scaled.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ Array = NDArray[np.float64]
 #: relaxed, the same when it is binary), or one row per pair as printed.
 DELAY_ROWS = ("aggregated", "pairwise")
 
-#: Times above this many `time_unit` are cut. The cut keeps (6) finite when a pair has no rate or no speed
-#: (infinite times) and only lowers the objective, so a relaxation stays one; what it lets through is less
-#: than a ten-thousandth of an adapter, and the offloading step after rounding uses the true times.
-TIME_CUT = 1e4
+#: An end of a pair (the user trains everything, or the server does) that has no rate or speed, or whose time or energy
+#: alone would cost more than this many times what a sensible allocation costs altogether, is closed: no share goes
+#: there. Interior-point codes cannot carry such numbers, and nothing that could be best uses them.
+CLOSED_ABOVE = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,9 @@ class AssociationCoefficients:
         l_n.
     server_time, uplink_time
         s_nm + tau_down_nm and tau_up_nm.
+    user_end, server_end
+        1 where user n may train a share itself when it is at server m, and where that server may; else 0. Times and
+        costs of a closed end are zero, and w_nm <= user_end_nm, x_nm - w_nm <= server_end_nm keep it empty.
     bandwidth_share, power_share, speed_share
         Share of its server's budget that a pair would hold.
     time_unit, objective_unit
@@ -65,6 +70,8 @@ class AssociationCoefficients:
     local_time: Array
     server_time: Array
     uplink_time: Array
+    user_end: Array
+    server_end: Array
     bandwidth_share: Array
     power_share: Array
     speed_share: Array
@@ -95,37 +102,53 @@ class AssociationCoefficients:
         training = physics.training_time(flops, s.server_epochs, 1.0, s.server_gpus, pairs.server_speed)
         downlink = physics.transmission_time(bits, 1.0, rate_down)
 
-        # No allocation at these resources is faster: times are linear in phi, so every user takes at
-        # least the faster end of its fastest server.
-        fastest = np.minimum(local[:, column] + uplink, training + downlink).min(axis=1)
-        finite = fastest[np.isfinite(fastest)]
-        unit = float(finite.max()) if finite.size else 1.0
-        cut = TIME_CUT * unit
-        local, uplink, training, downlink = (np.minimum(time, cut) for time in (local, uplink, training, downlink))
-
-        local_energy = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, pairs.user_speed)
-        uplink_energy = pairs.user_power[:, column] * uplink
-        server_energy = pairs.server_power * downlink + physics.training_energy(
-            s.server_capacitance, flops, s.server_epochs, 1.0, pairs.server_speed
-        )
+        price, time_price = ratio * s.weight_energy, ratio * s.weight_time
         share_b = pairs.bandwidth / s.bandwidth_max
         share_p = pairs.server_power / s.server_power_max
         share_f = pairs.server_speed / s.server_speed_max
         value = physics.score(share_b, share_p, share_f, s.score_scale, s.score_norm)
+        local_energy = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, pairs.user_speed)
+        uplink_energy = physics.transmission_energy(pairs.user_power[:, column], uplink)
+        server_energy = physics.transmission_energy(pairs.server_power, downlink) + physics.training_energy(
+            s.server_capacitance, flops, s.server_epochs, 1.0, pairs.server_speed
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            user_time, server_time = local[:, column] + uplink, training + downlink
+            user_cost, server_cost = price * (local_energy[:, column] + uplink_energy), price * server_energy
+        if price == 0.0:
+            user_cost, server_cost = np.zeros_like(user_time), np.zeros_like(server_time)
 
-        price = ratio * s.weight_energy
-        time_price = ratio * s.weight_time * unit
-        scale = float(value.max(axis=1).sum()) + time_price
-        if scale <= 0.0:  # y = 0 and no resources at all: any scale will do
+        # Times and energies are linear in phi, so no allocation is faster or cheaper than everybody's best end.
+        best_time = _largest(np.minimum(user_time, server_time).min(axis=1))
+        best_cost = np.minimum(user_cost, server_cost).min(axis=1)
+        scale = float(value.max(axis=1).sum() + best_cost[np.isfinite(best_cost)].sum() + time_price * best_time)
+        if not (np.isfinite(scale) and scale > 0.0):
             scale = 1.0
+        unit = scale / time_price if time_price > 0.0 else best_time
+        if not (np.isfinite(unit) and unit > 0.0):
+            unit = best_time or 1.0
+        user_end = (user_time <= CLOSED_ABOVE * unit) & (user_cost <= CLOSED_ABOVE * scale)
+        server_end = (server_time <= CLOSED_ABOVE * unit) & (server_cost <= CLOSED_ABOVE * scale)
+        _keep_one_open(user_end, server_end, user_time, server_time)
+
+        def kept(array: Array, open_: NDArray[np.bool_], divisor: float) -> Array:
+            with np.errstate(over="ignore", invalid="ignore"):
+                most = CLOSED_ABOVE * divisor  # only where everything is closed and one end must stay
+                return np.where(open_, np.minimum(array, most), 0.0) / divisor
+
+        alone = np.asarray(user_end.any(axis=1))
+        user_energy = kept(price * uplink_energy if price else np.zeros_like(uplink), user_end, scale)
+        served_energy = kept(server_cost, server_end, scale)
         return cls(
-            time_price=time_price / scale,
-            local_cost=price * local_energy / scale,
-            pair_cost=(price * server_energy - value) / scale,
-            product_cost=price * (uplink_energy - server_energy) / scale,
-            local_time=local / unit,
-            server_time=(training + downlink) / unit,
-            uplink_time=uplink / unit,
+            time_price=time_price * unit / scale,
+            local_cost=kept(price * local_energy, alone, scale),
+            pair_cost=served_energy - value / scale,
+            product_cost=user_energy - served_energy,
+            local_time=kept(local, alone, unit),
+            server_time=kept(server_time, server_end, unit),
+            uplink_time=kept(uplink, user_end, unit),
+            user_end=user_end.astype(np.float64),
+            server_end=server_end.astype(np.float64),
             bandwidth_share=share_b,
             power_share=share_p,
             speed_share=share_f,
@@ -136,9 +159,12 @@ class AssociationCoefficients:
     def value(self, server: NDArray[np.int64], offload: Array) -> float:
         """Return the objective of (6), score units, at a binary association and the least T it allows.
 
-        Budgets are not checked.
+        Budgets are not checked; a share at a closed end is infinitely dear.
         """
         users = np.arange(len(server))
+        on_user, on_server = self.user_end[users, server], self.server_end[users, server]
+        if np.any((offload > 0) & (on_user == 0)) or np.any((offload < 1) & (on_server == 0)):
+            return np.inf
         times = (
             self.local_time * offload
             + self.server_time[users, server] * (1.0 - offload)
@@ -146,6 +172,24 @@ class AssociationCoefficients:
         )
         cost = self.local_cost * offload + self.pair_cost[users, server] + self.product_cost[users, server] * offload
         return float(self.time_price * times.max() + cost.sum()) * self.objective_unit
+
+
+def _largest(array: Array) -> float:
+    finite = array[np.isfinite(array)]
+    return float(finite.max()) if finite.size else 1.0
+
+
+def _keep_one_open(
+    user_end: NDArray[np.bool_], server_end: NDArray[np.bool_], user_time: Array, server_time: Array
+) -> None:
+    """Open the fastest end of every user that has none open."""
+    shut = np.flatnonzero(~(user_end | server_end).any(axis=1))
+    for user in shut:
+        own, served = int(np.argmin(user_time[user])), int(np.argmin(server_time[user]))
+        if user_time[user, own] <= server_time[user, served]:
+            user_end[user, own] = True
+        else:
+            server_end[user, served] = True
 
 
 def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float) -> Array:

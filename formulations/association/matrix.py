@@ -57,7 +57,7 @@ class AssociationMatrix:
             first += count
 
         rows(n, (user, x))  # sum_m x = 1
-        rows(pairs, (pair, w), (pair, x))  # w <= x
+        rows(pairs, (pair, w), (pair, x))  # -server_end <= w - x <= 0
         if self._pairwise:
             # srv x + extra w + local_n sum_m' w_nm' <= T in every row (n, m): all w of user n appear.
             own = (np.repeat(pair, m), pairs + (user[:, None] * m + np.arange(m)).ravel())
@@ -101,6 +101,8 @@ class AssociationMatrix:
         shares = [share.ravel() for share in (c.bandwidth_share, c.power_share, c.speed_share)]
         values = np.concatenate([one, one, -one, *delay, *shares])
         self.problem.matrix.data = values[self._order]
+        self.problem.upper[n * m : 2 * n * m] = c.user_end.ravel()
+        self.problem.row_lower[n : n + n * m] = -c.server_end.ravel()  # w - x >= -server_end
         product_cost = c.product_cost + c.local_cost[:, None]
         self.problem.cost = np.concatenate([c.pair_cost.ravel(), product_cost.ravel(), [c.time_price]])
 

@@ -102,6 +102,8 @@ class AssociationModel:
             "local_time": cp.Parameter(n, nonneg=True, name="local_time"),
             "server_time": cp.Parameter((n, m), nonneg=True, name="server_time"),
             "extra_time": cp.Parameter((n, m), name="extra_time"),  # uplink instead of server
+            "user_end": cp.Parameter((n, m), nonneg=True, name="user_end"),
+            "server_end": cp.Parameter((n, m), nonneg=True, name="server_end"),
             "bandwidth_share": cp.Parameter((n, m), nonneg=True, name="bandwidth_share"),
             "power_share": cp.Parameter((n, m), nonneg=True, name="power_share"),
             "speed_share": cp.Parameter((n, m), nonneg=True, name="speed_share"),
@@ -119,7 +121,7 @@ class AssociationModel:
         )
         times = cp.multiply(p["server_time"], x) + cp.multiply(p["extra_time"], w)
         local = cp.multiply(p["local_time"], phi)
-        constraints = [*lifting.constraints, cp.sum(x, axis=1) == 1]
+        constraints = [*lifting.constraints, cp.sum(x, axis=1) == 1, w <= p["user_end"], x - w <= p["server_end"]]
         if delay_rows == "aggregated":
             constraints.append(local + cp.sum(times, axis=1) <= delay)
         else:

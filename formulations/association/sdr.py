@@ -10,6 +10,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
+from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .model import AssociationModel, Lifting
@@ -17,10 +18,25 @@ from .model import AssociationModel, Lifting
 __all__ = ["build", "lift"]
 
 
+#: Largest matrix that is worth starting: its cone has half a million entries.
+MOST_ROWS = 1200
+
+
 def lift(n_users: int, n_servers: int) -> Lifting:
-    """Return the expressions of S that stand for x, phi and their products."""
+    """Return the expressions of S that stand for x, phi and their products.
+
+    Raises
+    ------
+    InputError
+        If the matrix would have more than `MOST_ROWS` rows.
+    """
     n, m = n_users, n_servers
     size = n + n * m + 1
+    if size > MOST_ROWS:
+        raise InputError(
+            f"association sdr: {n} users and {m} servers make a dense matrix of {size} rows; expected at most "
+            f"{MOST_ROWS}, sdr-chordal has the same value in small blocks"
+        )
     lifted = cp.Variable((size, size), PSD=True, name="S")
     user = np.arange(n)
     pair = n + np.arange(n * m)

@@ -36,7 +36,7 @@ LEAST_UNIT = 1e-2
 
 #: Pairs up to which the association is a parameter, so that one compilation serves every association.
 #: Beyond, a parameter for each pair costs more memory than compiling again for a new association.
-PARAMETRIC_PAIRS = 5000
+PARAMETRIC_PAIRS = 500
 
 
 class FractionalProgram:
