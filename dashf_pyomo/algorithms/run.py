@@ -134,6 +134,19 @@ class Run:
             self._observer(entry)
         return evaluation
 
+    @property
+    def incumbent(self) -> tuple[Allocation, float]:
+        """The allocation that is kept, and its SCR.
+
+        Raises
+        ------
+        LookupError
+            If there is none yet.
+        """
+        if self._incumbent is None:
+            raise LookupError("no feasible allocation was recorded yet")
+        return self._incumbent[0], self._incumbent[1].scr
+
     def used(self, solver: str, version: str) -> None:
         """Note the version of a solver that took part."""
         self._solvers[solver] = version

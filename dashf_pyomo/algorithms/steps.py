@@ -138,14 +138,25 @@ class ResourceStep(_Step):
     epsilon
         Stop when (10) grows by less, relative to the score.
     max_iterations
-        Most solves of the formulation.
+        Most solves of the formulation per start.
+    two_starts
+        Whether a formulation that frees the offloading starts from phi = 0.5 too.
     """
 
-    def __init__(self, run: Run, allocation: str, backend: str, epsilon: float, max_iterations: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        allocation: str,
+        backend: str,
+        epsilon: float,
+        max_iterations: int,
+        two_starts: bool = True,
+    ) -> None:
         formulation = formulations[f"{Subproblem.RESOURCES}/{allocation}"]
         super().__init__(run, formulation, backend)
         self._epsilon = epsilon
         self._max_iterations = max_iterations
+        self._two_starts = two_starts
 
     def __call__(self, allocation: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         """Return the allocation with better resources (never worse in (10)), and facts for the trace.
@@ -161,7 +172,7 @@ class ResourceStep(_Step):
         if not np.isfinite(evaluate(scenario, allocation).delay):
             return allocation, {"allocation_skipped": "infinite delay after AO part 1"}
         starts = [allocation]
-        if self._formulation.frees_offloading:
+        if self._formulation.frees_offloading and self._two_starts:
             # Offloading has many local optima: the middle is the other start.
             starts.append(replace(allocation, offload=np.full(scenario.n_users, 0.5)))
         best, value = allocation, self._objective(allocation, ratio)

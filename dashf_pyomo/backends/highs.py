@@ -5,8 +5,6 @@ Takes programs in arrays directly, and CVXPY problems.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import time
 from typing import Any
 
@@ -16,11 +14,12 @@ from formulations.formulation import Feature, Language
 from formulations.matrix import MatrixProgram
 
 from .backend import Availability, BackendError, BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
+from .quiet import muted_stdout
 
 __all__ = ["HIGHS"]
 
 #: Relative gap at which a mixed-integer program counts as solved.
-MIP_GAP = 1e-4
+MIP_GAP = 1e-6
 #: How near to a whole number counts as whole.
 INTEGRALITY = 1e-6
 
@@ -40,25 +39,13 @@ class _Highs(CvxpyBackend):
 
 
 def _swallow_banner() -> None:
-    """Make the first HiGHS object with standard output closed.
-
-    Some releases print a banner there, whatever the options say, and standard output is for results.
-    """
+    """Make the first HiGHS object with standard output closed: some releases print a banner, whatever the options."""
     try:
         import highspy
     except ImportError:
         return
-    libc = ctypes.CDLL(None)
-    libc.fflush(None)
-    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
+    with muted_stdout():
         highspy.Highs()
-        libc.fflush(None)
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def _solve_matrix(program: MatrixProgram, limits: BackendLimits) -> Outcome:
@@ -123,5 +110,6 @@ HIGHS = backends.register(
         package="highspy",
         time_option="time_limit",
         thread_option="threads",
+        options={"enforce_dpp": True, "mip_rel_gap": MIP_GAP},
     )
 )

@@ -1,11 +1,29 @@
 """SCS: first-order conic solver; less accurate, needs little memory, steps in where Clarabel fails."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from formulations.formulation import Feature
 
-from .backend import CvxpyBackend, backends
+from .backend import BackendLimits, CvxpyBackend, Outcome, backends
+from .quiet import muted_stdout
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["SCS"]
+
+
+class _Scs(CvxpyBackend):
+    def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:  # noqa: B008 (frozen)
+        """Solve a CVXPY problem in place; SCS reports failures on standard output even when it is told not to."""
+        with muted_stdout():
+            return super().solve(model, limits)
+
 
 SCS = backends.register(
-    CvxpyBackend(
+    _Scs(
         name="scs",
         features=frozenset({Feature.LP, Feature.QP, Feature.SOC, Feature.SDP, Feature.EXP}),
         summary="first order, conic; little memory, moderate accuracy",

@@ -1,0 +1,96 @@
+"""`dashf-plus`: the best composition of parts found, and a search over moves of single users on top.
+
+Chosen on seeds 100 to 149 at (10, 2): the chordal SDR with Hungarian rounding, offloading and resources together by
+`joint-nlp`, and then users moved one at a time while that helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from formulations import Allocation, evaluate
+from formulations.association.pairs import PairResources
+from formulations.formulation import Subproblem
+
+from .dashf import Dashf
+from .method import methods, option
+from .run import Run
+from .steps import ResourceStep, formulation_names
+
+__all__ = ["DashfPlus"]
+
+
+@methods.register
+@dataclass(frozen=True)
+class DashfPlus(Dashf):
+    """DASHF with the parts that did best, followed by a local search over the association."""
+
+    name = "dashf-plus"
+    summary = "DASHF with offloading and resources optimised together, then moves of single users"
+
+    allocation: str = option(
+        "joint-nlp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES)
+    )
+    inner_epsilon: float = option(1e-3, "stop AO part 2 when its objective grows by less", at_least=0.0)
+    inner_iterations: int = option(2, "most solves of AO part 2 per start and iteration", at_least=1)
+    moves: int = option(20, "most moves of single users that are tried", at_least=0)
+    joint_users: int = option(
+        300, "most users for joint-nlp and moves; beyond, hull and nlp are composed instead", at_least=1
+    )
+
+    def search(self, run: Run) -> str:
+        """Run Algorithm 1 with these parts, then move users."""
+        if self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users:
+            large = replace(self, association="hull", allocation="nlp")
+            return super(DashfPlus, large).search(run) + f"; hull and nlp for more than {self.joint_users} users"
+        said = super().search(run)
+        tried, kept = self._move_users(run)
+        return f"{said}; {kept} of {tried} moves of users kept"
+
+    def _move_users(self, run: Run) -> tuple[int, int]:
+        """Try moves, most promising first; return how many were tried and kept."""
+        allocate = ResourceStep(
+            run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations, two_starts=False
+        )
+        tried = kept = 0
+        incumbent, ratio = run.incumbent
+        proposals = _moves(run, incumbent, ratio)
+        while tried < self.moves:
+            move = next(proposals, None)
+            if move is None:
+                break
+            tried += 1
+            candidate, facts = allocate(move, ratio)
+            run.record(candidate, phase="move", ratio=ratio, **facts)
+            if run.incumbent[1] > ratio * (1.0 + self.epsilon):
+                kept += 1
+                incumbent, ratio = run.incumbent
+                proposals = _moves(run, incumbent, ratio)
+        return tried, kept
+
+
+def _moves(run: Run, allocation: Allocation, ratio: float) -> Iterator[Allocation]:
+    """Yield the allocation with one user moved to another server, by what the move costs before re-optimising.
+
+    The user brings an equal share of its new server, the others there shrink in proportion.
+    """
+    s = run.scenario
+    pairs = PairResources.around(s, allocation, "equal-share")
+    proposals = []
+    for user in range(s.n_users):
+        for server in range(s.n_servers):
+            if server == allocation.server[user]:
+                continue
+            moved = allocation.server.copy()
+            moved[user] = server
+            candidate = pairs.at(s, moved, allocation.offload)
+            e = evaluate(s, candidate)
+            value = e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+            if np.isfinite(value):
+                proposals.append((-value, user, server, candidate))
+    for *_, candidate in sorted(proposals, key=lambda proposal: proposal[:3]):
+        yield candidate
