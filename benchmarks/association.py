@@ -88,17 +88,9 @@ def main() -> None:
     times: dict[tuple[str, str, str], list[tuple[int, float]]] = {member: [] for member in MEMBERS}
     for size in SIZES[:3] if parsed.quick else SIZES:
         table = Table(title=f"AO part 1 at {size[0]} x {size[1]}, start point of seed 0", title_justify="left")
-        for column in (
-            "formulation",
-            "face",
-            "backend",
-            "status",
-            "value",
-            "below milp",
-            "build s",
-            "solve s",
-            "peak MB",
-        ):
+        texts = ("formulation", "face", "backend", "status")
+        numbers = ("value", "below milp", "build s", "solve s", "MB")
+        for column in texts + numbers:
             table.add_column(column, justify="right" if column in numbers else "left")
         rows = {member: run(member, size, parsed.limit, parsed.memory) for member in MEMBERS}
         exact = rows["milp", "matrix", "highs"][1]

@@ -49,8 +49,8 @@ class _Step:
 
         Returns
         -------
-        model, facts
-            The solved model and what the trace should say.
+        solution, facts
+            What the model reads from its solution, and what the trace should say.
 
         Raises
         ------
@@ -69,18 +69,23 @@ class _Step:
             try:
                 with np.errstate(all="ignore"):
                     update(model)
-            except ValueError as error:  # a parameter that is not a finite number of its sign
-                said.append(f"{language} model: {' '.join(str(error).split())[:200]}")
-                continue
-            outcome = backend.solve(model.problem, limits)
-            if outcome.status is OutcomeStatus.TIME_LIMIT:
-                raise OutOfTimeError
-            if outcome.status.has_solution:
-                facts: dict[str, Any] = {"backend": backend.name, "solver_time": outcome.solver_time}
-                if outcome.status is OutcomeStatus.INACCURATE:
-                    facts["inaccurate"] = True
-                return model, facts
-            said.append(outcome.message or f"{backend.name}: {outcome.status}")
+                outcome = backend.solve(model.problem, limits)
+                if outcome.status is OutcomeStatus.TIME_LIMIT:
+                    raise OutOfTimeError
+                if outcome.status.has_solution:
+                    with np.errstate(all="ignore"):
+                        solution = model.solution()
+                    facts: dict[str, Any] = {"backend": backend.name, "solver_time": outcome.solver_time}
+                    if outcome.status is OutcomeStatus.INACCURATE:
+                        facts["inaccurate"] = True
+                    return solution, facts
+                said.append(outcome.message or f"{backend.name}: {outcome.status}")
+            except OutOfTimeError:
+                raise
+            except Exception as error:
+                # Data that a model cannot hold, values that are no solution, a backend that breaks its contract: for
+                # the run each is one failure of this solver.
+                said.append(f"{backend.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
         label = f"{self._formulation.subproblem} {self._formulation.name}"
         raise BackendError(f"{label} failed ({'; '.join(said)})")
 
@@ -116,8 +121,7 @@ class AssociationStep(_Step):
         """
         scenario = self._run.scenario
         coefficients = AssociationCoefficients.of(scenario, pairs, ratio)
-        model, facts = self._solve(methodcaller("update", coefficients))
-        found = model.solution()
+        found, facts = self._solve(methodcaller("update", coefficients))
         server = self._round(RoundingTask(found, pairs, scenario, ratio, self._seed))
         allocation = pairs.at(scenario, server, found.offload)
         return offloaded(scenario, allocation, ratio), {
@@ -157,6 +161,10 @@ class ResourceStep(_Step):
         self._epsilon = epsilon
         self._max_iterations = max_iterations
         self._two_starts = two_starts
+        # Where both offloading and resources move, a run may stop short; at fixed offloading it does not.
+        self._polish: ResourceStep | None = None
+        if formulation.frees_offloading:
+            self._polish = ResourceStep(run, "nlp", backend, epsilon, max_iterations)
 
     def __call__(self, allocation: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         """Return the allocation with better resources (never worse in (10)), and facts for the trace.
@@ -174,23 +182,27 @@ class ResourceStep(_Step):
         starts = [allocation]
         if self._formulation.frees_offloading and self._two_starts:
             # Offloading has many local optima: the middle is the other start.
-            starts.append(replace(allocation, offload=np.full(scenario.n_users, 0.5)))
+            middle = replace(allocation, offload=np.full(scenario.n_users, 0.5))
+            if np.isfinite(evaluate(scenario, middle).delay):
+                starts.append(middle)
         best, value = allocation, self._objective(allocation, ratio)
         facts: dict[str, Any] = {"solver_time": 0.0, "solves": 0}
         for start in starts:
             reached, climbed = self._climb(start, ratio, facts)
             if climbed > value:
                 best, value = reached, climbed
+        if self._polish is not None:
+            reached, _ = self._polish._climb(best, ratio, facts)
+            best = reached
         return best, {f"allocation_{key}": value for key, value in facts.items()}
 
     def _climb(self, allocation: Allocation, ratio: float, facts: dict[str, Any]) -> tuple[Allocation, float]:
         """Solve again and again from one start while (10) grows; add to the facts."""
         value = self._objective(allocation, ratio)
         for _ in range(self._max_iterations):
-            model, found = self._solve(methodcaller("update", allocation, ratio))
+            candidate, found = self._solve(methodcaller("update", allocation, ratio))
             facts |= {**found, "solver_time": facts["solver_time"] + (found["solver_time"] or 0.0)}
             facts["solves"] += 1
-            candidate = model.solution()
             reached = self._objective(candidate, ratio)
             growth = reached - value
             if growth > 0:

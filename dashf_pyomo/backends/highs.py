@@ -33,6 +33,11 @@ class _Highs(CvxpyBackend):
 
     def solve(self, model: Any, limits: BackendLimits = BackendLimits()) -> Outcome:  # noqa: B008 (frozen)
         """Solve a `MatrixProgram` or a CVXPY problem in place."""
+        if limits.threads is not None:
+            import highspy
+
+            # The number of threads is the process's; HiGHS refuses another one until its scheduler is gone.
+            highspy.Highs.resetGlobalScheduler(True)
         if isinstance(model, MatrixProgram):
             return _solve_matrix(model, limits)
         return super().solve(model, limits)

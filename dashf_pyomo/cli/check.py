@@ -37,9 +37,10 @@ def _run(parsed: argparse.Namespace) -> int:
         rows = [{"claim": item.claim, "holds": item.holds, "detail": item.detail} for item in findings]
         print(canonical({"format": "dashf-check", "version": 1, "holds": holds, "findings": rows}))
     else:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
+
+        from .console import Output
 
         table = Table(title=Text(f"{parsed.result} against {parsed.scenario}"), title_justify="left")
         table.add_column("claim")
@@ -48,7 +49,7 @@ def _run(parsed: argparse.Namespace) -> int:
         for finding in findings:
             verdict = "" if finding.claim == "not checked" else "yes" if finding.holds else "[bold red]NO[/]"
             table.add_row(finding.claim, verdict, Text(finding.detail))
-        console = Console()
+        console = Output()
         console.print(table)
         console.print(
             "every claim that can be checked holds" if holds else "[bold red]a claim does not hold[/]", highlight=False

@@ -53,9 +53,10 @@ def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -
 
 
 def _print(rows: list[Row]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from .console import Output
 
     table = Table()
     for column in rows[0]:
@@ -63,7 +64,7 @@ def _print(rows: list[Row]) -> None:
         table.add_column(column, no_wrap=column in ("method", "formulation", "backend", "option", "kind"))
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
-    Console().print(table)
+    Output().print(table)
 
 
 def _cell(value: Any) -> str:

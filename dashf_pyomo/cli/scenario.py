@@ -98,6 +98,8 @@ def split_pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    if parsed.output == "":
+        raise InputError("an empty file name; expected a file to write")
     scenario = draw(parsed)
     if parsed.output:
         scenario.write(parsed.output)

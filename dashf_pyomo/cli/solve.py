@@ -113,6 +113,8 @@ def _check_place(place: str | None, scenario: str | None) -> None:
     """Find out before the work starts, not after, that its result cannot be written."""
     if place is None:
         return
+    if not place:
+        raise InputError("an empty file name; expected a file to write")
     if scenario is not None and os.path.realpath(place) == os.path.realpath(scenario):
         raise InputError(f"{place}: is the scenario itself; expected another file for the output")
     folder = os.path.dirname(place) or "."
@@ -123,14 +125,14 @@ def _check_place(place: str | None, scenario: str | None) -> None:
 
 
 def _print(scenario: Scenario, result: Result, output: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    table = Table(
-        show_header=False, title=f"{result.method} on {scenario.name or 'the scenario'}", title_justify="left"
-    )
+    from .console import Output
+
+    console = Output()
+    title = Text(f"{result.method} on {scenario.name or 'the scenario'}")
+    table = Table(show_header=False, title=title, title_justify="left")
     for name, value in (
         ("SCR", number(result.scr)),
         ("upper bound", number(result.upper_bound)),

@@ -152,7 +152,15 @@ class AssociationModel:
 
 
 def clean(association: Array, offload: Array) -> tuple[Array, Array]:
-    """Return x with rows that sum to one and phi in [0, 1], free of the solver's tolerance."""
+    """Return x with rows that sum to one and phi in [0, 1], free of the solver's tolerance.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a finite number.
+    """
+    if not (np.all(np.isfinite(association)) and np.all(np.isfinite(offload))):
+        raise ValueError("the solver's values are not finite")
     x = np.clip(np.asarray(association, dtype=np.float64), 0.0, 1.0)
     total = x.sum(axis=1, keepdims=True)
     x = np.divide(x, total, out=np.full_like(x, 1.0 / x.shape[1]), where=total > 0)
