@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -86,12 +85,15 @@ def test_a_tampered_result_leaves_standard_error_empty(tmp_path: Path) -> None:
 
 # -- interruption -----------------------------------------------------------------------------
 
-#: Says on standard error when an iteration is done, so that the test knows when to interrupt.
-TELLING = """
-import sys
+#: Sends itself the signal of Ctrl-C when an iteration is done: from outside it may come after the end.
+INTERRUPTED = """
+import os, signal, sys
 from dashf_pyomo.cli import main, progress
-progress.Progress.__call__ = lambda self, entry: print("iteration", entry["iteration"], file=sys.stderr, flush=True)
-sys.exit(main(sys.argv[1:]))
+def interrupt(self, entry):
+    if entry["iteration"] == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGINT)
+progress.Progress.__call__ = interrupt
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -107,18 +109,12 @@ def test_an_interruption_saves_the_best_so_far_and_is_exit_130(
     tmp_path: Path, at: int, arguments: tuple[str, ...]
 ) -> None:
     place = tmp_path / "r.json"
-    with subprocess.Popen(
-        [sys.executable, "-c", TELLING, "solve", *arguments, "-o", str(place)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    ) as running:  # fmt: skip
-        assert running.stderr is not None
-        for line in running.stderr:
-            if line == f"iteration {at}\n":
-                running.send_signal(signal.SIGINT)
-                break
-        out, err = running.communicate(timeout=60)
+    running = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(at), "solve", *arguments, "-o", str(place)],
+        capture_output=True, text=True, env=environment(), timeout=120,
+    )  # fmt: skip
     assert running.returncode == 130
-    assert "Traceback" not in err and "interrupted" in out
+    assert "Traceback" not in running.stderr and "interrupted" in running.stdout
     result = Result.read(place)
     assert result.status == "interrupted" and result.iterations >= at
     assert result.scr == max(entry["scr"] for entry in result.trace) or result.options.get("accept") == "always"
