@@ -233,8 +233,7 @@ class CvxpyBackend:
             cp.UNBOUNDED_INACCURATE: OutcomeStatus.UNBOUNDED,
             cp.USER_LIMIT: OutcomeStatus.TIME_LIMIT,
         }.get(status, OutcomeStatus.FAILED)
-        near_limit = limits.time_limit is not None and wall_time >= 0.9 * limits.time_limit
-        if near_limit and outcome in (OutcomeStatus.FAILED, OutcomeStatus.INACCURATE):
+        if outcome is OutcomeStatus.FAILED and limits.time_limit is not None and wall_time >= limits.time_limit:
             outcome = OutcomeStatus.TIME_LIMIT
         stats = model.solver_stats
         return Outcome(

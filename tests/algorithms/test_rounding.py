@@ -196,3 +196,20 @@ def test_randomised_finds_better_associations_where_the_relaxation_says_nothing(
     found = [randomised(job) for job in jobs]
     assert all(job.value(server) > job.value(argmax(job)) for job, server in zip(jobs, found, strict=True))
     assert len({tuple(server) for server in found}) > 1  # another seed, other draws
+
+
+def test_randomised_knows_argmax_even_if_no_draw_hits_it() -> None:
+    scenario = Scenario.random(users=9, servers=3, seed=1)
+    pairs, ratio = PairResources.equal(scenario), some_ratio(scenario, 1)
+    best = solve_association("milp", scenario, AssociationCoefficients.of(scenario, pairs, ratio)).association
+    vague = AssociationSolution(0.1 * best + 0.3, np.full(9, 0.5), 0.0)  # 0.4 on the best server, 0.3 on the others
+    job = RoundingTask(vague, pairs, scenario, ratio)
+    assert np.array_equal(randomised(job), np.argmax(best, axis=1))
+
+
+def test_randomised_draws_with_the_covariance_of_the_relaxation() -> None:
+    scenario = Scenario.random(users=6, servers=3, seed=1)
+    vague = np.tile([0.34, 0.33, 0.33], (6, 1))
+    sure = AssociationSolution(vague, np.full(6, 0.5), 0.0, np.zeros((6, 3, 3)))
+    job = RoundingTask(sure, PairResources.equal(scenario), scenario, some_ratio(scenario, 1))
+    assert np.array_equal(randomised(job), argmax(job))  # no variance, nothing to draw
