@@ -1,7 +1,7 @@
 """`dashf-plus`: the best composition of parts found, and a search over moves of single users on top.
 
-Chosen on seeds 100 to 149 at (10, 2): the chordal SDR with Hungarian rounding, offloading and resources together by
-`joint-nlp`, and then users moved one at a time while that helps.
+Chosen among eight compositions on seeds 100 to 109 at (10, 2): the chordal SDR with Hungarian rounding, offloading and
+resources together by `joint-nlp`, and then users moved one at a time while that helps.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from formulations.formulation import Feature
 
-from .backend import BackendLimits, CvxpyBackend, Outcome, backends
+from .backend import BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
 from .quiet import muted_stdout
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ class _Scs(CvxpyBackend):
     def solve(self, model: cp.Problem, limits: BackendLimits = BackendLimits()) -> Outcome:  # noqa: B008 (frozen)
         """Solve a CVXPY problem in place; SCS reports failures on standard output even when it is told not to."""
         with muted_stdout():
-            return super().solve(model, limits)
+            outcome = super().solve(model, limits)
+        stats = getattr(model.solver_stats, "extra_stats", None)
+        said = stats.get("info", {}).get("status", "") if isinstance(stats, dict) else ""
+        if outcome.status is OutcomeStatus.INACCURATE and "time_limit" in said:
+            return replace(outcome, status=OutcomeStatus.TIME_LIMIT, message=f"scs: {said}")
+        return outcome
 
 
 SCS = backends.register(

@@ -32,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
     try:
-        parsed = _build_parser().parse_args(arguments)
+        try:
+            parsed = _build_parser().parse_args(arguments)
+        except SystemExit:  # --help and --version have printed
+            sys.stdout.flush()
+            raise
         code = int(parsed.run(parsed))
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -28,8 +28,9 @@ __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
 
 Array = NDArray[np.float64]
 
-#: Readings of (3j): one row per user with the products summed over its servers (much tighter when x is
-#: relaxed, the same when it is binary), or one row per pair as printed.
+#: Readings of (3j): one row per user with the products summed over its servers, or one row per pair as printed. For
+#: binary x both are the same. Relaxed, the aggregated rows imply the others where 0 <= w <= x holds (hull, milp,
+#: sdr-rlt); in the paper's SDR w is not kept there, and neither implies the other.
 DELAY_ROWS = ("aggregated", "pairwise")
 
 #: An end of a pair (the user trains everything, or the server does) that has no rate or speed, or whose time or energy
