@@ -96,6 +96,32 @@ class Allocation:
         except AllocationError as error:
             raise AllocationError(f"{where}.{error}") from None
 
+    def with_shares(self, scenario: Scenario, shares: Array, offload: Array) -> Allocation:
+        """Return the allocation at this association with resources given as shares, cut back into budgets and caps.
+
+        Parameters
+        ----------
+        scenario
+            The data.
+        shares
+            Shares of bandwidth, server power and server speed, then fractions of the user's caps of power and
+            speed, shape (5, N).
+        offload
+            phi, shape (N,). A user that trains nothing needs no power or speed of its own and keeps its caps.
+        """
+        m, offload = self.server, np.clip(offload, 0.0, 1.0)
+        bandwidth, power, speed, user_power, user_speed = np.maximum(shares, 0.0)
+        trains = offload > 0
+        return replace(
+            self,
+            offload=offload,
+            bandwidth=bandwidth * scenario.bandwidth_max[m],
+            server_power=power * scenario.server_power_max[m],
+            server_speed=speed * scenario.server_speed_max[m],
+            user_power=np.where(trains, user_power, 1.0) * scenario.user_power_max,
+            user_speed=np.where(trains, user_speed, 1.0) * scenario.user_speed_max,
+        ).within_budgets(scenario)
+
     def within_budgets(self, scenario: Scenario) -> Allocation:
         """Return the nearest allocation of this shape that breaks no budget and no cap.
 

@@ -16,8 +16,6 @@ solution, whatever the magnitudes of the data.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
@@ -237,23 +235,11 @@ class FractionalProgram:
 
     def solution(self) -> Allocation:
         """Read the resources after the problem was solved, cut back into budgets and caps."""
-        s, a = self._scenario, self._reference
+        a = self._reference
         if a is None:
             raise RuntimeError("update() was never called")
-        m = a.server
-        share = {
-            name: np.maximum(np.asarray(variable.value, dtype=np.float64), 0.0) * self._unit[name]
-            for name, variable in self._variable.items()
-        }
-        trains = a.offload > 0  # the others need no power or speed of their own; they keep their caps
-        return replace(
-            a,
-            bandwidth=share["bandwidth"] * s.bandwidth_max[m],
-            server_power=share["power"] * s.server_power_max[m],
-            server_speed=share["speed"] * s.server_speed_max[m],
-            user_power=np.where(trains, share["user_power"], 1.0) * s.user_power_max,
-            user_speed=np.where(trains, share["user_speed"], 1.0) * s.user_speed_max,
-        ).within_budgets(s)
+        shares = [np.asarray(self._variable[name].value, dtype=np.float64) * self._unit[name] for name in self._unit]
+        return a.with_shares(self._scenario, np.array(shares), a.offload)
 
 
 def build(scenario: Scenario) -> FractionalProgram:

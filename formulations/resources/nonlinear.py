@@ -16,7 +16,6 @@ steps in the shares themselves overshoot. T is relative to the reference point's
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -147,22 +146,10 @@ class ResourceProgram:
 
     def solution(self) -> Allocation:
         """Read the allocation after the program was solved, cut back into budgets and caps."""
-        s, a = self._scenario, self._reference
-        if a is None or self.point is None:
+        if self._reference is None or self.point is None:
             raise RuntimeError("the program was not solved")
-        m = a.server
-        (beta, pi, psi, p, f), phi, _ = self._split(self.point)
-        offload = np.clip(phi, 0.0, 1.0)
-        trains = offload > 0
-        return replace(
-            a,
-            offload=offload,
-            bandwidth=beta * s.bandwidth_max[m],
-            server_power=pi * s.server_power_max[m],
-            server_speed=psi * s.server_speed_max[m],
-            user_power=np.where(trains, p, 1.0) * s.user_power_max,
-            user_speed=np.where(trains, f, 1.0) * s.user_speed_max,
-        ).within_budgets(s)
+        shares, phi, _ = self._split(self.point)
+        return self._reference.with_shares(self._scenario, shares, phi)
 
     # -- values and derivatives ---------------------------------------------------------------
 

@@ -7,8 +7,6 @@ a compiled program with parameters.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
@@ -87,19 +85,8 @@ class ResourceProblem:
 
     def solution(self) -> Allocation:
         """Read the allocation after the problem was solved, cut back into budgets and caps."""
-        s, a = self._scenario, self._reference
-        if a is None:
+        if self._reference is None:
             raise RuntimeError("update() was never called")
-        m = a.server
-        beta, pi, psi, p, f = (np.asarray(variable.value, dtype=np.float64) for variable in self._share.values())
-        offload = a.offload if self._phi is None else np.clip(self._phi.value, 0.0, 1.0)
-        trains = offload > 0
-        return replace(
-            a,
-            offload=offload,
-            bandwidth=beta * s.bandwidth_max[m],
-            server_power=pi * s.server_power_max[m],
-            server_speed=psi * s.server_speed_max[m],
-            user_power=np.where(trains, p, 1.0) * s.user_power_max,
-            user_speed=np.where(trains, f, 1.0) * s.user_speed_max,
-        ).within_budgets(s)
+        shares = np.array([variable.value for variable in self._share.values()], dtype=np.float64)
+        phi = self._reference.offload if self._phi is None else np.asarray(self._phi.value)
+        return self._reference.with_shares(self._scenario, shares, phi)
