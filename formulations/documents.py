@@ -14,11 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["InputError", "canonical", "check_keys", "digest", "read_document", "write_document"]
+__all__ = ["InputError", "ScenarioError", "canonical", "check_keys", "digest", "read_document", "write_document"]
 
 
 class InputError(ValueError):
     """Bad input: the message says in one line what is wrong, where, and what was expected."""
+
+
+class ScenarioError(InputError):
+    """A scenario that cannot be: the message names the field, the index, the value and what was expected."""
 
 
 def canonical(document: dict[str, Any]) -> str:
