@@ -107,7 +107,7 @@ def test_an_allocation_is_immutable() -> None:
         with pytest.raises(ValueError, match="read-only"):
             getattr(allocation, field.name)[0] = 0
     with pytest.raises(AttributeError):
-        allocation.bandwidth = mine  # type: ignore[misc]
+        allocation.bandwidth = mine
 
 
 # fmt: off

@@ -65,7 +65,7 @@ def test_the_rest_is_what_the_paper_prints() -> None:
 
 def test_the_seed_decides() -> None:
     assert Scenario.random(3, 2, seed=7) == Scenario.random(3, 2, seed=7)
-    assert Scenario.random(3, 2, seed=7) == Scenario.random(3, 2, seed=np.int64(7))  # type: ignore[arg-type]
+    assert Scenario.random(3, 2, seed=7) == Scenario.random(3, 2, seed=np.int64(7))
     assert not np.any(Scenario.random(3, 2, seed=7).channel_gain == Scenario.random(3, 2, seed=8).channel_gain)
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path,
     path = tmp_path / name
     for draw, given in ((draw_result, RESULT), (draw_comparison, [RESULT])):
         with pytest.raises(InputError) as caught:
-            draw(SCENARIO, given, path)  # type: ignore[operator]
+            draw(SCENARIO, given, path)
         assert_clear(caught.value, path, ".png", ".pdf", ".svg")
     assert not list(tmp_path.iterdir())
 
@@ -124,7 +124,7 @@ def test_the_result_of_another_scenario_is_refused(tmp_path: Path) -> None:
     other = Scenario.random(10, 2, seed=1)
     for draw, given in ((draw_result, RESULT), (draw_comparison, [RESULT])):
         with pytest.raises(InputError) as caught:
-            draw(other, given, tmp_path / "picture.png")  # type: ignore[operator]
+            draw(other, given, tmp_path / "picture.png")
         assert_clear(caught.value, "made-up", other.name)
 
 

@@ -107,7 +107,7 @@ def test_a_scenario_is_immutable() -> None:
 def test_the_readings_of_a_scenario_are_immutable() -> None:
     scenario = Scenario(**scenario_values())
     with pytest.raises(TypeError):
-        scenario.readings["noise"] = "mine"  # type: ignore[index]
+        scenario.readings["noise"] = "mine"
 
 
 def test_optional_keys_may_be_absent_or_null(tmp_path: Path) -> None:
