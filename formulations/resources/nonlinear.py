@@ -21,8 +21,8 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import physics
 from ..allocation import Allocation, evaluate
+from ..scaled import ScaledPairs
 from ..scenario import Scenario
 
 __all__ = ["ResourceProgram"]
@@ -105,26 +105,18 @@ class ResourceProgram:
         budgets = (s.bandwidth_max[m], s.server_power_max[m], s.server_speed_max[m], s.user_power_max, s.user_speed_max)
         held = (a.bandwidth, a.server_power, a.server_speed, a.user_power, a.user_speed)
         shares = [value / budget for value, budget in zip(held, budgets, strict=True)]
-        gain = s.channel_gain[np.arange(s.n_users), m]
-        self.snr_up = gain * s.user_power_max / (s.noise_psd * s.bandwidth_max[m])
-        self.snr_down = gain * s.server_power_max[m] / (s.noise_psd * s.bandwidth_max[m])
-        price = ratio / s.score_scale
-        self.time_price = price * s.weight_time * delay
-        energy_price = price * s.weight_energy
-        nats = s.bits * np.log(2.0) / s.bandwidth_max[m]  # bits/r = nats / (beta ln(1 + c p/beta))
         # Times in units of the reference's delay, energies priced in units of the score.
-        self.time_coefficients = (
-            physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, s.user_speed_max) / delay,
-            nats / delay,
-            physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], s.server_speed_max[m]) / delay,
-            nats / delay,
-        )
+        scaled = ScaledPairs.of(s, delay, s.score_scale / ratio if ratio > 0.0 else np.inf)
+        here = np.arange(s.n_users), m
+        self.snr_up, self.snr_down = scaled.snr_up[here], scaled.snr_down[here]
+        self.time_price = scaled.time_weight
+        link = scaled.link_time[here]
+        self.time_coefficients = (scaled.local_time, link, scaled.server_time[here], link)
         self.energy_coefficients = (
-            energy_price * physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, s.user_speed_max),
-            energy_price * s.user_power_max * nats,
-            energy_price
-            * physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], 1.0, s.server_speed_max[m]),
-            energy_price * s.server_power_max[m] * nats,
+            scaled.local_energy,
+            scaled.uplink_energy[here],
+            scaled.server_energy[here],
+            scaled.downlink_energy[here],
         )
         common = min(1.0, s.n_servers / s.n_users)
         least = [np.full(s.n_users, np.log(LEAST_SHARE * scale)) for scale in (common, common, common, 1.0, 1.0)]
