@@ -29,6 +29,7 @@ class Language(StrEnum):
 
     CVXPY = "cvxpy"  # a model with a `cvxpy.Problem`, readable and easy to extend
     MATRIX = "matrix"  # a `formulations.matrix.MatrixProgram`, assembled without a loop over pairs
+    PYOMO = "pyomo"  # a `pyomo.environ.ConcreteModel`
     NONLINEAR = "nonlinear"  # a `formulations.nonlinear.NonlinearProgram` with exact sparse derivatives
 
 
@@ -51,6 +52,7 @@ class Feature(StrEnum):
     SDP = "SDP"
     EXP = "EXP"
     NLP = "NLP"  # smooth and not convex, to local optimality
+    MINLP = "MINLP"  # mixed-integer, nonlinear and not convex, to global optimality
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BackendLimits:
-    """What a solver run may use: seconds of wall time and threads; None leaves the solver's default."""
+    """What a solver run may use; None leaves the solver's default.
+
+    Parameters
+    ----------
+    time_limit
+        Wall time, s.
+    threads
+        Threads.
+    gap
+        Relative gap at which branch and bound may stop. Only backends with bounds heed it.
+    memory
+        Memory, bytes. Only backends that run in a process of their own heed it.
+    """
 
     time_limit: float | None = None
     threads: int | None = None
+    gap: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)

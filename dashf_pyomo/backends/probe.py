@@ -11,8 +11,9 @@ from formulations.formulation import Feature
 
 if TYPE_CHECKING:
     import cvxpy as cp
+    import pyomo.environ as pyo
 
-__all__ = ["tiny_models"]
+__all__ = ["TINY_MINLP_VALUE", "tiny_minlp", "tiny_models"]
 
 
 def tiny_models(features: frozenset[Feature]) -> Iterator[tuple[Feature, cp.Problem, float]]:
@@ -38,3 +39,20 @@ def tiny_models(features: frozenset[Feature]) -> Iterator[tuple[Feature, cp.Prob
         elif feature is Feature.NLP:
             x.value = np.array([0.5, 0.7])
             yield feature, cp.Problem(cp.Minimize(-cp.multiply(x[0], x[1])), [cp.sum(x) <= 2]), -1.0
+
+
+#: Optimal value of `tiny_minlp`, at x = 2.5 and y = 2.
+TINY_MINLP_VALUE = 5.0
+
+
+def tiny_minlp() -> pyo.ConcreteModel:
+    """Return a model that is neither convex nor continuous, with a logarithm; its objective is ``value``."""
+    import pyomo.environ as pyo
+
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(bounds=(0, 4))
+    model.y = pyo.Var(bounds=(0, 3), domain=pyo.Integers)
+    model.budget = pyo.Constraint(expr=model.x + model.y <= 4.5)
+    model.cap = pyo.Constraint(expr=pyo.log(1 + model.x) <= float(np.log(3.5)))
+    model.value = pyo.Objective(expr=model.x * model.y, sense=pyo.maximize)
+    return model

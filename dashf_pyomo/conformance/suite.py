@@ -128,10 +128,16 @@ def _entries(formulation: str | None, backend: str | None) -> Iterator[Entry]:
 
 
 def missing() -> list[str]:
-    """Return what is registered and has no entry in the matrix."""
+    """Return what is registered and has no entry in the matrix, although it could have one.
+
+    A backend of a language that no formulation in the matrix is written in cannot have one.
+    """
     entries = matrix()
     covered = {f"{entry.formulation.subproblem}/{entry.formulation.name}" for entry in entries}
     solvers = {entry.backend.name for entry in entries}
+    spoken = {face for entry in entries for face in entry.formulation.faces}
     return [f"formulation {key}" for key in formulations if key not in covered] + [
-        f"backend {name}" for name in backends if name not in solvers
+        f"backend {name}"
+        for name, backend in backends.items()
+        if name not in solvers and spoken.intersection(backend.languages)
     ]

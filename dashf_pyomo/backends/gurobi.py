@@ -1,0 +1,98 @@
+"""Gurobi: spatial branch and bound, through Pyomo's translation and gurobipy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .backend import OutcomeStatus, backends
+from .exact import ExactBackend
+from .search import Report, Task, Verdict
+
+__all__ = ["GUROBI"]
+
+_PARAMETERS: dict[str, Any] = {
+    "FeasibilityTol": 1e-9,  # at the default of 1e-6, points were accepted that violate a row by 1e-3
+    "IntFeasTol": 1e-9,
+    "OptimalityTol": 1e-9,
+    "MIPGap": 1e-6,
+    "MIPGapAbs": 0.0,
+    "NonConvex": 2,
+    "DisplayInterval": 1,
+}
+_TOO_LARGE = (
+    "the size-limited licence does not take this model (2000 variables/constraints, 200 nonlinear); a full licence "
+    "is needed"
+)
+
+
+def _search(model: Any, task: Task, report: Report) -> Verdict:
+    import gurobipy
+    from gurobipy import GRB
+    from pyomo.opt import WriterFactory
+    import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
+
+    try:
+        solver, variables, *_ = WriterFactory("gurobi_minlp").write(model)
+        for ours, its in variables.items():
+            if task.warm_start and ours.value is not None:
+                its.Start = ours.value
+        for name, value in _parameters(task).items():
+            solver.setParam(name, value)
+        its_variables = [*variables.values()]
+
+        def listen(at: Any, where: int) -> None:
+            if where == GRB.Callback.MIPSOL:
+                values = zip(variables, at.cbGetSolution(its_variables), strict=True)
+                report.incumbent(values, at.cbGet(GRB.Callback.MIPSOL_OBJ), at.cbGet(GRB.Callback.MIPSOL_OBJBND))
+            elif where == GRB.Callback.MIP:
+                nodes = int(at.cbGet(GRB.Callback.MIP_NODCNT))
+                report.bound(at.cbGet(GRB.Callback.MIP_OBJBND), nodes=nodes)
+
+        solver.optimize(listen)
+    except gurobipy.GurobiError as error:
+        too_large = error.errno == GRB.Error.SIZE_LIMIT_EXCEEDED
+        return Verdict(OutcomeStatus.FAILED, _TOO_LARGE if too_large else str(error))
+
+    status = {
+        GRB.OPTIMAL: OutcomeStatus.SOLVED,
+        GRB.INFEASIBLE: OutcomeStatus.INFEASIBLE,
+        GRB.UNBOUNDED: OutcomeStatus.UNBOUNDED,
+        GRB.TIME_LIMIT: OutcomeStatus.TIME_LIMIT,
+        GRB.NODE_LIMIT: OutcomeStatus.TIME_LIMIT,
+        GRB.ITERATION_LIMIT: OutcomeStatus.TIME_LIMIT,
+        GRB.WORK_LIMIT: OutcomeStatus.TIME_LIMIT,
+        GRB.MEM_LIMIT: OutcomeStatus.TIME_LIMIT,
+    }.get(solver.Status, OutcomeStatus.FAILED)
+    words = {getattr(GRB.Status, word): word for word in dir(GRB.Status) if word.isupper()}
+    message = "" if status is OutcomeStatus.SOLVED else words.get(solver.Status, str(solver.Status)).lower()
+    objective = None
+    bound, nodes = getattr(solver, "ObjBound", None), int(getattr(solver, "NodeCount", 0))
+    if solver.SolCount > 0:
+        objective = float(solver.ObjVal)
+        report.incumbent(((ours, its.X) for ours, its in variables.items()), objective, bound, nodes)
+    return Verdict(status, message, objective, bound, nodes, float(solver.Runtime))
+
+
+def _parameters(task: Task) -> dict[str, Any]:
+    parameters = dict(_PARAMETERS)
+    if task.threads is not None:
+        parameters["Threads"] = task.threads
+    if task.gap is not None:
+        parameters["MIPGap"] = task.gap
+    if task.memory is not None:
+        parameters["SoftMemLimit"] = 0.8 * task.memory / 1e9
+    left = task.seconds_left()
+    if left is not None:
+        parameters["TimeLimit"] = left
+    return parameters
+
+
+GUROBI = backends.register(
+    ExactBackend(
+        name="gurobi",
+        summary="spatial branch and bound, global; without a licence for small models only",
+        search=_search,
+        package="gurobipy",
+        extra="gurobi",
+    )
+)

@@ -1,0 +1,122 @@
+"""SCIP: spatial branch and bound, through Pyomo's translation and PySCIPOpt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .backend import OutcomeStatus, backends
+from .exact import ExactBackend
+from .search import Report, Task, Verdict
+
+__all__ = ["SCIP"]
+
+_STATUS = {
+    "optimal": OutcomeStatus.SOLVED,
+    "gaplimit": OutcomeStatus.SOLVED,
+    "infeasible": OutcomeStatus.INFEASIBLE,
+    "unbounded": OutcomeStatus.UNBOUNDED,
+    "timelimit": OutcomeStatus.TIME_LIMIT,
+    "memlimit": OutcomeStatus.TIME_LIMIT,
+    "nodelimit": OutcomeStatus.TIME_LIMIT,
+    "totalnodelimit": OutcomeStatus.TIME_LIMIT,
+    "stallnodelimit": OutcomeStatus.TIME_LIMIT,
+}
+_PARAMETERS: dict[str, Any] = {
+    # Rows are scaled to the size of one by the formulations; the evaluator allows 1e-6.
+    "numerics/feastol": 1e-7,
+    "numerics/dualfeastol": 1e-9,
+    "display/freq": 1000,
+    "misc/catchctrlc": False,
+}
+
+
+def _search(model: Any, task: Task, report: Report) -> Verdict:
+    import pyscipopt
+    from pyomo.common.timing import HierarchicalTimer
+    from pyomo.contrib.solver.common.factory import SolverFactory
+
+    # Its solve() is not used: that captures the log through a pipe which is read by a thread, and SCIP holds the
+    # interpreter's lock while it runs, so that a long log would block both for ever.
+    translator = SolverFactory("scip_direct")
+    scip, _, _ = translator._create_solver_model(model, translator.config({"timer": HierarchicalTimer()}))
+    variables = [*translator._pyomo_var_to_solver_var_map.items()]
+    _set_parameters(scip, task)
+    if task.warm_start:
+        _start(scip, variables, translator)
+
+    events = pyscipopt.SCIP_EVENTTYPE
+
+    class Listener(pyscipopt.Eventhdlr):
+        def eventinit(self) -> None:
+            for event in (events.BESTSOLFOUND, events.NODESOLVED, events.LPSOLVED):
+                self.model.catchEvent(event, self)
+
+        def eventexec(self, event: Any) -> None:
+            told = self.model.getDualbound(), self.model.getNTotalNodes()
+            if event.getType() == events.BESTSOLFOUND:
+                _report_best(self.model, variables, report, *told)
+            else:
+                report.bound(told[0], nodes=told[1])
+
+    scip.includeEventhdlr(Listener(), "report", "reports incumbents and bounds")
+    scip.optimize()
+
+    said = scip.getStatus()
+    bound, nodes, objective = scip.getDualbound(), scip.getNTotalNodes(), None
+    if scip.getNSols() > 0:
+        objective = _report_best(scip, variables, report, bound, nodes)
+    status = _STATUS.get(said, OutcomeStatus.FAILED)
+    message = "" if status is OutcomeStatus.SOLVED else said
+    return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
+
+
+def _set_parameters(scip: Any, task: Task) -> None:
+    parameters = dict(_PARAMETERS)
+    if task.threads is not None:
+        parameters["lp/threads"] = task.threads
+    if task.gap is not None:
+        parameters["limits/gap"] = task.gap
+    if task.memory is not None:
+        parameters["limits/memory"] = 0.8 * task.memory / 1e6
+    left = task.seconds_left()
+    if left is not None:
+        parameters["limits/time"] = left
+    scip.setParams(parameters)
+
+
+def _report_best(scip: Any, variables: list[tuple[Any, Any]], report: Report, bound: float, nodes: int) -> float:
+    best = scip.getBestSol()
+    objective = float(scip.getSolObjVal(best))
+    report.incumbent(((ours, scip.getSolVal(best, its)) for ours, its in variables), objective, bound, nodes)
+    return objective
+
+
+def _start(scip: Any, variables: list[tuple[Any, Any]], translator: Any) -> None:
+    """Give the values as a start: all of them, and the whole ones alone, which SCIP completes."""
+    import pyomo.environ as pyo
+
+    valued = [(ours, its) for ours, its in variables if ours.value is not None]
+    objective = pyo.value(translator._objective.expr, exception=False)
+    if valued and len(valued) == len(variables) and objective is not None:
+        full = scip.createSol()
+        for ours, its in valued:
+            scip.setSolVal(full, its, ours.value)
+        scip.setSolVal(full, translator._obj_var, objective)  # SCIP's objective is a variable of its own
+        scip.addSol(full)
+    whole = [(ours, its) for ours, its in valued if not ours.is_continuous()]
+    if whole:
+        partial = scip.createPartialSol()
+        for ours, its in whole:
+            scip.setSolVal(partial, its, ours.value)
+        scip.addSol(partial)
+
+
+SCIP = backends.register(
+    ExactBackend(
+        name="scip",
+        summary="spatial branch and bound for mixed-integer nonlinear programs, global",
+        search=_search,
+        package="pyscipopt",
+        extra="scip",
+    )
+)

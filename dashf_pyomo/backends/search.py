@@ -1,0 +1,168 @@
+"""The part of an exact backend that runs in the child process: what it is told, and what it reports."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .backend import OutcomeStatus
+
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+
+__all__ = ["Progress", "Report", "Search", "Task", "Verdict", "finite", "only_objective", "run_search"]
+
+#: Seconds that a solver leaves of its time for ending and handing over.
+_RESERVE = 0.1
+#: Seconds between reports of a bound alone.
+_THROTTLE = 0.2
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a search may use.
+
+    Parameters
+    ----------
+    deadline
+        When it ends, as in ``time.time()``; None for no limit.
+    gap
+        Relative gap at which it may stop, or None.
+    threads
+        Threads, or None.
+    memory
+        Bytes, or None.
+    warm_start
+        Whether the values of the variables are a start; they are cleared otherwise.
+    """
+
+    deadline: float | None = None
+    gap: float | None = None
+    threads: int | None = None
+    memory: int | None = None
+    warm_start: bool = True
+
+    def seconds_left(self) -> float | None:
+        """Return what is left for the solver, s, at least 10 ms; or None for no limit."""
+        return None if self.deadline is None else max(self.deadline - time.time() - _RESERVE, 0.01)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a solver says while it runs; None is for what it does not say.
+
+    Parameters
+    ----------
+    objective
+        Objective of its incumbent, in the sense of the model.
+    bound
+        Bound on the optimal objective, in the sense of the model.
+    nodes
+        Nodes of the search tree so far.
+    point
+        Incumbent: values by the full name of the variable.
+    """
+
+    objective: float | None = None
+    bound: float | None = None
+    nodes: int | None = None
+    point: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a search ended; objective, bound and nodes as in `Progress`, and seconds inside the solver."""
+
+    status: OutcomeStatus
+    message: str = ""
+    objective: float | None = None
+    bound: float | None = None
+    nodes: int | None = None
+    solver_time: float | None = None
+
+
+class Report:
+    """Sends progress to the parent process."""
+
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
+        self._names: dict[int, str] = {}
+        self._last = -math.inf
+
+    def incumbent(
+        self,
+        values: Iterable[tuple[Any, float]],
+        objective: float | None,
+        bound: float | None = None,
+        nodes: int | None = None,
+    ) -> None:
+        """Report an incumbent: pairs of a variable of the model and its value."""
+        point = {self._name(variable): float(value) for variable, value in values}
+        self._send(Progress(finite(objective), finite(bound), nodes, point))
+
+    def bound(self, bound: float | None, objective: float | None = None, nodes: int | None = None) -> None:
+        """Report a bound, unless one was just reported."""
+        now = time.monotonic()
+        if now - self._last >= _THROTTLE and finite(bound) is not None:
+            self._last = now
+            self._send(Progress(finite(objective), finite(bound), nodes))
+
+    def _name(self, variable: Any) -> str:
+        # Full names are put together anew at every call, which takes longer than all the rest of a report.
+        name = self._names.get(id(variable))
+        if name is None:
+            name = self._names[id(variable)] = variable.name
+        return name
+
+
+#: ``search(model, task, report)``: what a backend consists of. It may change the model as it likes.
+Search = Callable[[Any, Task, Report], Verdict]
+
+
+def run_search(send: Callable[[Any], None], search: Search, model: pyo.ConcreteModel, task: Task) -> Verdict:
+    """Run a search, in the child."""
+    import pyomo.environ as pyo
+
+    for variable in model.component_data_objects(pyo.Var):
+        if not variable.fixed:
+            variable.set_value(_start_value(variable) if task.warm_start else None, skip_validation=True)
+    return search(model, task, Report(send))
+
+
+def _start_value(variable: Any) -> float | None:
+    """Return the value within the bounds and whole where it must be: solvers refuse a start that is 1e-9 outside."""
+    value = finite(variable.value)
+    if value is None:
+        return None
+    lower, upper = variable.bounds
+    value = value if lower is None else max(value, lower)
+    value = value if upper is None else min(value, upper)
+    return value if variable.is_continuous() else float(round(value))
+
+
+def only_objective(model: pyo.ConcreteModel) -> Any:
+    """Return the active objective of a model.
+
+    Raises
+    ------
+    ValueError
+        If there is not exactly one.
+    """
+    import pyomo.environ as pyo
+
+    active = [*model.component_data_objects(pyo.Objective, active=True)]
+    if len(active) != 1:
+        raise ValueError(f"the model has {len(active)} active objectives; expected one")
+    return active[0]
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as it is, and None for anything that is no number or beyond what solvers call infinity."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if abs(number) < 1e20 else None
