@@ -1,0 +1,136 @@
+"""`activity`: resources per pair switched on and off by x, everything else per user through aggregated resources.
+
+Source: (3); target: a mixed-integer nonlinear program with far fewer products than `literal`. Because a user has one
+server, bandwidth, signal, power and speed of user n are the sums over its pairs; each rate, time and energy is then
+stated once per user.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..allocation import Allocation
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
+from ..lazy import lazy
+from ..scenario import Scenario
+from .data import JointData
+from .model import decisions, objective
+
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+else:
+    pyo = lazy("pyomo.environ")
+
+__all__ = ["build"]
+
+
+def build(scenario: Scenario, known: Allocation | None = None, ratio: float | None = None) -> pyo.ConcreteModel:
+    """Return the model for a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    known
+        An allocation whose SCR bounds everything; a simple one is made where none is given.
+    ratio
+        y of the objective score - y cost, SI; without it the objective is the SCR.
+
+    Raises
+    ------
+    InputError
+        If the joint models cannot be scaled, see `JointData`.
+    """
+    data = JointData.of(scenario, known)
+    model = decisions("activity", data, ratio)
+    _switch(model, data)
+    cost = data.pairs.time_weight * model.delay + _state_users(model, data)
+    objective(model, sum(model.score[n] for n in model.users), cost)
+    return model
+
+
+def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
+    """State on/off bounds and budgets, and the score that follows from the shares."""
+    pairs, norm = model.users * model.servers, data.scenario.score_norm
+    model.uplink_power = pyo.Var(pairs, bounds=(0, 1), doc="user_power where connected, else 0")
+    switched = (model.bandwidth, model.server_power, model.server_speed, model.uplink_power)
+    model.switches = pyo.Constraint(
+        range(len(switched)), pairs, rule=lambda m, i, n, k: switched[i][n, k] <= m.x[n, k]
+    )
+    model.least_bandwidth = pyo.Constraint(
+        pairs, rule=lambda m, n, k: m.bandwidth[n, k] >= float(data.least_bandwidth[n, k]) * m.x[n, k]
+    )
+    model.budgets = pyo.Constraint(
+        range(3), model.servers, rule=lambda m, i, k: sum(switched[i][n, k] for n in m.users) <= 1
+    )
+    model.one_power = pyo.Constraint(
+        model.users, rule=lambda m, n: m.user_power[n] == sum(m.uplink_power[n, k] for k in m.servers)
+    )
+    model.score = pyo.Var(model.users, bounds=(0, float(np.log1p(3.0 * norm))))
+
+    def score_row(m: Any, n: int) -> Any:
+        return m.score[n] <= pyo.log(1 + norm * sum(share[n, k] for share in switched[:3] for k in m.servers))
+
+    model.score_row = pyo.Constraint(model.users, rule=score_row)
+    model.score_budget = pyo.Constraint(expr=sum(model.score[n] for n in model.users) <= data.most_score)
+
+
+def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
+    """State rates, times and energies of each user; return the total weighted energy."""
+    c, s, users, servers = data.pairs, data.scenario, model.users, model.servers
+    width = s.bandwidth_max / s.bandwidth_max.mean()  # bandwidths of all servers in one unit
+    link = c.link_time[:, 0] * width[0]  # in that unit the same for all servers
+    delay, energy = data.most_delay, data.most_energy
+    least = np.where(data.usable, data.least_bandwidth * width, np.inf).min(axis=1)
+    up_signal, down_signal = c.snr_up * width, c.snr_down * width
+    speed = 1.0 / c.server_time
+
+    def sized(bound: Any) -> Any:
+        return lambda _, n: (0.0, float(bound[n]))
+
+    wide, strong_up, strong_down = width.max(), up_signal.max(axis=1), down_signal.max(axis=1)
+    model.width = pyo.Var(users, bounds=lambda _, n: (float(least[n]), float(wide)))
+    model.rate_up = pyo.Var(users, bounds=sized(wide * np.log1p(strong_up / wide)))
+    model.rate_down = pyo.Var(users, bounds=sized(wide * np.log1p(strong_down / wide)))
+    model.speed = pyo.Var(users, bounds=sized(speed.max(axis=1)))
+    model.times = pyo.Var(range(1, 5), users, bounds=(0, delay))
+    model.energies = pyo.Var(range(1, 5), users, bounds=(0, energy))
+    model.rows = pyo.ConstraintList()
+    add, times, energies = model.rows.add, model.times, model.energies
+    up_price, down_price = c.uplink_energy / c.link_time, c.downlink_energy / c.link_time
+    for n in users:
+        phi, pairs = model.offload[n], [(n, k) for k in servers]
+        add(model.width[n] == sum(width[k] * model.bandwidth[n, k] for k in servers))
+        add(model.speed[n] == sum(speed[q] * model.server_speed[q] for q in pairs))
+        for rate, signal, power in (
+            (model.rate_up, up_signal, model.uplink_power),
+            (model.rate_down, down_signal, model.server_power),
+        ):
+            received = sum(signal[q] * power[q] for q in pairs)
+            add(rate[n] <= model.width[n] * pyo.log(1 + received / model.width[n]))
+        add(times[1, n] * model.user_speed[n] >= c.local_time[n] * phi)
+        add(times[2, n] * model.rate_up[n] >= link[n] * phi)
+        add(times[3, n] * model.speed[n] >= 1 - phi)
+        add(times[4, n] * model.rate_down[n] >= link[n] * (1 - phi))
+        add(sum(times[i, n] for i in range(1, 5)) <= model.delay)
+        add(energies[1, n] >= c.local_energy[n] * phi * model.user_speed[n] ** 2)
+        add(energies[2, n] >= up_price[n, 0] * model.user_power[n] * times[2, n])
+        add(energies[3, n] >= (1 - phi) * sum(c.server_energy[q] * model.server_speed[q] ** 2 for q in pairs))
+        add(energies[4, n] >= sum(down_price[q] * model.server_power[q] for q in pairs) * times[4, n])
+    return sum(energies[i, n] for i in range(1, 5) for n in users)
+
+
+formulations.register(
+    Formulation(
+        name="activity",
+        subproblem=Subproblem.JOINT,
+        kind=Kind.EXACT,
+        needs=frozenset({Feature.MINLP}),
+        source="(3) with on/off resources",
+        summary="resources switched by x, rates, times and energies once per user",
+        faces={Language.PYOMO: build},
+        options=("known", "ratio"),
+    )
+)

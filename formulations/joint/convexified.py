@@ -1,0 +1,282 @@
+"""`convexified`: everything that is jointly convex stated as such, products only where they must be.
+
+Source: (3), target: a mixed-integer program whose only non-convex terms are four products per pair. For a pair (n, m)
+let w = phi x be what the user trains, v = x - w what the server trains, and t1..t4 the times, all zero where x is.
+
+* Local training: energy = e1 a1^2 w^3 / t1^2, two rotated second-order cones.
+* Uplink: with the product z = beta w and U <= sqrt(z t2), power times time is y2 = w G(U / w) / c, where
+  G(u) = u^2 (exp(a2 / u^2) - 1) is convex and decreasing and c the SNR at full power; jointly convex in (w, z, t2). The
+  cap on the power is linear: y2 <= t2.
+* Server training: with the product q = psi v, t3 q >= a3 v^2 and energy >= e3 q^2 / v, both cones.
+* Downlink: with the products beta w and s <= pi v, t4 R(beta - z, s) >= a2 v^2 is convex because R is concave and
+  homogeneous; power times time is the product y4 = pi t4, and at least what the uplink's function says of (v, t4).
+
+So only z = beta w, q = psi v, s <= pi v and y4 >= pi t4 are left to a solver's spatial branching, and all
+are exact where phi is 0 or 1. G and R enter by tangent planes, which makes this a relaxation: `tangent_error` bounds the
+relative error of either function. Whatever a solver returns, the bound is one on (3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..allocation import Allocation
+from ..documents import InputError
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
+from ..lazy import lazy
+from ..scenario import Scenario
+from .data import JointData
+from .model import decisions, info, objective
+
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+else:
+    pyo = lazy("pyomo.environ")
+
+__all__ = ["CUTS", "build"]
+
+Array = NDArray[np.float64]
+Pair = tuple[int, int]
+
+#: Scaled times of training below this are taken as none: what that leaves out only relaxes the model.
+LEAST_TIME = 1e-9
+
+#: Valid inequalities that can be left out, to measure what each is worth.
+CUTS: dict[str, str] = {
+    "score": "total score at most what the budgets allow (concavity of ln)",
+    "delay": "T at least a user's delay at its server with all resources",
+    "bandwidth": "a connected user holds the share of bandwidth without which it cannot be in time",
+    "products": "products within the hull of their factors on the pair's on/off box",
+    "downlink": "downlink energy at least the convex function of shares and time",
+}
+
+
+def build(
+    scenario: Scenario,
+    known: Allocation | None = None,
+    ratio: float | None = None,
+    cuts: tuple[str, ...] = tuple(CUTS),
+    tangent_error: float = 1e-3,
+) -> pyo.ConcreteModel:
+    """Return the model for a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    known
+        An allocation whose SCR bounds everything; a simple one is made where none is given.
+    ratio
+        y of the objective score - y cost, SI; without it the objective is the SCR.
+    cuts
+        Names of the valid inequalities to state, from `CUTS`.
+    tangent_error
+        Largest relative error of the tangent planes.
+
+    Raises
+    ------
+    InputError
+        If a cut is not known, or the joint models cannot be scaled, see `JointData`.
+    """
+    for cut in cuts:
+        if cut not in CUTS:
+            raise InputError(f"unknown cut {cut!r}; expected some of {', '.join(CUTS)}")
+    data = JointData.of(scenario, known)
+    model = decisions("convexified", data, ratio, recover=_recover)
+    usable = [(n, k) for n in model.users for k in model.servers if data.usable[n, k]]
+    model.pairs = pyo.Set(initialize=usable, dimen=2)
+    for label in ("bandwidth", "server_power", "server_speed"):
+        for pair in set(model.users * model.servers) - set(usable):
+            getattr(model, label)[pair].fix(0)
+    _couple(model, data, cuts)
+    for pair in usable:
+        _state_pair(model, data, pair, cuts, tangent_error)
+    objective(model, sum(model.score[n] for n in model.users), _cost(model, data))
+    return model
+
+
+def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) -> None:
+    """State variables and what ties users, servers and pairs together."""
+    delay, energy = data.most_delay, data.most_energy
+    pairs = model.pairs
+    model.own = pyo.Var(pairs, bounds=(0, 1), doc="w = phi x")
+    model.own_bandwidth = pyo.Var(pairs, bounds=(0, 1), doc="z = beta w")
+    model.served_speed = pyo.Var(pairs, bounds=(0, 1), doc="q = psi v")
+    model.served_power = pyo.Var(pairs, bounds=(0, 1), doc="s <= pi v")
+    for i in (1, 2, 3, 4):
+        setattr(model, f"time{i}", pyo.Var(pairs, bounds=(0, delay)))
+    model.energy1 = pyo.Var(pairs, bounds=(0, energy))
+    model.energy3 = pyo.Var(pairs, bounds=(0, energy))
+    model.exposure2 = pyo.Var(pairs, bounds=(0, delay), doc="y2: power times time")
+    model.exposure4 = pyo.Var(pairs, bounds=(0, delay), doc="y4: power times time")
+    model.slowness = pyo.Var(
+        pairs, bounds=lambda _, n, k: (0, 1.0 / max(data.pairs.local_time[n], LEAST_TIME)), doc="w^2 / t1 at least"
+    )
+    model.mean_up = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt(z t2) at most")
+    model.mean_down = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt((beta - z) t4) at most")
+    model.rate_down = pyo.Var(
+        pairs, bounds=lambda _, n, k: (0, np.log1p(data.pairs.snr_down[n, k])), doc="R(beta - z, s) at most"
+    )
+    norm = data.scenario.score_norm
+    model.score = pyo.Var(model.users, bounds=(0, np.log1p(3.0 * norm)))
+    model.rows = pyo.ConstraintList()
+    add = model.rows.add
+    for n in model.users:
+        mine = [(n, k) for k in model.servers if (n, k) in pairs]
+        shares = sum(model.bandwidth[q] + model.server_power[q] + model.server_speed[q] for q in mine)
+        add(model.offload[n] == sum(model.own[q] for q in mine))
+        add(model.score[n] <= pyo.log(1 + norm * shares))
+        add(sum(time[q] for time in (model.time1, model.time2, model.time3, model.time4) for q in mine) <= model.delay)
+        if "delay" in cuts:
+            add(model.delay >= sum(data.pair_delay[q] * model.x[q] for q in mine))
+    for k in model.servers:
+        for share in (model.bandwidth, model.server_power, model.server_speed):
+            add(sum(share[n, k] for n in model.users) <= 1)
+    if "score" in cuts:
+        add(sum(model.score[n] for n in model.users) <= data.most_score)
+
+
+def _cost(model: pyo.ConcreteModel, data: JointData) -> Any:
+    """Return the scaled cost."""
+    c = data.pairs
+    energy = sum(
+        model.energy1[pair]
+        + c.uplink_energy[pair] / c.link_time[pair] * model.exposure2[pair]
+        + model.energy3[pair]
+        + c.downlink_energy[pair] / c.link_time[pair] * model.exposure4[pair]
+        for pair in model.pairs
+    )
+    return c.time_weight * model.delay + energy
+
+
+def _state_pair(
+    model: pyo.ConcreteModel, data: JointData, pair: Pair, cuts: tuple[str, ...], tangent_error: float
+) -> None:
+    """State delay and energy of one pair."""
+    c, (n, _), add = data.pairs, pair, model.rows.add
+    x, w, beta, pi, psi = (
+        variable[pair] for variable in (model.x, model.own, model.bandwidth, model.server_power, model.server_speed)
+    )
+    z, q, s, v = model.own_bandwidth[pair], model.served_speed[pair], model.served_power[pair], x - w
+    t1, t2, t3, t4 = (time[pair] for time in (model.time1, model.time2, model.time3, model.time4))
+    e1, y2, e3, y4 = (part[pair] for part in (model.energy1, model.exposure2, model.energy3, model.exposure4))
+    link, rate, slow = c.link_time[pair], model.rate_down[pair], model.slowness[pair]
+    up, down = model.mean_up[pair], model.mean_down[pair]
+    least = data.least_bandwidth[pair]
+
+    for part in (w, beta, pi, psi):
+        add(part <= x)
+    for time in (t1, t2, t3, t4):
+        add(time <= data.most_delay * x)
+    if "bandwidth" in cuts:
+        add(beta >= least * x)
+    add(z == beta * w)
+    add(q == psi * v)
+    add(s <= pi * v)
+    if "products" in cuts:
+        for product, share, part in ((z, beta, w), (q, psi, v), (s, pi, v)):
+            add(product <= share)
+            add(product <= part)
+            if product is not s:
+                add(product >= share + part - x)
+
+    if c.local_time[n] >= LEAST_TIME:
+        add(t1 >= c.local_time[n] * w)
+        add(slow * t1 >= w**2)
+        add(e1 * w >= c.local_energy[n] * c.local_time[n] ** 2 * slow**2)
+
+    snr = c.snr_up[pair]
+    add(up**2 <= z * t2)
+    add(y2 <= t2)
+    for value, slope, u in _energy_tangents(link, snr, least, tangent_error):
+        add(y2 >= (value * w + slope * (up - u * w)) / snr)
+
+    add(t3 * q >= c.server_time[pair] * v**2)
+    add(e3 * v >= c.server_energy[pair] * q**2)
+
+    snr = c.snr_down[pair]
+    add(t4 * rate >= link * v**2)
+    for constant, slope in _rate_tangents(snr, least, tangent_error):
+        add(rate <= constant * (beta - z) + slope * snr * s)
+    add(y4 >= pi * t4)
+    if "downlink" in cuts:
+        add(down**2 <= (beta - z) * t4)
+        for value, slope, u in _energy_tangents(link, snr, least, tangent_error):
+            add(y4 >= (value * v + slope * (down - u * v)) / snr)
+
+
+# -- tangent planes ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Touching:
+    """Where tangents touch: positions along a curve, so that the relative error between neighbours is the same."""
+
+    grid: Array
+    weight: Array
+
+    def points(self, error: float) -> Array:
+        """Return positions; between neighbours a distance of l in the weight's measure errs by l^2 / 8."""
+        steps = 0.5 * (self.weight[1:] + self.weight[:-1]) * np.diff(self.grid)
+        length = np.concatenate([[0.0], np.cumsum(steps)])
+        count = max(int(np.ceil(length[-1] / np.sqrt(8.0 * error))) + 1, 2)
+        return np.asarray(np.interp(np.linspace(0.0, length[-1], count), length, self.grid))
+
+
+def _energy_tangents(link: float, snr: float, least: float, error: float) -> list[tuple[float, float, float]]:
+    """Return (G, G', u) at the touching points of G(u) = u^2 (exp(link / u^2) - 1).
+
+    They are spread over l = link / u^2 = ln(1 + SNR) up to what the least bandwidth allows; tangents are valid
+    wherever they touch.
+    """
+    l = np.geomspace(1e-3, max(np.log1p(snr / least), 2e-3), 2000)
+
+    def curve(at: Array) -> tuple[Array, Array, Array]:
+        u = np.sqrt(link / at)
+        rise = np.expm1(at)
+        return u, u**2 * rise, 2.0 * u * (rise - at * np.exp(at))
+
+    # G''/G by l: G'' = 2 rise - 2 l e^l + 4 l^2 e^l, and du/dl = -u / (2 l).
+    bend = 2.0 * np.expm1(l) - 2.0 * l * np.exp(l) + 4.0 * l**2 * np.exp(l)
+    u, value, _ = curve(l)
+    at = _Touching(l, np.sqrt(bend / value) * u / (2.0 * l)).points(error)
+    u, value, slope = curve(at)
+    return list(zip(value.tolist(), slope.tolist(), u.tolist(), strict=True))
+
+
+def _rate_tangents(snr: float, least: float, error: float) -> list[tuple[float, float]]:
+    """Return (constant, slope) with R(b, s) <= constant b + slope (snr s), touching at SNRs of a relative spread."""
+    sigma = np.expm1(np.linspace(np.log1p(min(snr, 1e-2)), np.log1p(snr / least), 2000))
+    at = _Touching(sigma, 1.0 / ((1.0 + sigma) * np.sqrt(np.log1p(sigma)))).points(error)
+    slope = 1.0 / (1.0 + at)
+    return list(zip((np.log1p(at) - at * slope).tolist(), slope.tolist(), strict=True))
+
+
+def _recover(model: pyo.ConcreteModel, value: Callable[[Any], float], server: NDArray[np.int64]) -> Array:
+    """Return the users' powers and speeds that the times imply."""
+    pairs = info(model).data.pairs
+    caps = np.ones((2, len(server)))
+    for n, k in enumerate(server.tolist()):
+        own, t1, t2 = (value(variable[n, k]) for variable in (model.own, model.time1, model.time2))
+        if own > 0.0 and t1 > 0.0 and t2 > 0.0:
+            caps[:, n] = np.minimum([value(model.exposure2[n, k]) / t2, pairs.local_time[n] * own / t1], 1.0)
+    return caps
+
+
+formulations.register(
+    Formulation(
+        name="convexified",
+        subproblem=Subproblem.JOINT,
+        kind=Kind.RELAXATION,
+        needs=frozenset({Feature.MINLP}),
+        source="(3), perspectives of local training, uplink and server training",
+        summary="perspectives and tangent planes; four products per pair are all that is not convex",
+        faces={Language.PYOMO: build},
+        options=("known", "ratio", "cuts", "tangent_error"),
+    )
+)

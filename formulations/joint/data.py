@@ -1,0 +1,221 @@
+"""What the joint models know before a solver starts: units, bounds, and pairs that cannot be used.
+
+Everything follows from an allocation that is known (its SCR is a lower bound y on the optimum) and from the data:
+an allocation that is at least as good has delay <= score / (y omega_t) and energy <= score / (y omega_e), where the
+score is at most what the budgets allow. What this excludes is removed by proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..allocation import Allocation, evaluate
+from ..association.coefficients import optimal_offloading
+from ..association.pairs import equal_split
+from ..documents import InputError
+from ..scaled import ScaledPairs
+from ..scenario import Scenario
+
+__all__ = ["JointData", "known_allocation"]
+
+Array = NDArray[np.float64]
+
+#: Bounds that come out of root finding are widened by this much, relative, to stay bounds.
+WIDENED = 1e-9
+
+
+def known_allocation(scenario: Scenario) -> Allocation:
+    """Return the best of a few simple allocations: nearest or cyclic association, equal resources, offloading by LP.
+
+    Raises
+    ------
+    InputError
+        If none of them has an SCR above zero.
+    """
+    best, most = None, 0.0
+    users = np.arange(scenario.n_users, dtype=np.int64)
+    for server in (np.argmax(scenario.channel_gain, axis=1), users % scenario.n_servers):
+        allocation = equal_split(scenario, server, np.full(scenario.n_users, 0.5))
+        ratio = evaluate(scenario, allocation).scr
+        for _ in range(3):  # Dinkelbach in the offloading alone
+            offload = optimal_offloading(scenario, allocation, ratio)
+            allocation = equal_split(scenario, server, offload)
+            ratio = max(ratio, evaluate(scenario, allocation).scr)
+        if ratio > most:
+            best, most = allocation, ratio
+    if best is None:
+        raise InputError("no simple allocation has a positive service-cost ratio; the joint models need one to scale by")
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class JointData:
+    """Scaled coefficients and proven bounds of one scenario.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    ratio
+        A lower bound on the optimal SCR, from an allocation that is known.
+    pairs
+        Coefficients; the time unit is the known allocation's delay, the cost unit its cost.
+
+    Raises
+    ------
+    InputError
+        If the weight of time is zero: then no bound on the delay follows, and none need be attained.
+    """
+
+    scenario: Scenario
+    ratio: float
+    pairs: ScaledPairs
+
+    @classmethod
+    def of(cls, scenario: Scenario, known: Allocation | None = None) -> JointData:
+        """Return the data that follows from a known allocation; a simple one is made where none is given.
+
+        Raises
+        ------
+        InputError
+            If the known allocation is not feasible, or the scenario has no weight on time.
+        """
+        if scenario.weight_time <= 0.0:
+            raise InputError("weight_time = 0: the best delay is unbounded; the joint models need a positive weight")
+        simple = known_allocation(scenario)
+        allocation = simple if known is None else known
+        e = evaluate(scenario, allocation)
+        if not (e.feasible and e.scr > 0.0):
+            raise InputError("the known allocation is not feasible or has no SCR above zero; expected a feasible one")
+        cost = e.score / e.scr
+        return cls(scenario, e.scr, ScaledPairs.of(scenario, e.delay, cost))
+
+    # -- units --------------------------------------------------------------------------------
+
+    @property
+    def scr_unit(self) -> float:
+        """SCR of one scaled score unit per scaled cost unit."""
+        return self.scenario.score_scale / self.pairs.cost_unit
+
+    @property
+    def least_ratio(self) -> float:
+        """`ratio` in scaled units."""
+        return self.ratio / self.scr_unit
+
+    # -- bounds on whole allocations ----------------------------------------------------------
+
+    @cached_property
+    def most_score(self) -> float:
+        """Bound on the scaled score: the shares of a server's users sum to 3 at most, and ln is concave.
+
+        With k users at a server their score is at most k ln(1 + 3 norm / k), increasing and concave in k, so
+        the users are spread evenly at best.
+        """
+        n, m, norm = self.scenario.n_users, self.scenario.n_servers, self.scenario.score_norm
+        low, extra = divmod(n, m)
+        loads = [(low + 1, extra), (low, m - extra)]
+        return float(sum(count * k * np.log1p(3.0 * norm / k) for k, count in loads if k)) * (1.0 + WIDENED)
+
+    @property
+    def most_delay(self) -> float:
+        """Bound on the scaled delay of an allocation at least as good as the known one."""
+        return self.most_score / (self.least_ratio * self.pairs.time_weight) * (1.0 + WIDENED)
+
+    @property
+    def most_energy(self) -> float:
+        """Bound on the scaled weighted energy of an allocation at least as good as the known one."""
+        return (self.most_score / self.least_ratio - self.pairs.time_weight * self.least_delay) * (1.0 + WIDENED)
+
+    @cached_property
+    def pair_delay(self) -> Array:
+        """Least delay of every pair, alone with all resources, scaled, shape (N, M); delay is linear in phi."""
+        p = self.pairs
+        with np.errstate(divide="ignore"):
+            own = p.local_time[:, np.newaxis] + p.link_time / np.log1p(p.snr_up)
+            served = p.server_time + p.link_time / np.log1p(p.snr_down)
+        return np.minimum(own, served) * (1.0 - WIDENED)
+
+    @property
+    def least_delay(self) -> float:
+        """Lower bound on the scaled delay: every user alone at its best server with all resources."""
+        return float(self.pair_delay.min(axis=1).max())
+
+    @property
+    def least_cost(self) -> float:
+        """Lower bound on the scaled cost."""
+        return self.pairs.time_weight * self.least_delay
+
+    # -- bounds on pairs ----------------------------------------------------------------------
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """Pairs that an allocation as good as the known one can use, shape (N, M)."""
+        return self.pair_delay <= self.most_delay
+
+    @cached_property
+    def least_bandwidth(self) -> Array:
+        """Least share of bandwidth that a connected pair needs, shape (N, M); 1 where the pair is not usable.
+
+        Whatever phi, something is sent up or down, so the faster link at full power must carry the adapter in time:
+        max(R_up, R_down) >= link_time / T_max, and R increases in the share.
+        """
+        p = self.pairs
+        snr = np.maximum(p.snr_up, p.snr_down)
+        needed = p.link_time / self.most_delay
+        low, high = np.full(snr.shape, -700.0), np.zeros(snr.shape)
+        for _ in range(100):  # bisection on the logarithm of the share
+            middle = 0.5 * (low + high)
+            share = np.exp(middle)
+            with np.errstate(over="ignore"):
+                enough = share * np.log1p(snr / share) >= needed
+            high = np.where(enough, middle, high)
+            low = np.where(enough, low, middle)
+        return np.where(self.usable, np.exp(low) * (1.0 - WIDENED), 1.0)
+
+    def identical_users(self) -> list[tuple[int, int]]:
+        """Return pairs of users (n, n') with n < n' and the same data throughout; neighbours of each group only."""
+        s = self.scenario
+        rows = np.column_stack(
+            [
+                s.channel_gain,
+                s.user_power_max,
+                s.user_speed_max,
+                s.user_gpus,
+                s.user_capacitance,
+                s.adapter_params,
+                s.flops_per_param,
+                s.user_epochs,
+            ]
+        )
+        return _neighbours(rows)
+
+    def identical_servers(self) -> list[tuple[int, int]]:
+        """Return pairs of servers (m, m') with m < m' and the same data and gains; neighbours of each group only."""
+        s = self.scenario
+        rows = np.column_stack(
+            [
+                s.channel_gain.T,
+                s.bandwidth_max,
+                s.server_power_max,
+                s.server_speed_max,
+                s.server_gpus,
+                s.server_capacitance,
+                s.server_epochs,
+            ]
+        )
+        return _neighbours(rows)
+
+
+def _neighbours(rows: Array) -> list[tuple[int, int]]:
+    last: dict[bytes, int] = {}
+    found = []
+    for index, row in enumerate(rows):
+        key = row.tobytes()
+        if key in last:
+            found.append((last[key], index))
+        last[key] = index
+    return found

@@ -1,0 +1,256 @@
+"""What all joint models share: the paper's decisions, budgets, units, and the way back to an `Allocation`.
+
+A joint model is a plain `pyomo.environ.ConcreteModel`. The paper's decisions have the same names in all of them:
+
+==================  ==========  ===========================================================================
+component           index       meaning, without units
+==================  ==========  ===========================================================================
+``x``               user, server  x_nm, binary
+``offload``         user        phi_n
+``bandwidth``       user, server  b_nm / b_max of the server
+``server_power``    user, server  p_nm / p_max of the server
+``server_speed``    user, server  F_nm / F_max of the server
+``user_power``      user        p_n / p_max of the user
+``user_speed``      user        F_n / F_max of the user
+``delay``                       T, in units of the known allocation's delay
+==================  ==========  ===========================================================================
+
+Users and servers count from 0. ``model.dashf`` (a `JointInfo`) holds the scenario, the units and what a bound on the
+objective says about the SCR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..allocation import Allocation, evaluate
+from ..documents import InputError
+from ..lazy import lazy
+from ..scenario import Scenario
+from .data import JointData
+
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+else:
+    pyo = lazy("pyomo.environ")
+
+__all__ = ["JointInfo", "Recover", "decisions", "info", "objective", "read", "set_values"]
+
+#: From a model, a function that gives the value of a variable, and the server of each user: the fractions of the
+#: users' caps of power and speed, shape (2, N).
+Recover = Callable[[Any, Callable[[Any], float], NDArray[np.int64]], NDArray[np.float64]]
+
+_PER_PAIR = ("bandwidth", "server_power", "server_speed")
+_PER_USER = ("user_power", "user_speed")
+
+
+@dataclass(frozen=True, eq=False)
+class JointInfo:
+    """What a joint model is a model of, attached to it as ``model.dashf``.
+
+    Parameters
+    ----------
+    formulation
+        Its name.
+    data
+        Scenario, units and bounds.
+    ratio
+        The y of a parametric objective (score - y cost), SI; None where the objective is the SCR itself.
+    recover
+        How the users' own powers and speeds follow from other variables; None where they are in the model.
+    """
+
+    formulation: str
+    data: JointData
+    ratio: float | None = None
+    recover: Recover | None = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that is modelled."""
+        return self.data.scenario
+
+    def upper_bound(self, objective_bound: float) -> float:
+        """Return the bound on the SCR that an upper bound on the model's objective implies.
+
+        The models cut away allocations that are worse than the known one, so no bound is below its SCR. For a
+        parametric objective D(y) = max score - y cost, every allocation has SCR <= y + D / cost.
+
+        Parameters
+        ----------
+        objective_bound
+            Upper bound on the model's objective, in its own units.
+        """
+        data = self.data
+        if self.ratio is None:
+            return max(objective_bound * data.scr_unit, data.ratio)
+        above = max(objective_bound, 0.0) / data.least_cost
+        return max(self.ratio + above * data.scr_unit, data.ratio)
+
+
+def info(model: pyo.ConcreteModel) -> JointInfo:
+    """Return what a model is a model of.
+
+    Raises
+    ------
+    InputError
+        If it is not a joint model of Problem (3).
+    """
+    found = getattr(model, "dashf", None)
+    if not isinstance(found, JointInfo):
+        raise InputError(
+            f"model {model.name!r} is not a model of Problem (3); build one by formulations.joint, for instance "
+            "joint.activity(scenario)"
+        )
+    return found
+
+
+def decisions(
+    name: str, data: JointData, ratio: float | None = None, recover: Recover | None = None
+) -> pyo.ConcreteModel:
+    """Return a model with the paper's decisions, the assignment, and what is removed by proof.
+
+    Budgets are the formulation's own: whether idle pairs may hold resources is its business.
+
+    Parameters
+    ----------
+    name
+        Name of the formulation.
+    data
+        Units and bounds.
+    ratio
+        The y of a parametric objective, SI, or None.
+    recover
+        See `JointInfo`.
+    """
+    s = data.scenario
+    model = pyo.ConcreteModel(name=f"dashf-{name}")
+    model.dashf = JointInfo(name, data, ratio, recover)
+    model.users = pyo.RangeSet(0, s.n_users - 1)
+    model.servers = pyo.RangeSet(0, s.n_servers - 1)
+    model.x = pyo.Var(model.users, model.servers, domain=pyo.Binary)
+    model.offload = pyo.Var(model.users, bounds=(0, 1))
+    for label in _PER_PAIR:
+        setattr(model, label, pyo.Var(model.users, model.servers, bounds=(0, 1)))
+    for label in _PER_USER:
+        setattr(model, label, pyo.Var(model.users, bounds=(0, 1)))
+    model.delay = pyo.Var(bounds=(data.least_delay, data.most_delay))
+    model.assignment = pyo.Constraint(
+        model.users, rule=lambda m, n: sum(m.x[n, k] for k in m.servers) == 1, doc="(3b): one server each"
+    )
+    for n, k in np.argwhere(~data.usable).tolist():
+        model.x[n, k].fix(0)
+    _break_symmetry(model, data)
+    return model
+
+
+def objective(model: pyo.ConcreteModel, score: Any, cost: Any, *, epigraph: bool = True) -> None:
+    """State the objective: the SCR, or score - y cost where the model has a ratio.
+
+    Parameters
+    ----------
+    model
+        A model from `decisions`.
+    score, cost
+        Expressions in scaled units.
+    epigraph
+        Whether the ratio is stated by variables (ratio * cost <= score) instead of as a fraction.
+    """
+    found = info(model)
+    data = found.data
+    if found.ratio is not None:
+        model.objective = pyo.Objective(expr=score - found.ratio / data.scr_unit * cost, sense=pyo.maximize)
+    elif not epigraph:
+        model.objective = pyo.Objective(expr=score / cost, sense=pyo.maximize)
+    else:
+        model.ratio = pyo.Var(bounds=(data.least_ratio, data.most_score / data.least_cost))
+        model.cost = pyo.Var(bounds=(data.least_cost, data.most_score / data.least_ratio))
+        model.cost_row = pyo.Constraint(expr=model.cost >= cost)
+        model.ratio_row = pyo.Constraint(expr=model.ratio * model.cost <= score)
+        model.objective = pyo.Objective(expr=model.ratio, sense=pyo.maximize)
+
+
+def _break_symmetry(model: pyo.ConcreteModel, data: JointData) -> None:
+    """Keep one of the solutions that are the same up to names: identical users in order, then identical servers."""
+    users, servers = data.identical_users(), data.identical_servers()
+    if users:
+        model.user_order = pyo.Constraint(
+            range(len(users)),
+            rule=lambda m, i: (
+                sum(k * m.x[users[i][0], k] for k in m.servers) <= sum(k * m.x[users[i][1], k] for k in m.servers)
+            ),
+            doc="identical users in the order of their servers",
+        )
+    elif servers:  # both orders at once could exclude every optimum
+        model.server_order = pyo.Constraint(
+            range(len(servers)),
+            rule=lambda m, i: (
+                sum(m.x[n, servers[i][0]] for n in m.users) >= sum(m.x[n, servers[i][1]] for n in m.users)
+            ),
+            doc="identical servers in the order of their loads",
+        )
+
+
+def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None) -> Allocation:
+    """Read the allocation of a joint model, cut back into budgets and caps.
+
+    Parameters
+    ----------
+    model
+        A joint model.
+    values
+        Values by variable name; without them, the values that the model's variables have.
+
+    Raises
+    ------
+    InputError
+        If the model is not a joint model, or a decision has no value.
+    """
+    scenario = info(model).scenario
+
+    def value(variable: Any) -> float:
+        found = variable.value if values is None else values.get(variable.name, variable.value)
+        if found is None or not np.isfinite(found):
+            raise InputError(f"variable {variable.name} = {found}; expected a finite value")
+        return float(found)
+
+    n, m = scenario.n_users, scenario.n_servers
+    server = np.array([[value(model.x[i, k]) for k in range(m)] for i in range(n)]).argmax(axis=1)
+    shares = [[value(getattr(model, label)[i, int(server[i])]) for i in range(n)] for label in _PER_PAIR]
+    recover = info(model).recover
+    if recover is None:
+        caps = np.array([[value(getattr(model, label)[i]) for i in range(n)] for label in _PER_USER])
+    else:
+        caps = recover(model, value, server)
+    zeros = np.zeros(n)
+    empty = Allocation(server, zeros, zeros, zeros, zeros, zeros, zeros)
+    offload = np.array([value(model.offload[i]) for i in range(n)])
+    return empty.with_shares(scenario, np.array([*shares, *caps]), offload)
+
+
+def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
+    """Give the paper's decisions the values of an allocation, as a start for a solver.
+
+    Auxiliary variables are set by the formulation's own ``start``.
+    """
+    data = info(model).data
+    s, a = data.scenario, allocation
+    for i in range(s.n_users):
+        k = int(a.server[i])
+        for j in range(s.n_servers):
+            here = float(j == k)
+            model.x[i, j].set_value(here, skip_validation=True)
+            for label in _PER_PAIR:
+                budget = getattr(s, f"{label}_max")[j]
+                getattr(model, label)[i, j].set_value(here * getattr(a, label)[i] / budget, skip_validation=True)
+        for label in _PER_USER:
+            getattr(model, label)[i].set_value(
+                float(getattr(a, label)[i] / getattr(s, f"{label}_max")[i]), skip_validation=True
+            )
+        model.offload[i].set_value(float(a.offload[i]), skip_validation=True)
+    model.delay.set_value(evaluate(s, a).delay / data.pairs.time_unit, skip_validation=True)

@@ -1,0 +1,57 @@
+"""`parametric`: the problem as printed with the objective score - y cost, as in Dinkelbach's method.
+
+Source: (4); target: as `literal`. The optimal value D(y) is zero at the optimal SCR and positive below it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..allocation import Allocation
+from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
+from ..scenario import Scenario
+from .data import JointData
+from .literal import state
+from .model import decisions, objective
+
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+
+__all__ = ["build"]
+
+
+def build(scenario: Scenario, known: Allocation | None = None, ratio: float | None = None) -> pyo.ConcreteModel:
+    """Return the model for a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    known
+        An allocation whose SCR bounds times and resources; a simple one is made where none is given.
+    ratio
+        y, SI; the known allocation's SCR by default.
+
+    Raises
+    ------
+    InputError
+        If the joint models cannot be scaled, see `JointData`.
+    """
+    data = JointData.of(scenario, known)
+    model = decisions("parametric", data, data.ratio if ratio is None else ratio)
+    objective(model, *state(model, data))
+    return model
+
+
+formulations.register(
+    Formulation(
+        name="parametric",
+        subproblem=Subproblem.JOINT,
+        kind=Kind.EXACT,
+        needs=frozenset({Feature.MINLP}),
+        source="(4)",
+        summary="the problem as printed with the objective score - y cost",
+        faces={Language.PYOMO: build},
+        options=("known", "ratio"),
+    )
+)
