@@ -202,7 +202,7 @@ class ExactBackend:
         status, message = verdict.status, verdict.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"
-        record.add(Progress(finite(verdict.objective), finite(verdict.bound), verdict.nodes))
+        record.conclude(verdict)
         return ExactOutcome(
             status=status,
             backend=self.name,
@@ -280,9 +280,19 @@ class _Record:
         told = finite(progress.objective)
         if told is not None and (self.objective is None or self._sense * told < self._sense * self.objective):
             self.objective = told
-        told = finite(progress.bound)
+        self._take(progress.bound, progress.nodes, before)
+
+    def conclude(self, verdict: Verdict) -> None:
+        """Take in the last word, which counts more than what was told on the way."""
+        before = (self.objective, self.bound)
+        told = finite(verdict.objective)
+        self.objective = self.objective if told is None else told
+        self._take(verdict.bound, verdict.nodes, before)
+
+    def _take(self, bound: float | None, nodes: int | None, before: tuple[float | None, float | None]) -> None:
+        told = finite(bound)
         self.bound = self.bound if told is None else told
-        self.nodes = self.nodes if progress.nodes is None else progress.nodes
+        self.nodes = self.nodes if nodes is None else nodes
         if (self.objective, self.bound) != before:
             self.trace.append((time.monotonic() - self.start, self.objective, self.bound))
 

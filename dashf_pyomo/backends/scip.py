@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, Task, Verdict
+from .search import Report, Task, Verdict, finite, only_objective
 
 __all__ = ["SCIP"]
 
@@ -40,6 +40,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     translator = SolverFactory("scip_direct")
     scip, _, _ = translator._create_solver_model(model, translator.config({"timer": HierarchicalTimer()}))
     variables = [*translator._pyomo_var_to_solver_var_map.items()]
+    goal = only_objective(model)
     _set_parameters(scip, task)
     if task.warm_start:
         _start(scip, variables, translator)
@@ -54,7 +55,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
         def eventexec(self, event: Any) -> None:
             told = self.model.getDualbound(), self.model.getNTotalNodes()
             if event.getType() == events.BESTSOLFOUND:
-                _report_best(self.model, variables, report, *told)
+                _report_best(self.model, goal, variables, report, *told)
             else:
                 report.bound(told[0], nodes=told[1])
 
@@ -64,7 +65,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     said = scip.getStatus()
     bound, nodes, objective = scip.getDualbound(), scip.getNTotalNodes(), None
     if scip.getNSols() > 0:
-        objective = _report_best(scip, variables, report, bound, nodes)
+        objective = _report_best(scip, goal, variables, report, bound, nodes)
     status = _STATUS.get(said, OutcomeStatus.FAILED)
     message = "" if status is OutcomeStatus.SOLVED else said
     return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
@@ -84,10 +85,21 @@ def _set_parameters(scip: Any, task: Task) -> None:
     scip.setParams(parameters)
 
 
-def _report_best(scip: Any, variables: list[tuple[Any, Any]], report: Report, bound: float, nodes: int) -> float:
+def _report_best(
+    scip: Any, goal: Any, variables: list[tuple[Any, Any]], report: Report, bound: float, nodes: int
+) -> float:
+    import pyomo.environ as pyo
+
     best = scip.getBestSol()
     objective = float(scip.getSolObjVal(best))
-    report.incumbent(((ours, scip.getSolVal(best, its)) for ours, its in variables), objective, bound, nodes)
+    values = [(ours, scip.getSolVal(best, its)) for ours, its in variables]
+    for ours, value in values:
+        ours.set_value(value, skip_validation=True)
+    # SCIP's objective is a variable bounded by ours, and lies far behind it in points of simple heuristics.
+    at_point = finite(pyo.value(goal.expr, exception=False))
+    if at_point is not None:
+        objective = goal.sense * min(goal.sense * objective, goal.sense * at_point)
+    report.incumbent(values, objective, bound, nodes)
     return objective
 
 
