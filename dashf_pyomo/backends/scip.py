@@ -43,7 +43,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     goal = only_objective(model)
     _set_parameters(scip, task)
     if task.warm_start:
-        _start(scip, variables, translator)
+        _start(scip, goal, variables, translator._obj_var, report)
 
     events = pyscipopt.SCIP_EVENTTYPE
 
@@ -103,18 +103,22 @@ def _report_best(
     return objective
 
 
-def _start(scip: Any, variables: list[tuple[Any, Any]], translator: Any) -> None:
-    """Give the values as a start: all of them, and the whole ones alone, which SCIP completes."""
+def _start(scip: Any, goal: Any, variables: list[tuple[Any, Any]], objective_variable: Any, report: Report) -> None:
+    """Give the values as a start: all of them if they are feasible, else the whole ones, which SCIP completes."""
     import pyomo.environ as pyo
 
     valued = [(ours, its) for ours, its in variables if ours.value is not None]
-    objective = pyo.value(translator._objective.expr, exception=False)
-    if valued and len(valued) == len(variables) and objective is not None:
+    objective = finite(pyo.value(goal.expr, exception=False))
+    if len(valued) == len(variables) and objective is not None:
         full = scip.createSol()
         for ours, its in valued:
             scip.setSolVal(full, its, ours.value)
-        scip.setSolVal(full, translator._obj_var, objective)  # SCIP's objective is a variable of its own
-        scip.addSol(full)
+        scip.setSolVal(full, objective_variable, objective)  # SCIP's objective is a variable of its own
+        if scip.checkSol(full, printreason=False, original=True):
+            scip.addSol(full)
+            report.incumbent([(ours, ours.value) for ours, _ in valued], objective)  # SCIP's event comes too early
+            return
+        scip.freeSol(full)
     whole = [(ours, its) for ours, its in valued if not ours.is_continuous()]
     if whole:
         partial = scip.createPartialSol()

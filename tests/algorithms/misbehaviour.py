@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -47,10 +48,8 @@ def exit_quietly() -> None:
 
 def send_garbage() -> None:
     for descriptor in range(3, 10):
-        try:
+        with contextlib.suppress(OSError):
             os.write(descriptor, b"\xff" * 64)
-        except OSError:
-            pass
     time.sleep(60)
 
 

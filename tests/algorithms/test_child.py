@@ -113,9 +113,9 @@ def test_neither_it_nor_what_it_started_outlives_the_call(then: Callable[[], Non
 @pytest.mark.parametrize("then", ["hang", "hang_with_the_lock"])
 def test_it_dies_with_us(then: str) -> None:
     program = f"""
-        import misbehaviour
+        import misbehaviour as bad
         from dashf_pyomo.backends.child import run_in_child
-        run_in_child(misbehaviour.start_a_program, misbehaviour.{then}, on_message=lambda pids: print(*pids, flush=True))
+        run_in_child(bad.start_a_program, bad.{then}, on_message=lambda pids: print(*pids, flush=True))
     """
     path = os.pathsep.join(sys.path)
     us = subprocess.Popen(
