@@ -102,8 +102,8 @@ def run_in_child(
 
     Raises
     ------
-    TypeError
-        If the arguments cannot be pickled.
+    UnsendableError
+        If the function or the arguments cannot be pickled.
     KeyboardInterrupt
         If the user interrupts; the child is killed at once.
     """

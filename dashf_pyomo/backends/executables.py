@@ -93,9 +93,9 @@ def _read_couenne(line: str, sense: int) -> Progress | None:
 
 
 for _name, _summary, _read in (
-    ("baron", "branch and reduce, global; needs the program, and a licence beyond small models", None),
-    ("couenne", "branch and bound, global; needs the program", _read_couenne),
-    ("gams", "BARON within GAMS, global; needs the program and its licences", None),
+    ("baron", "branch and reduce, global; needs a licence", None),
+    ("couenne", "branch and bound, global", _read_couenne),
+    ("gams", "BARON within GAMS, global; needs licences", None),
 ):
     backends.register(
         ExactBackend(name=_name, summary=_summary, search=partial(search_classic, _name), executable=_name, read=_read)

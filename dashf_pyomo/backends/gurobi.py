@@ -92,7 +92,7 @@ def _parameters(task: Task) -> dict[str, Any]:
 GUROBI = backends.register(
     ExactBackend(
         name="gurobi",
-        summary="spatial branch and bound, global; without a licence for small models only",
+        summary="spatial branch and bound, global; small models without licence",
         search=_search,
         package="gurobipy",
         extra="gurobi",

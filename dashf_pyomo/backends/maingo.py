@@ -114,7 +114,7 @@ def _inline_expressions(model: Any) -> None:
 MAINGO = backends.register(
     ExactBackend(
         name="maingo",
-        summary="branch and bound with McCormick relaxations, global; every variable needs bounds",
+        summary="McCormick relaxations, global; variables need bounds",
         search=_search,
         package="maingopy",
         extra="maingo",

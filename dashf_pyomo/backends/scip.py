@@ -36,7 +36,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     from pyomo.contrib.solver.common.factory import SolverFactory
 
     # Its solve() is not used: that captures the log through a pipe which is read by a thread, and SCIP holds the
-    # interpreter's lock while it runs, so that a long log would block both for ever.
+    # interpreter's lock while it runs, so that a log longer than the pipe's 64 kB blocks both for ever.
     translator = SolverFactory("scip_direct")
     scip, _, _ = translator._create_solver_model(model, translator.config({"timer": HierarchicalTimer()}))
     variables = [*translator._pyomo_var_to_solver_var_map.items()]
@@ -130,7 +130,7 @@ def _start(scip: Any, goal: Any, variables: list[tuple[Any, Any]], objective_var
 SCIP = backends.register(
     ExactBackend(
         name="scip",
-        summary="spatial branch and bound for mixed-integer nonlinear programs, global",
+        summary="spatial branch and bound, global",
         search=_search,
         package="pyscipopt",
         extra="scip",

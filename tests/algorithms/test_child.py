@@ -16,6 +16,7 @@ import misbehaviour
 import pytest
 
 from dashf_pyomo.backends.child import ChildEnd, Ending, run_in_child
+from dashf_pyomo.backends.parcel import UnsendableError
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a service of the Linux kernel")
 
@@ -159,12 +160,12 @@ def test_what_a_listener_raises_ends_the_child() -> None:
 def test_functions_that_cannot_be_sent_are_left_behind() -> None:
     end, _, _ = run(misbehaviour.call, lambda: 1)
     assert end.ending is Ending.RAISED and "left behind in another process" in end.reason
-    with pytest.raises(TypeError, match="cannot be imported by its name"):
+    with pytest.raises(UnsendableError, match="cannot be imported by its name"):
         run(lambda send: 1)
 
 
 def test_what_cannot_be_pickled_is_refused_on_both_ways() -> None:
-    with pytest.raises(TypeError, match="cannot be sent to another process"):
+    with pytest.raises(UnsendableError, match="cannot be sent to another process"):
         run(misbehaviour.call, threading.Lock())
     end, _, _ = run(misbehaviour.not_picklable)
     assert end.ending is Ending.RAISED and "cannot be sent" in end.reason
