@@ -10,12 +10,16 @@ from .backend import (
     backends,
     capable_backends,
 )
+from .exact import ExactBackend, ExactOutcome, InterruptedSolve
 
 __all__ = [
     "Availability",
     "Backend",
     "BackendError",
     "BackendLimits",
+    "ExactBackend",
+    "ExactOutcome",
+    "InterruptedSolve",
     "Outcome",
     "OutcomeStatus",
     "backends",

@@ -79,16 +79,8 @@ class Outcome:
 class BackendLimits:
     """What a solver run may use; None leaves the solver's default.
 
-    Parameters
-    ----------
-    time_limit
-        Wall time, s.
-    threads
-        Threads.
-    gap
-        Relative gap at which branch and bound may stop. Only backends with bounds heed it.
-    memory
-        Memory, bytes. Only backends that run in a process of their own heed it.
+    Seconds of wall time and threads; for exact backends also the relative gap at which they may stop, and
+    bytes of memory.
     """
 
     time_limit: float | None = None

@@ -73,8 +73,8 @@ def run_in_child(
 ) -> ChildEnd:
     """Run ``function(send, *arguments)`` in a process of its own.
 
-    The process is a fresh interpreter with our module search path and a temporary working directory. It does not run our
-    ``__main__``, so scripts need no guard. If we die, it is killed; so is everything that it started.
+    The process is a fresh interpreter with our module search path and a temporary working directory. It does not run
+    our ``__main__``, so scripts need no guard. If we die, it is killed; so is everything that it started.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def run_in_child(
 
     Raises
     ------
-    TypeError
-        If the arguments cannot be pickled.
+    UnsendableError
+        If the function or the arguments cannot be pickled.
     KeyboardInterrupt
         If the user interrupts; the child is killed at once.
     """

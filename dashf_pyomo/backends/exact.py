@@ -6,29 +6,25 @@ What it had reported is kept, however it ends.
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from formulations.formulation import Feature, Language
 
 from .backend import Availability, BackendError, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
-from .search import Progress, Search, Task, Verdict, finite, only_objective, run_search
+from .parcel import UnsendableError
+from .record import Record
+from .search import Progress, Search, Task, Verdict, only_objective, run_search
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 
 __all__ = ["ExactBackend", "ExactOutcome", "InterruptedSolve"]
-
-#: Incumbents kept.
-MAX_POINTS = 100
-#: Characters of the log that are kept, half of them from its beginning.
-MAX_LOG = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ class ExactBackend:
             sense = int(only_objective(model).sense)
         except ValueError as error:
             raise BackendError(f"backend {self.name}: {error}") from None
-        record = _Record(sense, self._read, watch)
+        record = Record(sense, self._read, watch)
         deadline = None if limits.time_limit is None else time.time() + limits.time_limit
         task = Task(deadline, limits.gap, limits.threads, limits.memory, warm_start)
         try:
@@ -187,9 +183,7 @@ class ExactBackend:
                 on_message=record.hear,
                 on_log=record.read,
             )
-        except TypeError as error:
-            if not record.silent:
-                raise  # somebody else's
+        except UnsendableError as error:
             raise BackendError(f"backend {self.name}: the model {error}") from error
         except KeyboardInterrupt:
             said = Verdict(OutcomeStatus.TIME_LIMIT, "interrupted")
@@ -198,11 +192,11 @@ class ExactBackend:
             _load(model, record.points)
         return self._outcome(_verdict(end), record)
 
-    def _outcome(self, verdict: Verdict, record: _Record) -> ExactOutcome:
+    def _outcome(self, verdict: Verdict, record: Record) -> ExactOutcome:
         status, message = verdict.status, verdict.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"
-        record.add(Progress(finite(verdict.objective), finite(verdict.bound), verdict.nodes))
+        record.conclude(verdict)
         return ExactOutcome(
             status=status,
             backend=self.name,
@@ -234,67 +228,3 @@ def _load(model: pyo.ConcreteModel, points: list[dict[str, float]]) -> None:
         value = points[-1].get(variable.name)
         if value is not None and not variable.fixed:
             variable.set_value(value, skip_validation=True)
-
-
-class _Record:
-    """What a solver has said so far."""
-
-    def __init__(
-        self,
-        sense: int,
-        read: Callable[[str, int], Progress | None] | None,
-        watch: Callable[[Progress], None] | None,
-    ) -> None:
-        self.start = time.monotonic()
-        self.objective: float | None = None
-        self.bound: float | None = None
-        self.nodes: int | None = None
-        self.log = ""
-        self.trace: list[tuple[float, float | None, float | None]] = []
-        self.points: list[dict[str, float]] = []
-        self.silent = True
-        self._best = math.inf  # objective of the last point, as if minimised
-        self._sense = sense
-        self._read = read
-        self._watch = watch
-        self._line = ""
-
-    def hear(self, message: Any) -> None:
-        """Take in a message, and show it to whoever watches."""
-        if isinstance(message, Progress):
-            self.silent = False
-            self.add(message)
-            if self._watch is not None:
-                self._watch(message)
-
-    def add(self, progress: Progress) -> None:
-        """Take in progress; a point with a value that is no number is none."""
-        if progress.point and all(math.isfinite(value) for value in progress.point.values()):
-            value = math.inf if progress.objective is None else self._sense * progress.objective
-            # The best stays last, even if a solver reports them in another order.
-            behind = bool(self.points) and value > self._best
-            self.points.insert(len(self.points) - behind, progress.point)
-            self._best = self._best if behind else value
-            del self.points[: max(len(self.points) - MAX_POINTS, 0)]
-        before = (self.objective, self.bound)
-        told = finite(progress.objective)
-        if told is not None and (self.objective is None or self._sense * told < self._sense * self.objective):
-            self.objective = told
-        told = finite(progress.bound)
-        self.bound = self.bound if told is None else told
-        self.nodes = self.nodes if progress.nodes is None else progress.nodes
-        if (self.objective, self.bound) != before:
-            self.trace.append((time.monotonic() - self.start, self.objective, self.bound))
-
-    def read(self, text: str) -> None:
-        """Take in a piece of the log."""
-        self.log += text
-        if len(self.log) > 2 * MAX_LOG:
-            self.log = f"{self.log[: MAX_LOG // 2]}\n[...]\n{self.log[-MAX_LOG // 2 :]}"
-        if self._read is None:
-            return
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            progress = self._read(line, self._sense)
-            if progress is not None:
-                self.hear(progress)

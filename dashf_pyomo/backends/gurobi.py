@@ -15,7 +15,6 @@ _PARAMETERS: dict[str, Any] = {
     "IntFeasTol": 1e-9,
     "OptimalityTol": 1e-9,
     "MIPGap": 1e-6,
-    "MIPGapAbs": 0.0,
     "NonConvex": 2,
     "DisplayInterval": 1,
 }
@@ -27,9 +26,9 @@ _TOO_LARGE = (
 
 def _search(model: Any, task: Task, report: Report) -> Verdict:
     import gurobipy
+    import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
     from gurobipy import GRB
     from pyomo.opt import WriterFactory
-    import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
 
     try:
         solver, variables, *_ = WriterFactory("gurobi_minlp").write(model)
@@ -49,6 +48,9 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
                 report.bound(at.cbGet(GRB.Callback.MIP_OBJBND), nodes=nodes)
 
         solver.optimize(listen)
+        if solver.Status == GRB.INF_OR_UNBD:
+            solver.setParam("DualReductions", 0)  # tells the two apart
+            solver.optimize(listen)
     except gurobipy.GurobiError as error:
         too_large = error.errno == GRB.Error.SIZE_LIMIT_EXCEEDED
         return Verdict(OutcomeStatus.FAILED, _TOO_LARGE if too_large else str(error))
@@ -90,7 +92,7 @@ def _parameters(task: Task) -> dict[str, Any]:
 GUROBI = backends.register(
     ExactBackend(
         name="gurobi",
-        summary="spatial branch and bound, global; without a licence for small models only",
+        summary="spatial branch and bound, global; small models without licence",
         search=_search,
         package="gurobipy",
         extra="gurobi",

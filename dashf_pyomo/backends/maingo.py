@@ -32,12 +32,18 @@ _FOUND = re.compile(rf"\s*Found feasible point with objective value {_NUMBER}", 
 
 
 def _read(line: str, sense: int) -> Progress | None:
+    # The log rounds to 7 and 6 digits: a step to the safe side, lest a bound be none.
     if row := _ROW.match(line):
-        bound, objective = finite(row[2]), finite(row[3])
+        bound, objective = _moved(row[2], -1e-6), _moved(row[3], 1e-6)
         return Progress(_as_ours(objective, sense), _as_ours(bound, sense), int(row[1]))
     if found := _FOUND.match(line):
-        return Progress(_as_ours(finite(found[1]), sense))
+        return Progress(_as_ours(_moved(found[1], 1e-5), sense))
     return None
+
+
+def _moved(number: str, by: float) -> float | None:
+    value = finite(number)
+    return None if value is None else value + by * abs(value)
 
 
 def _as_ours(value: float | None, sense: int) -> float | None:
@@ -108,7 +114,7 @@ def _inline_expressions(model: Any) -> None:
 MAINGO = backends.register(
     ExactBackend(
         name="maingo",
-        summary="branch and bound with McCormick relaxations, global; every variable needs bounds",
+        summary="McCormick relaxations, global; variables need bounds",
         search=_search,
         package="maingopy",
         extra="maingo",

@@ -15,11 +15,15 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NoReturn
 
-__all__ = ["pack", "read_frames", "serve"]
+__all__ = ["UnsendableError", "pack", "read_frames", "serve"]
 
 #: Precedes the first frame, so that whatever the interpreter printed while it started is skipped.
 _MAGIC = b"\0dashf\0"
 _LENGTH = struct.Struct("<Q")
+
+
+class UnsendableError(TypeError):
+    """What is to go to another process cannot be pickled; the message says "cannot be sent" and why."""
 
 
 # -- our side -----------------------------------------------------------------------------------
@@ -33,11 +37,11 @@ def pack(function: Callable[..., Any], arguments: tuple[Any, ...], memory: int |
 
     Raises
     ------
-    TypeError
+    UnsendableError
         If the function cannot be imported by its name, or the arguments cannot be pickled.
     """
     if not _importable(function):
-        raise TypeError(f"{function.__qualname__} cannot be imported by its name in another process")
+        raise UnsendableError(f"{function.__qualname__} cannot be imported by its name in another process")
     # Inner bytes: the child reads them with its limits set.
     return pickle.dumps((memory, _dumps((function, arguments))))
 
@@ -87,7 +91,7 @@ def _dumps(thing: Any) -> bytes:
         _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(thing)
     except Exception as error:
         what = " ".join(str(error).split())[:200]
-        raise TypeError(f"cannot be sent to another process ({type(error).__name__}: {what})") from error
+        raise UnsendableError(f"cannot be sent to another process ({type(error).__name__}: {what})") from error
     return buffer.getvalue()
 
 
@@ -105,7 +109,7 @@ def serve() -> NoReturn:
     def frame(kind: str, value: Any) -> None:
         try:
             body = _dumps((kind, value))
-        except TypeError as error:
+        except UnsendableError as error:
             body = pickle.dumps(("raised", f"what was to be returned {error}"))
         with lock:
             channel.write(_LENGTH.pack(len(body)) + body)

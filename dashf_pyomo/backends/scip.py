@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, Task, Verdict
+from .search import Report, Task, Verdict, finite, only_objective
 
 __all__ = ["SCIP"]
 
@@ -36,13 +36,14 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     from pyomo.contrib.solver.common.factory import SolverFactory
 
     # Its solve() is not used: that captures the log through a pipe which is read by a thread, and SCIP holds the
-    # interpreter's lock while it runs, so that a long log would block both for ever.
+    # interpreter's lock while it runs, so that a log longer than the pipe's 64 kB blocks both for ever.
     translator = SolverFactory("scip_direct")
     scip, _, _ = translator._create_solver_model(model, translator.config({"timer": HierarchicalTimer()}))
     variables = [*translator._pyomo_var_to_solver_var_map.items()]
+    goal = only_objective(model)
     _set_parameters(scip, task)
     if task.warm_start:
-        _start(scip, variables, translator)
+        _start(scip, goal, variables, translator._obj_var, report)
 
     events = pyscipopt.SCIP_EVENTTYPE
 
@@ -54,7 +55,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
         def eventexec(self, event: Any) -> None:
             told = self.model.getDualbound(), self.model.getNTotalNodes()
             if event.getType() == events.BESTSOLFOUND:
-                _report_best(self.model, variables, report, *told)
+                _report_best(self.model, goal, variables, report, *told)
             else:
                 report.bound(told[0], nodes=told[1])
 
@@ -64,7 +65,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     said = scip.getStatus()
     bound, nodes, objective = scip.getDualbound(), scip.getNTotalNodes(), None
     if scip.getNSols() > 0:
-        objective = _report_best(scip, variables, report, bound, nodes)
+        objective = _report_best(scip, goal, variables, report, bound, nodes)
     status = _STATUS.get(said, OutcomeStatus.FAILED)
     message = "" if status is OutcomeStatus.SOLVED else said
     return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
@@ -84,25 +85,40 @@ def _set_parameters(scip: Any, task: Task) -> None:
     scip.setParams(parameters)
 
 
-def _report_best(scip: Any, variables: list[tuple[Any, Any]], report: Report, bound: float, nodes: int) -> float:
+def _report_best(
+    scip: Any, goal: Any, variables: list[tuple[Any, Any]], report: Report, bound: float, nodes: int
+) -> float:
+    import pyomo.environ as pyo
+
     best = scip.getBestSol()
     objective = float(scip.getSolObjVal(best))
-    report.incumbent(((ours, scip.getSolVal(best, its)) for ours, its in variables), objective, bound, nodes)
+    values = [(ours, scip.getSolVal(best, its)) for ours, its in variables]
+    for ours, value in values:
+        ours.set_value(value, skip_validation=True)
+    # SCIP's objective is a variable bounded by ours, and lies far behind it in points of simple heuristics.
+    at_point = finite(pyo.value(goal.expr, exception=False))
+    if at_point is not None:
+        objective = goal.sense * min(goal.sense * objective, goal.sense * at_point)
+    report.incumbent(values, objective, bound, nodes)
     return objective
 
 
-def _start(scip: Any, variables: list[tuple[Any, Any]], translator: Any) -> None:
-    """Give the values as a start: all of them, and the whole ones alone, which SCIP completes."""
+def _start(scip: Any, goal: Any, variables: list[tuple[Any, Any]], objective_variable: Any, report: Report) -> None:
+    """Give the values as a start: all of them if they are feasible, else the whole ones, which SCIP completes."""
     import pyomo.environ as pyo
 
     valued = [(ours, its) for ours, its in variables if ours.value is not None]
-    objective = pyo.value(translator._objective.expr, exception=False)
-    if valued and len(valued) == len(variables) and objective is not None:
+    objective = finite(pyo.value(goal.expr, exception=False))
+    if len(valued) == len(variables) and objective is not None:
         full = scip.createSol()
         for ours, its in valued:
             scip.setSolVal(full, its, ours.value)
-        scip.setSolVal(full, translator._obj_var, objective)  # SCIP's objective is a variable of its own
-        scip.addSol(full)
+        scip.setSolVal(full, objective_variable, objective)  # SCIP's objective is a variable of its own
+        if scip.checkSol(full, printreason=False, original=True):
+            scip.addSol(full)
+            report.incumbent([(ours, ours.value) for ours, _ in valued], objective)  # SCIP's event comes too early
+            return
+        scip.freeSol(full)
     whole = [(ours, its) for ours, its in valued if not ours.is_continuous()]
     if whole:
         partial = scip.createPartialSol()
@@ -114,7 +130,7 @@ def _start(scip: Any, variables: list[tuple[Any, Any]], translator: Any) -> None
 SCIP = backends.register(
     ExactBackend(
         name="scip",
-        summary="spatial branch and bound for mixed-integer nonlinear programs, global",
+        summary="spatial branch and bound, global",
         search=_search,
         package="pyscipopt",
         extra="scip",
