@@ -16,6 +16,7 @@ from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
 from formulations.arrays import shown
 from formulations.documents import InputError, digest
 
+from .algorithms import configure, methods
 from .result import Result, Status, is_number, relative_gap
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
@@ -30,11 +31,15 @@ _NO_ALLOCATION = {Status.INFEASIBLE, Status.UNKNOWN}
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim: what it is about, whether it holds, and what was found."""
+    """One claim: what it is about, whether it holds, and what was found.
+
+    Where `checked` is false, nothing speaks against the claim, and nothing here can verify it.
+    """
 
     claim: str
     holds: bool
     detail: str
+    checked: bool = True
 
 
 def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result") -> list[Finding]:
@@ -114,9 +119,15 @@ def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
     if result.upper_bound is None:
         yield Finding("upper bound", result.bound_source is None, "none claimed")
         return
-    below = result.scr is not None and result.upper_bound < result.scr * (1 - CLAIM_TOLERANCE)
-    detail = "lies below the SCR of the allocation" if below else "cannot be verified without a certificate"
-    yield Finding("upper bound", False, f"{result.upper_bound:.9g} by {result.bound_source!r} {detail}")
+    said = f"{result.upper_bound:.9g} by {result.bound_source!r}"
+    if result.scr is not None and result.upper_bound < result.scr:
+        yield Finding("upper bound", False, f"{said} lies below the SCR of the allocation")
+    elif not (result.method in methods and methods[result.method].proves_bounds):
+        yield Finding("upper bound", False, f"{said}, but method {result.method} proves no bounds")
+    elif not result.bound_source:
+        yield Finding("upper bound", False, "has no source")
+    else:
+        yield Finding("upper bound", True, f"{said} rests on that solver's word", checked=False)
 
 
 def _status(result: Result) -> Iterator[Finding]:
@@ -134,8 +145,6 @@ def _status(result: Result) -> Iterator[Finding]:
 
 def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
     # The options must be the method's, and the readings those of scenario and options.
-    from .algorithms import configure
-
     try:
         method = configure(result.method, result.options)
     except InputError as error:
@@ -154,33 +163,42 @@ def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
 def _trace(result: Result) -> Iterator[Finding]:
     wrong = _contradiction(result)
     yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent with the result")
-    yield Finding("not checked", True, "message, times, solvers, and iterates that were not kept: not in the file")
+    rest = "message, times, solvers, and iterates that were not kept: not in the file"
+    yield Finding("not checked", True, rest, checked=False)
 
 
 def _contradiction(result: Result) -> str:
     """Return what is wrong with the trace, or an empty text."""
     if len(result.trace) != result.iterations + 1 and (result.trace or result.iterations or result.allocation):
         return f"{len(result.trace)} entries for {result.iterations} iterations"
-    before, kept = 0.0, None
+    before, kept, bound = 0.0, None, None
     for number, entry in enumerate(result.trace):
         time, scr = entry.get("time"), entry.get("scr")
         if type(entry.get("iteration")) is not int or entry["iteration"] != number:
             return f"entry {number} says iteration {shown(entry.get('iteration'))}"
-        if not (is_number(time) and is_number(scr) and isinstance(entry.get("accepted"), bool)):
+        judged = scr is not None or entry.get("accepted") is not False
+        if not (is_number(time) and (is_number(scr) or not judged) and isinstance(entry.get("accepted"), bool)):
             return f"entry {number} lacks time, scr or accepted"
         if time < before:
             return f"the time of entry {number} goes back"
         before = time
-        if not entry["accepted"] and entry.get("delay") is not None and (kept is None or scr > kept["scr"]):
+        if not entry["accepted"] and judged and entry.get("delay") is not None and (kept is None or scr > kept["scr"]):
             return f"entry {number} is feasible, has the best SCR and is not accepted"
         if entry["accepted"]:
             kept = entry
         if entry.get("best") != (None if kept is None else kept["scr"]):
             return f"entry {number} says best {shown(entry.get('best'))}, the entries say otherwise"
-        if entry.get("upper_bound") is not None:
-            return f"the upper bound of entry {number} cannot be verified without a certificate"
+        told = entry.get("upper_bound")
+        if told is not None and (not is_number(told) or told < (entry["best"] or 0.0)):
+            return f"the upper bound of entry {number} is {shown(told)}"
+        # Only a bound that the incumbent refutes is given up.
+        if bound is not None and (told is None or told > bound) and "contradiction" not in entry:
+            return f"the upper bound of entry {number} rises"
+        bound = told
     if before > result.wall_time:
         return "it is longer than the wall time"
+    if bound != result.upper_bound:
+        return f"it ends with the upper bound {shown(bound)}"
     if (kept is None) != (result.allocation is None):
         return "it and the result differ on whether there is an allocation"
     for name in ("scr", "delay", "energy"):

@@ -96,7 +96,7 @@ class Formulation:
 #: Every formulation by ``subproblem/name``, for instance ``association/hull``.
 formulations: Registry[Formulation] = Registry(
     "formulation",
-    packages=("formulations.association", "formulations.resources"),
+    packages=("formulations.association", "formulations.resources", "formulations.joint"),
     group="dashf_pyomo.formulations",
     name_of=lambda entry: f"{entry.subproblem}/{entry.name}",
 )

@@ -67,6 +67,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    #: Whether the method proves upper bounds on the SCR; only then may its results carry one.
+    proves_bounds: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -187,6 +189,8 @@ def _check_option(method: str, item: dataclasses.Field[Any], value: Any) -> None
         if not isinstance(value, bool):
             raise OptionError(f"{where}; expected true or false")
         return
+    if isinstance(item.default, str) and not isinstance(value, str):
+        raise OptionError(f"{where}; expected text")
     if isinstance(item.default, (int, float)):
         whole = isinstance(item.default, int)
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ from typing import Any
 from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
-from ..result import Result, Status
+from ..result import Result, Status, relative_gap
 
 __all__ = ["Limits", "Observer", "OutOfTimeError", "Run"]
 
@@ -19,7 +19,7 @@ Observer = Callable[[Mapping[str, Any]], None]
 
 
 class OutOfTimeError(Exception):
-    """The time limit is reached; the incumbent stands."""
+    """The time limit is reached; the incumbent stands. The message, if any, says more."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,9 @@ class Run:
         self._trace: list[dict[str, Any]] = []
         self._solvers: dict[str, str] = {}
         self._incumbent: tuple[Allocation, Evaluation] | None = None
+        self._bound: tuple[float, str] | None = None
+        #: Claims of solvers that a verified allocation refutes.
+        self.contradictions: list[str] = []
 
     # -- the clock ----------------------------------------------------------------------------
 
@@ -117,22 +120,67 @@ class Run:
         accepted = evaluation.feasible and (best is None or keep == "always" or evaluation.scr > best)
         if accepted:
             self._incumbent = (allocation, evaluation)
-            best = evaluation.scr
+            if self._bound is not None and self._bound[0] < evaluation.scr:
+                (bound, source), self._bound = self._bound, None
+                self.contradiction(f"{source} says SCR <= {bound:.9g}")
+        self._tell(
+            scr=evaluation.scr,
+            accepted=accepted,
+            delay=evaluation.delay if evaluation.feasible else None,  # may be infinite otherwise
+            energy=evaluation.energy if evaluation.feasible else None,
+            **facts,
+        )
+        return evaluation
+
+    def record_bound(self, bound: float, source: str, **facts: Any) -> bool:
+        """Enter an upper bound on the SCR of every allocation in the trace; the least one stands.
+
+        Parameters
+        ----------
+        bound
+            The bound.
+        source
+            Who says so, and on what grounds.
+        **facts
+            What else the trace entry says.
+
+        Returns
+        -------
+        bool
+            False if the bound is refuted: it lies below the SCR of the incumbent, which the evaluator verified. It is
+            then not used, and the trace says ``contradiction``.
+        """
+        if self._incumbent is not None and bound < self._incumbent[1].scr:
+            self.contradiction(f"{source} says SCR <= {bound:.9g}", **facts)
+            return False
+        if self._bound is None or bound < self._bound[0]:
+            self._bound = (bound, source)
+            self._tell(scr=None, accepted=False, delay=None, energy=None, bound_source=source, **facts)
+        return True
+
+    def contradiction(self, claim: str, **facts: Any) -> None:
+        """Enter a claim that the verified incumbent refutes."""
+        _, scr = self.incumbent
+        text = f"{claim}, but an allocation with SCR {scr:.9g} is verified"
+        self.contradictions.append(text)
+        self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, **facts)
+
+    def note(self, text: str) -> None:
+        """Enter a remark in the trace."""
+        self._tell(scr=None, accepted=False, delay=None, energy=None, note=text)
+
+    def _tell(self, **facts: Any) -> None:
         entry = {
             "iteration": len(self._trace),
             "time": self.elapsed,
-            "scr": evaluation.scr,
-            "upper_bound": None,
-            "best": best,
-            "accepted": accepted,
-            "delay": evaluation.delay if evaluation.feasible else None,  # may be infinite otherwise
-            "energy": evaluation.energy if evaluation.feasible else None,
+            "scr": facts.pop("scr"),
+            "upper_bound": None if self._bound is None else self._bound[0],
+            "best": None if self._incumbent is None else self._incumbent[1].scr,
             **facts,
         }
         self._trace.append(entry)
         if self._observer is not None:
             self._observer(entry)
-        return evaluation
 
     @property
     def incumbent(self) -> tuple[Allocation, float]:
@@ -146,6 +194,22 @@ class Run:
         if self._incumbent is None:
             raise LookupError("no feasible allocation was recorded yet")
         return self._incumbent[0], self._incumbent[1].scr
+
+    @property
+    def has_incumbent(self) -> bool:
+        """Whether an allocation is kept."""
+        return self._incumbent is not None
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The least bound on the SCR that stands, or None."""
+        return None if self._bound is None else self._bound[0]
+
+    @property
+    def closed(self) -> bool:
+        """Whether incumbent and bound agree within the asked gap."""
+        gap = None if self._incumbent is None else relative_gap(self._incumbent[1].scr, self.upper_bound)
+        return gap is not None and gap <= self.limits.gap
 
     def used(self, solver: str, version: str) -> None:
         """Note the version of a solver that took part."""
@@ -168,13 +232,19 @@ class Run:
             message = search()
         except KeyboardInterrupt:
             status, message = Status.INTERRUPTED, "interrupted; best allocation so far"
-        except OutOfTimeError:
-            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit:g} s; best allocation so far"
+        except OutOfTimeError as error:
+            said = f"; {error}" if str(error) else ""
+            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit:g} s; best so far{said}"
         except BackendError as error:
             if self._incumbent is None:
                 raise
             status, message = Status.ERROR, f"{error}; best allocation so far"
+        if self.closed and status is not Status.ERROR:
+            status = Status.CERTIFIED
+        if self.contradictions:
+            message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
         allocation, evaluation = self._incumbent or (None, None)
+        bound, source = self._bound or (None, None)
         if allocation is None and status is Status.FEASIBLE:
             status = Status.UNKNOWN
         return Result(
@@ -186,6 +256,8 @@ class Run:
             message=message,
             allocation=allocation,
             **Result.claims(evaluation),
+            upper_bound=bound,
+            bound_source=source,
             iterations=max(len(self._trace) - 1, 0),
             wall_time=self.elapsed,
             trace=tuple(self._trace),

@@ -34,7 +34,7 @@ def _run(parsed: argparse.Namespace) -> int:
     findings = check(scenario, read_document(parsed.result, "dashf-result"), parsed.result)
     holds = all(finding.holds for finding in findings)
     if parsed.json:
-        rows = [{"claim": item.claim, "holds": item.holds, "detail": item.detail} for item in findings]
+        rows = [vars(item) for item in findings]
         print(canonical({"format": "dashf-check", "version": 1, "holds": holds, "findings": rows}))
     else:
         from rich.table import Table
@@ -47,7 +47,7 @@ def _run(parsed: argparse.Namespace) -> int:
         table.add_column("holds")
         table.add_column("found")
         for finding in findings:
-            verdict = "" if finding.claim == "not checked" else "yes" if finding.holds else "[bold red]NO[/]"
+            verdict = "[bold red]NO[/]" if not finding.holds else "yes" if finding.checked else "not checked"
             table.add_row(finding.claim, verdict, Text(finding.detail))
         console = Output()
         console.print(table)

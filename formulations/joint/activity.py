@@ -56,9 +56,7 @@ def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
     pairs, norm = model.users * model.servers, data.scenario.score_norm
     model.uplink_power = pyo.Var(pairs, bounds=(0, 1), doc="user_power where connected, else 0")
     switched = (model.bandwidth, model.server_power, model.server_speed, model.uplink_power)
-    model.switches = pyo.Constraint(
-        range(len(switched)), pairs, rule=lambda m, i, n, k: switched[i][n, k] <= m.x[n, k]
-    )
+    model.switches = pyo.Constraint(range(len(switched)), pairs, rule=lambda m, i, n, k: switched[i][n, k] <= m.x[n, k])
     model.least_bandwidth = pyo.Constraint(
         pairs, rule=lambda m, n, k: m.bandwidth[n, k] >= float(data.least_bandwidth[n, k]) * m.x[n, k]
     )

@@ -12,8 +12,8 @@ let w = phi x be what the user trains, v = x - w what the server trains, and t1.
   homogeneous; power times time is the product y4 = pi t4, and at least what the uplink's function says of (v, t4).
 
 So only z = beta w, q = psi v, s <= pi v and y4 >= pi t4 are left to a solver's spatial branching, and all
-are exact where phi is 0 or 1. G and R enter by tangent planes, which makes this a relaxation: `tangent_error` bounds the
-relative error of either function. Whatever a solver returns, the bound is one on (3).
+are exact where phi is 0 or 1. G and R enter by tangent planes, which makes this a relaxation: `tangent_error` bounds
+the relative error of either function. Whatever a solver returns, the bound is one on (3).
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
     model.exposure2 = pyo.Var(pairs, bounds=(0, delay), doc="y2: power times time")
     model.exposure4 = pyo.Var(pairs, bounds=(0, delay), doc="y4: power times time")
     model.slowness = pyo.Var(
-        pairs, bounds=lambda _, n, k: (0, 1.0 / max(data.pairs.local_time[n], LEAST_TIME)), doc="w^2 / t1 at least"
+        pairs,
+        bounds=lambda _, n, k: (0, 1.0 / max(float(data.pairs.local_time[n]), LEAST_TIME)),
+        doc="w^2 / t1 at least",
     )
     model.mean_up = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt(z t2) at most")
     model.mean_down = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt((beta - z) t4) at most")
@@ -234,17 +236,17 @@ def _energy_tangents(link: float, snr: float, least: float, error: float) -> lis
     They are spread over l = link / u^2 = ln(1 + SNR) up to what the least bandwidth allows; tangents are valid
     wherever they touch.
     """
-    l = np.geomspace(1e-3, max(np.log1p(snr / least), 2e-3), 2000)
+    grid = np.geomspace(1e-3, max(np.log1p(snr / least), 2e-3), 2000)
 
     def curve(at: Array) -> tuple[Array, Array, Array]:
         u = np.sqrt(link / at)
         rise = np.expm1(at)
         return u, u**2 * rise, 2.0 * u * (rise - at * np.exp(at))
 
-    # G''/G by l: G'' = 2 rise - 2 l e^l + 4 l^2 e^l, and du/dl = -u / (2 l).
-    bend = 2.0 * np.expm1(l) - 2.0 * l * np.exp(l) + 4.0 * l**2 * np.exp(l)
-    u, value, _ = curve(l)
-    at = _Touching(l, np.sqrt(bend / value) * u / (2.0 * l)).points(error)
+    # G'' = 2 (e^l - 1) - 2 l e^l + 4 l^2 e^l, and du/dl = -u / (2 l).
+    bend = 2.0 * np.expm1(grid) + (4.0 * grid**2 - 2.0 * grid) * np.exp(grid)
+    u, value, _ = curve(grid)
+    at = _Touching(grid, np.sqrt(bend / value) * u / (2.0 * grid)).points(error)
     u, value, slope = curve(at)
     return list(zip(value.tolist(), slope.tolist(), u.tolist(), strict=True))
 

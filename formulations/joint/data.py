@@ -48,7 +48,9 @@ def known_allocation(scenario: Scenario) -> Allocation:
         if ratio > most:
             best, most = allocation, ratio
     if best is None:
-        raise InputError("no simple allocation has a positive service-cost ratio; the joint models need one to scale by")
+        raise InputError(
+            "no simple allocation has a positive service-cost ratio; the joint models need one to scale by"
+        )
     return best
 
 

@@ -103,9 +103,7 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
         )
 
     def score(n: int, k: int) -> Any:
-        return model.x[n, k] * pyo.log(
-            1 + data.scenario.score_norm * (bandwidth[n, k] + power[n, k] + speed[n, k])
-        )
+        return model.x[n, k] * pyo.log(1 + data.scenario.score_norm * (bandwidth[n, k] + power[n, k] + speed[n, k]))
 
     local = sum(c.local_energy[n] * model.offload[n] * model.user_speed[n] ** 2 for n in model.users)
     cost = c.time_weight * model.delay + local + sum(energy(n, k) for n, k in pairs)

@@ -76,10 +76,10 @@ class JointInfo:
         return self.data.scenario
 
     def upper_bound(self, objective_bound: float) -> float:
-        """Return the bound on the SCR that an upper bound on the model's objective implies.
+        """Return the bound on the SCR that an upper bound on the model's objective implies, SI.
 
-        The models cut away allocations that are worse than the known one, so no bound is below its SCR. For a
-        parametric objective D(y) = max score - y cost, every allocation has SCR <= y + D / cost.
+        For a parametric objective D(y) = max score - y cost, every allocation has SCR = y + (score - y cost) / cost,
+        so SCR <= y + max(D, 0) / cost.
 
         Parameters
         ----------
@@ -88,9 +88,8 @@ class JointInfo:
         """
         data = self.data
         if self.ratio is None:
-            return max(objective_bound * data.scr_unit, data.ratio)
-        above = max(objective_bound, 0.0) / data.least_cost
-        return max(self.ratio + above * data.scr_unit, data.ratio)
+            return objective_bound * data.scr_unit
+        return self.ratio + max(objective_bound, 0.0) / data.least_cost * data.scr_unit
 
 
 def info(model: pyo.ConcreteModel) -> JointInfo:

@@ -1,0 +1,235 @@
+"""`minlp`: Problem (3) by general global solvers; exact for two or three users, a bound beyond.
+
+A start from DASHF bounds everything in the model. Each incumbent that a solver reports is read, judged and, where it is
+worse than claimed, repaired by `joint-nlp`; each bound is translated to SCR and carries its source. Nothing is taken on
+trust: an incumbent is worth what the evaluator says, and a bound below a verified incumbent is a contradiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from formulations import InputError
+from formulations.formulation import Formulation, Language, Subproblem, formulations
+from formulations.joint import JointInfo, info, read, set_values
+
+from ..backends import BackendError, OutcomeStatus, backends
+from ..backends.exact import ExactBackend, ExactOutcome
+from ..backends.search import Progress
+from .dashf import Dashf
+from .dashf_plus import DashfPlus
+from .method import Method, OptionError, methods, option
+from .run import OutOfTimeError, Run
+from .steps import ResourceStep, formulation_names
+
+__all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
+
+#: An incumbent whose SCR is below its solver's claim by more than this, relative, is repaired. Solvers keep constraints
+#: to about 1e-6, which moves the SCR by more than that.
+CLAIM_TOLERANCE = 1e-6
+
+#: A bound may be below a verified SCR by this much, relative, before it is a contradiction: solvers' tolerances.
+BOUND_TOLERANCE = 1e-5
+
+#: Solvers in the order in which ``auto`` tries them; any other comes after.
+_ORDER = ("scip", "gurobi", "maingo")
+
+#: Most models that are built for one solver.
+_MOST_ROUNDS = 3
+
+STARTS = ("dashf", "dashf-plus")
+
+
+def exact_backend_names() -> list[str]:
+    """Return the names of the registered backends that solve Pyomo models to global optimality."""
+    return list(_exact_backends())
+
+
+def _exact_backends() -> dict[str, ExactBackend]:
+    found = {name: backend for name, backend in backends.items() if isinstance(backend, ExactBackend)}
+    return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)))
+
+
+@methods.register
+@dataclass(frozen=True)
+class Minlp(Method):
+    """A joint model handed to one or more global solvers, one after the other."""
+
+    name = "minlp"
+    summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
+    proves_bounds = True
+
+    formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
+    backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
+    start: str = option("dashf-plus", "method that finds the start", choices=STARTS)
+    cuts: str = option("all", "valid inequalities of convexified: all, none, or names separated by +")
+    tangent_error: float = option(1e-3, "largest relative error of tangent planes in convexified", above=0.0)
+    memory: int = option(8000, "most memory of a solver, MB", at_least=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = exact_backend_names()
+        for name in () if self.backend == "auto" else self.backend.split("+"):
+            if name not in known:
+                raise OptionError(f"method minlp: backend = {name!r}; expected auto or some of {', '.join(known)}")
+        if self.cuts not in ("all", "none"):
+            self._model_options(formulations["joint/convexified"])
+
+    def search(self, run: Run) -> str:
+        """Find a start, then let each solver improve it and prove a bound."""
+        chosen = self._backends()
+        try:
+            (Dashf() if self.start == "dashf" else DashfPlus()).search(run)
+        except BackendError:
+            if not run.has_incumbent:
+                raise
+        said: list[str] = []
+        ends: list[ExactOutcome] = []
+        for place, backend in enumerate(chosen):
+            if run.closed and place:
+                break
+            run.used(backend.name, backend.availability().version)
+            for outcome, text in self._solve(run, backend, len(chosen) - place):
+                ends.append(outcome)
+                said.append(text)
+        if not run.closed and any(outcome.status is OutcomeStatus.TIME_LIMIT for outcome in ends):
+            raise OutOfTimeError("; ".join(said))
+        if all(outcome.status is OutcomeStatus.FAILED for outcome in ends):
+            raise BackendError("; ".join(said))
+        return "; ".join(said)
+
+    def _backends(self) -> list[ExactBackend]:
+        """Return the solvers asked for.
+
+        Raises
+        ------
+        BackendError
+            If one asked for by name does not work here, or none does.
+        """
+        there = _exact_backends()
+        if self.backend != "auto":
+            asked = [there[name] for name in self.backend.split("+")]
+            for backend in asked:
+                if not backend.availability().available:
+                    raise BackendError(f"backend {backend.name}: {backend.availability().reason}")
+            return asked
+        for backend in there.values():
+            if backend.availability().available:
+                return [backend]
+        reasons = "; ".join(f"{name}: {backend.availability().reason}" for name, backend in there.items())
+        raise BackendError(f"no global solver works here ({reasons})")
+
+    def _model_options(self, formulation: Formulation) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if "tangent_error" in formulation.options:
+            options["tangent_error"] = self.tangent_error
+        if "cuts" in formulation.options and self.cuts != "all":
+            from formulations.joint.convexified import CUTS
+
+            options["cuts"] = () if self.cuts == "none" else tuple(self.cuts.split("+"))
+            for cut in options["cuts"]:
+                if cut not in CUTS:
+                    raise OptionError(f"method minlp: cuts: {cut!r}; expected all, none or some of {', '.join(CUTS)}")
+        return options
+
+    def _solve(self, run: Run, backend: ExactBackend, shares: int) -> Iterator[tuple[ExactOutcome, str]]:
+        """Let one solver work with its share of the time that is left; yield how each round ended.
+
+        There is another round where a model was solved and yet the gap is open: with finer tangents, or, for a
+        parametric objective, with the ratio that was found.
+        """
+        formulation = formulations[f"{Subproblem.JOINT}/{self.formulation}"]
+        options = self._model_options(formulation)
+        end = None if run.limits.time_limit is None else run.elapsed + (run.limits.time_limit - run.elapsed) / shares
+        for _ in range(_MOST_ROUNDS):
+            limits = run.backend_limits()
+            known, before = run.incumbent
+            model = formulation.faces[Language.PYOMO](run.scenario, known=known, **options)
+            set_values(model, known)
+            joint = info(model)
+            listener = _Listener(run, backend.name, joint, model)
+            outcome = backend.solve(
+                model,
+                replace(
+                    limits,
+                    time_limit=None if end is None else max(end - run.elapsed, 1e-3),
+                    # The rest of the gap is for what the evaluator finds below the claims; around D(y) = 0 a relative
+                    # gap means nothing.
+                    gap=0.5 * run.limits.gap if joint.ratio is None else 0.0,
+                    memory=self.memory * 10**6,
+                ),
+                watch=listener,
+            )
+            yield outcome, listener.finish(outcome)
+            if outcome.status is not OutcomeStatus.SOLVED or run.closed or run.contradictions:
+                return
+            if "tangent_error" in options:
+                options["tangent_error"] *= 0.1
+            elif joint.ratio is None or run.incumbent[1] <= before:
+                return
+
+
+class _Listener:
+    """Takes in what a solver reports: judges its points and translates its bounds."""
+
+    def __init__(self, run: Run, solver: str, joint: JointInfo, model: Any) -> None:
+        self._run = run
+        self._solver = solver
+        self._joint = joint
+        self._model = model
+        self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
+        self._improve = ResourceStep(run, "joint-nlp", "auto", 1e-4, 2, two_starts=False)
+        self._refuted = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Take in one report."""
+        facts: dict[str, Any] = {"backend": self._solver}
+        if progress.nodes is not None:
+            facts["nodes"] = progress.nodes
+        if progress.point:
+            self._judge(progress.point, progress.objective, facts)
+        if progress.bound is not None and not self._refuted:
+            self._bound(progress.bound, facts)
+
+    def _judge(self, point: dict[str, float], objective: float | None, facts: dict[str, Any]) -> None:
+        """Record a point; where it is worth less than claimed, repair it and record what comes out."""
+        run = self._run
+        try:
+            allocation = read(self._model, point)
+        except InputError as error:
+            run.note(f"point of {self._solver} rejected: {error}")
+            return
+        claimed = None
+        if objective is not None and self._joint.ratio is None:
+            claimed = objective * self._joint.data.scr_unit
+        before = run.incumbent[1]
+        found = run.record(allocation, phase="incumbent", claimed=claimed, **facts)
+        if claimed is not None and found.scr >= claimed * (1.0 - CLAIM_TOLERANCE):
+            return
+        if max(found.scr, claimed or 0.0) <= before:
+            return
+        repaired, more = self._improve(allocation, max(found.scr, before))
+        after = run.record(repaired, phase="repair", claimed=claimed, **facts, **more)
+        if claimed is not None and after.scr < claimed * (1.0 - run.limits.gap):
+            run.note(f"claim of {self._solver} rejected: SCR {claimed:.9g} claimed, {after.scr:.9g} after repair")
+
+    def _bound(self, objective_bound: float, facts: dict[str, Any]) -> None:
+        bound = self._joint.upper_bound(objective_bound)
+        known = self._run.incumbent[1]
+        if known * (1.0 - BOUND_TOLERANCE) <= bound < known:
+            bound = known  # within the solver's tolerances the two agree
+        self._refuted = not self._run.record_bound(bound, self._source, **facts)
+
+    def finish(self, outcome: ExactOutcome) -> str:
+        """Take in the end of the run, and say in a line how it ended."""
+        run, name = self._run, self._solver
+        if outcome.bound is not None and not self._refuted:
+            self._bound(outcome.bound, {"backend": name, "nodes": outcome.nodes})
+        if outcome.status is OutcomeStatus.INFEASIBLE:
+            run.contradiction(f"{name} says that no allocation is as good as the known one")
+        nodes = "" if outcome.nodes is None else f", {outcome.nodes} nodes"
+        trouble = f" ({outcome.message})" if outcome.message else ""
+        return f"{name} on {self._joint.formulation}: {outcome.status}{trouble}{nodes}"
