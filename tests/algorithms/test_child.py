@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import misbehaviour
@@ -112,16 +113,14 @@ def test_neither_it_nor_what_it_started_outlives_the_call(then: Callable[[], Non
 
 @linux_only
 @pytest.mark.parametrize("then", ["hang", "hang_with_the_lock"])
-def test_it_dies_with_us(then: str) -> None:
+def test_it_dies_with_us(then: str, tmp_path: Path) -> None:
     program = f"""
         import misbehaviour as bad
         from dashf_pyomo.backends.child import run_in_child
         run_in_child(bad.start_a_program, bad.{then}, on_message=lambda pids: print(*pids, flush=True))
     """
-    path = os.pathsep.join(sys.path)
-    us = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE
-    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    us = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], env=env, stdout=subprocess.PIPE)
     assert us.stdout is not None
     with us:
         pids = [int(pid) for pid in us.stdout.readline().split()]

@@ -75,13 +75,11 @@ def assert_kept(outcome: ExactOutcome, model: pyo.ConcreteModel) -> None:
     [
         (partial(misbehaviour.die_by, signal.SIGKILL), r"fake: child died from signal 9 \(SIGKILL\)"),
         (partial(misbehaviour.die_by, signal.SIGSEGV), r"fake: child died from signal 11 \(SIGSEGV\)"),
-        (misbehaviour.segfault, r"fake: child died from signal 11 \(SIGSEGV\)"),
         (os.abort, r"fake: child died from signal 6 \(SIGABRT\)"),
-        (misbehaviour.exit_quietly, "fake: child ended with exit code 3"),
         (misbehaviour.fail, "fake: ZeroDivisionError: by nothing at all"),
         (misbehaviour.send_garbage, "fake: child sent garbage"),
     ],
-    ids=["SIGKILL", "SIGSEGV", "segfault", "abort", "exit", "raise", "garbage"],
+    ids=["SIGKILL", "SIGSEGV", "abort", "raise", "garbage"],
 )
 def test_a_solver_that_dies_leaves_its_points_and_its_bound(act: Callable[[], None], message: str) -> None:
     model = tiny_minlp()
@@ -96,8 +94,8 @@ def test_a_solver_that_dies_leaves_its_points_and_its_bound(act: Callable[[], No
 def test_a_solver_that_hangs_is_ended_at_the_time_limit(act: Callable[[], None]) -> None:
     model = tiny_minlp()
     start = time.monotonic()
-    outcome = after_two_points(act).solve(model, BackendLimits(time_limit=1.5))
-    assert time.monotonic() - start < 3.5
+    outcome = after_two_points(act).solve(model, BackendLimits(time_limit=1.0))
+    assert time.monotonic() - start < 3.0
     assert outcome.status is OutcomeStatus.TIME_LIMIT and "killed" in outcome.message
     assert_kept(outcome, model)
 
@@ -264,8 +262,8 @@ def test_infeasible_is_told_apart(name: str) -> None:
 def test_the_time_limit_keeps_the_incumbent_and_the_bound(name: str) -> None:
     model = quartic(10)
     start = time.monotonic()
-    outcome = real(name).solve(model, BackendLimits(time_limit=3.0, gap=1e-9))
-    assert time.monotonic() - start < 5.0
+    outcome = real(name).solve(model, BackendLimits(time_limit=2.0, gap=1e-9))
+    assert time.monotonic() - start < 4.0
     assert outcome.status is OutcomeStatus.TIME_LIMIT, outcome.message
     assert outcome.points and outcome.objective is not None and outcome.bound is not None
     assert outcome.bound >= outcome.objective
