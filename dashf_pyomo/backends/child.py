@@ -169,7 +169,9 @@ class _Child:
             except queue.Empty:
                 if self._process.poll() is None:
                     continue
-                frame = None  # gone, although a process that it started may hold the pipe open
+                # Gone. Its last words may still be on their way, or a process that it started holds the pipe open.
+                self._reader.join(1.0)
+                frame = None if self._inbox.empty() else self._inbox.get()
             if frame is None:
                 end = ChildEnd(Ending.DIED)
                 break

@@ -24,7 +24,7 @@ TIGHT, LOOSE = 1e-5, 1e-3
 LOCAL_SHARE = 0.9
 TIME_LIMIT = 60.0
 #: Global solvers need not finish: what they say by then must be right.
-JOINT_TIME_LIMIT = 5.0
+JOINT_TIME_LIMIT = 4.0
 
 
 class ConformanceError(AssertionError):
@@ -124,7 +124,9 @@ class Entry:
         reached = [evaluate(case.scenario, read(model, point)).scr for point in getattr(outcome, "points", ())]
         said = f"{outcome.status} {outcome.message}"
         self._require(outcome.status is not OutcomeStatus.INFEASIBLE, "infeasible, but it is not")
-        self._require(bool(reached) or bound is not None, f"neither a point nor a bound: {said}")
+        # One pair is within anybody's reach; beyond, a slow solver may have nothing to say by the limit.
+        excused = case.scenario.channel_gain.size > 1 and outcome.status is OutcomeStatus.TIME_LIMIT
+        self._require(bool(reached) or bound is not None or excused, f"neither a point nor a bound: {said}")
         self._require(max(reached, default=0.0) <= best * (1 + LOOSE), f"better than the best known: {reached}")
         if bound is not None and self.formulation.kind in (Kind.RELAXATION, Kind.EXACT):
             upper = joint.upper_bound(bound)
