@@ -2,18 +2,18 @@
 
 A joint model is a plain `pyomo.environ.ConcreteModel`. The paper's decisions have the same names in all of them:
 
-==================  ==========  ===========================================================================
-component           index       meaning, without units
-==================  ==========  ===========================================================================
+==================  ============  ==================================================
+component           index         meaning, without units
+==================  ============  ==================================================
 ``x``               user, server  x_nm, binary
-``offload``         user        phi_n
+``offload``         user          phi_n
 ``bandwidth``       user, server  b_nm / b_max of the server
 ``server_power``    user, server  p_nm / p_max of the server
 ``server_speed``    user, server  F_nm / F_max of the server
-``user_power``      user        p_n / p_max of the user
-``user_speed``      user        F_n / F_max of the user
-``delay``                       T, in units of the known allocation's delay
-==================  ==========  ===========================================================================
+``user_power``      user          p_n / p_max of the user
+``user_speed``      user          F_n / F_max of the user
+``delay``           none          T, in units of the known allocation's delay
+==================  ============  ==================================================
 
 Users and servers count from 0. ``model.dashf`` (a `JointInfo`) holds the scenario, the units and what a bound on the
 objective says about the SCR.
