@@ -1,0 +1,144 @@
+"""One pair at given prices: its data, and the cheapest link that a price of delay asks for.
+
+A user that trains everything itself, at the share `b` of bandwidth and at the price `m` of delay, pays::
+
+    A(m) + U(m, b)      A(m) = min over f of  E1 f^2 + m a1 / f
+                        U(m, b) = min over p of  (E2 p + m a2) / R(b, p)       R(b, p) = b ln(1 + cu p / b)
+
+over the fractions f, p in (0, 1] of its caps. With u = cu p / b, l = ln(1 + u) and a = E2 / cu the link costs
+(a u + m a2 / b) / l, least where k(l) = e^l (l - 1) + 1 equals m a2 / (a b), unless p = 1 comes first. In l
+all is well scaled: k grows like l^2 / 2 at low and l e^l at high SNR.
+
+U is convex and non-increasing in b: in logarithms -ln R is jointly convex (ln ln(1 + e^t) is concave) and
+E2 p + m a2 is a posynomial, so ln U is convex in ln b; a convex non-increasing function of ln b is convex in b.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+__all__ = ["Pair", "compiled", "compiled_parallel", "excess", "link", "log_snr", "make_pair", "own_cost"]
+
+#: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
+compiled = njit(cache=True, fastmath=False, error_model="numpy")
+compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)
+
+
+class Pair(NamedTuple):
+    """One user at one server, energies multiplied by the ratio, so that all terms are scores.
+
+    Parameters
+    ----------
+    a1, a2, a3
+        Times of training at the user, of the link at R = 1, of training at the server.
+    E1, E2, E3, E4
+        Energies of training at the user, the uplink at R = 1, training at the server, the downlink at R = 1.
+    cu, cd
+        SNR up and down, over all bandwidth at full power.
+    norm
+        The score is ln(1 + norm (b + pi + psi)).
+    lb, lp, ls
+        Prices of a share of bandwidth, power and speed.
+    t0, t1
+        Interval of the deadline.
+    rho
+        Price of the deadline.
+    """
+
+    a1: float
+    a2: float
+    a3: float
+    E1: float
+    E2: float
+    E3: float
+    E4: float
+    cu: float
+    cd: float
+    norm: float
+    lb: float
+    lp: float
+    ls: float
+    t0: float
+    t1: float
+    rho: float
+
+
+@compiled
+def make_pair(c, norm, prices, ratio, t0, t1, rho):  # type: ignore[no-untyped-def]
+    """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied."""
+    return Pair(
+        c[0],
+        c[1],
+        c[2],
+        ratio * c[3],
+        ratio * c[4],
+        ratio * c[5],
+        ratio * c[6],
+        c[7],
+        c[8],
+        norm,
+        prices[0],
+        prices[1],
+        prices[2],
+        t0,
+        t1,
+        rho,
+    )
+
+
+@compiled
+def excess(l):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Return k(l) = e^l (l - 1) + 1 = (1 + u) ln(1 + u) - u for l >= 0, to full precision."""
+    if l > 0.35:
+        return math.exp(l) * (l - 1.0) + 1.0
+    # Sum over n >= 2 of l^n (n - 1) / n!: the direct form cancels.
+    term, total = 0.5 * l * l, 0.0
+    for n in range(2, 16):
+        total += term * (n - 1)
+        term *= l / (n + 1)
+    return total
+
+
+@compiled
+def log_snr(kappa):  # type: ignore[no-untyped-def]
+    """Return l >= 0 with k(l) = kappa, by Newton's method on ln k, which is concave in ln l."""
+    if kappa <= 0.0:
+        return 0.0
+    if kappa < 1e-30:
+        return math.sqrt(2.0 * kappa)
+    target = math.log(kappa)
+    level = math.log1p(math.sqrt(2.0 * kappa))
+    for _ in range(40):
+        k = excess(level)
+        step = (math.log(k) - target) * k / (level * level * math.exp(level))  # in ln l
+        level *= math.exp(-max(-2.0, min(2.0, step)))
+        if abs(step) < 1e-9:  # the next error is its square
+            break
+    return level
+
+
+@compiled
+def link(pair, m, b):  # type: ignore[no-untyped-def]
+    """Return U(m, b), the time on the link, the fraction p of power, and l = ln(1 + cu p / b); m > 0, b > 0."""
+    widest = math.log1p(pair.cu / b)
+    a = pair.E2 / pair.cu
+    price = m * pair.a2 / b
+    if a * excess(widest) <= price:
+        rate = b * widest
+        return (pair.E2 + m * pair.a2) / rate, pair.a2 / rate, 1.0, widest
+    level = min(log_snr(price / a), widest)
+    u = math.expm1(level)
+    # Stationary in u: an error in u enters squared.
+    return (a * u + price) / level, pair.a2 / (b * level), min(1.0, b * u / pair.cu), level
+
+
+@compiled
+def own_cost(pair, m):  # type: ignore[no-untyped-def]
+    """Return A(m), the time of training at the user, and the fraction f of speed; m > 0."""
+    f = 1.0
+    if 2.0 * pair.E1 > m * pair.a1:
+        f = (0.5 * m * pair.a1 / pair.E1) ** (1.0 / 3.0)
+    return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
