@@ -1,0 +1,215 @@
+"""Local maxima of the pricing problem of a pair: good columns quickly, no proof.
+
+With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
+
+    J = ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - E*(z; T) - rho T
+
+Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
+score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server, and between.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .energy import fulfil
+from .link import compiled, excess, link
+
+__all__ = ["climb", "feasible_start", "search", "value"]
+
+#: Smallest share that the search looks at; below it a share is as good as zero.
+LEAST_SHARE = 1e-13
+
+
+@compiled
+def value(pair, b, power, speed, deadline):  # type: ignore[no-untyped-def]
+    """Return J, minus infinity where the deadline cannot be met."""
+    energy = fulfil(pair, b, power, speed, deadline)[0]
+    score = math.log1p(pair.norm * (b + power + speed))
+    return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+
+
+@compiled
+def _value_and_gradient(pair, theta, gradient):  # type: ignore[no-untyped-def]
+    """Return J at exp(theta) and write its gradient in theta."""
+    b, power, speed, deadline = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2]), math.exp(theta[3])
+    energy, phi, _, _, m = fulfil(pair, b, power, speed, deadline)
+    if not energy < math.inf:
+        return -math.inf
+    total = 1.0 + pair.norm * (b + power + speed)
+    tau = pair.norm / total
+    db, dp, ds = tau - pair.lb, tau - pair.lp, tau - pair.ls
+    if phi > 0.0 and m > 0.0:
+        cost, _, _, level = link(pair, m, b)
+        db += phi * cost * math.exp(-level) * excess(level) / (b * level)
+    if phi < 1.0:
+        w = 1.0 - phi
+        level = math.log1p(pair.cd * power / b)
+        rate = b * level
+        cost = (pair.E4 * power + m * pair.a2) / rate
+        db += w * cost * math.exp(-level) * excess(level) / rate
+        dp += w * (cost * pair.cd * math.exp(-level) - pair.E4) / rate
+        ds += w * (m * pair.a3 / (speed * speed) - 2.0 * pair.E3 * speed)
+    gradient[0], gradient[1], gradient[2] = db * b, dp * power, ds * speed
+    gradient[3] = (m - pair.rho) * deadline
+    return math.log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+
+
+@compiled
+def feasible_start(pair, b, power, speed, deadline):  # type: ignore[no-untyped-def]
+    """Return shares grown until they meet the deadline, and whether they do."""
+    b, power, speed = min(1.0, b), min(1.0, power), min(1.0, speed)
+    for _ in range(60):
+        if fulfil(pair, b, power, speed, deadline)[0] < math.inf:
+            return True, b, power, speed
+        if b >= 1.0 and power >= 1.0 and speed >= 1.0:
+            break
+        b, power, speed = min(1.0, 2.0 * b), min(1.0, 2.0 * power), min(1.0, 2.0 * speed)
+    return False, b, power, speed
+
+
+@compiled
+def climb(pair, b, power, speed, deadline, accuracy, most):  # type: ignore[no-untyped-def]
+    """Return J and the shares and deadline of a local maximum near a start that meets the deadline."""
+    low, high, theta = np.empty(4), np.zeros(4), np.empty(4)
+    low[:3] = math.log(LEAST_SHARE)
+    low[3], high[3] = math.log(max(pair.t0, 1e-12 * pair.t1)), math.log(pair.t1)
+    theta[0], theta[1], theta[2] = math.log(b), math.log(power), math.log(speed)
+    theta[3] = math.log(deadline)
+    for i in range(4):
+        theta[i] = min(high[i], max(low[i], theta[i]))
+    gradient, following, ahead = np.empty(4), np.empty(4), np.empty(4)
+    direction, step, change = np.empty(4), np.empty(4), np.empty(4)
+    inverse = np.eye(4)
+    current = _value_and_gradient(pair, theta, gradient)
+    fresh = True
+    for _ in range(most):
+        if not current > -math.inf:
+            break
+        gain, size = 0.0, 0.0
+        for i in range(4):
+            direction[i] = 0.0
+            if _held(theta[i], low[i], high[i], gradient[i]):
+                continue
+            for j in range(4):
+                if not _held(theta[j], low[j], high[j], gradient[j]):
+                    direction[i] += inverse[i, j] * gradient[j]
+        for i in range(4):
+            gain += direction[i] * gradient[i]
+            size = max(size, abs(direction[i]))
+        if gain < accuracy:
+            if fresh:
+                break
+            inverse[:] = np.eye(4)
+            fresh = True
+            continue
+        length = min(1.0, 2.0 / size)
+        found = False
+        for _ in range(25):
+            rise = 0.0
+            for i in range(4):
+                following[i] = min(high[i], max(low[i], theta[i] + length * direction[i]))
+                rise += gradient[i] * (following[i] - theta[i])
+            reached = _value_and_gradient(pair, following, ahead)
+            if reached >= current + 1e-4 * rise and reached > -math.inf:
+                found = True
+                break
+            length *= 0.4
+        if not found or reached - current <= 0.0:
+            if fresh:
+                break
+            inverse[:] = np.eye(4)
+            fresh = True
+            continue
+        curvature, scale = 0.0, 0.0
+        for i in range(4):
+            step[i] = following[i] - theta[i]
+            change[i] = gradient[i] - ahead[i]
+            curvature += step[i] * change[i]
+            scale += change[i] * change[i]
+            theta[i], gradient[i] = following[i], ahead[i]
+        current = reached
+        if curvature > 1e-12 * scale:
+            _update(inverse, step, change, curvature, curvature / scale if fresh else 1.0)
+            fresh = False
+    shares = np.exp(theta)
+    return current, shares[0], shares[1], shares[2], min(pair.t1, max(pair.t0, shares[3]))
+
+
+@compiled
+def _held(at, low, high, slope):  # type: ignore[no-untyped-def]
+    """Return whether a bound holds a variable that wants to climb beyond it."""
+    return (at >= high and slope >= 0.0) or (at <= low and slope <= 0.0)
+
+
+@compiled
+def _update(inverse, step, change, curvature, scale):  # type: ignore[no-untyped-def]
+    """Write the BFGS update of the inverse of minus the Hessian."""
+    if scale != 1.0:
+        inverse[:] = scale * np.eye(4)
+    product = np.zeros(4)
+    for i in range(4):
+        for j in range(4):
+            product[i] += inverse[i, j] * change[j]
+    inner = 0.0
+    for i in range(4):
+        inner += change[i] * product[i]
+    factor = (1.0 + inner / curvature) / curvature
+    for i in range(4):
+        for j in range(4):
+            inverse[i, j] += factor * step[i] * step[j] - (product[i] * step[j] + step[i] * product[j]) / curvature
+
+
+@compiled
+def _inverse_rate(pair, c, time):  # type: ignore[no-untyped-def]
+    """Return the share of bandwidth, at as large a share of power, that sends everything in `time`."""
+    return min(1.0, pair.a2 / (time * math.log1p(c)))
+
+
+@compiled
+def search(pair, hints, accuracy, most, best):  # type: ignore[no-untyped-def]
+    """Climb from structured starts and hints; write b, pi, psi, T of the best into `best` and return its J.
+
+    Returns minus infinity if no start meets the deadline: then nothing does, as one start is all shares whole.
+    """
+    found = -math.inf
+    deadline = min(pair.t1, max(pair.t0, math.sqrt(max(pair.t0, 1e-6 * pair.t1) * pair.t1)))
+    # Without a price of its own a share is taken whole: half of what its price pays for, but at least a little.
+    afford = np.empty(3)
+    for i in range(3):
+        price = pair.lb if i == 0 else (pair.lp if i == 1 else pair.ls)
+        afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * (1.0 / price - 1.0 / pair.norm)))
+    served = min(1.0, 3.0 * pair.a3 / deadline)
+    sent_up = min(1.0, 2.0 * _inverse_rate(pair, pair.cu, deadline))
+    sent_down = min(1.0, 3.0 * _inverse_rate(pair, pair.cd, deadline))
+    for k in range(4 + hints.shape[0]):
+        at = deadline
+        if k == 0:  # the user trains: bandwidth for the uplink, the rest for the score
+            b, power, speed = max(sent_up, afford[0]), afford[1], afford[2]
+        elif k == 1:  # the server trains
+            b, power, speed = sent_down, sent_down, served
+        elif k == 2:  # both
+            b, power, speed = max(sent_up, sent_down), math.sqrt(sent_down * afford[1]), math.sqrt(served * afford[2])
+        elif k == 3:
+            b, power, speed, at = 1.0, 1.0, 1.0, pair.t1
+            if found > -math.inf and pair.lb + pair.lp + pair.ls > 0.0:
+                continue  # the whole server is worth a try only if it is free
+        else:
+            b, power, speed, at = hints[k - 4, 0], hints[k - 4, 1], hints[k - 4, 2], hints[k - 4, 3]
+            if not b > 0.0:
+                continue
+            at = min(pair.t1, max(pair.t0, at))
+            power, speed = max(power, LEAST_SHARE), max(speed, LEAST_SHARE)
+        ready, b, power, speed = feasible_start(pair, b, power, speed, at)
+        if not ready and at < pair.t1:
+            at = pair.t1
+            ready, b, power, speed = feasible_start(pair, b, power, speed, at)
+        if not ready:
+            continue
+        reached, b, power, speed, at = climb(pair, b, power, speed, at, accuracy, most)
+        if reached > found:
+            found = reached
+            best[0], best[1], best[2], best[3] = b, power, speed, at
+    return found
