@@ -1,0 +1,376 @@
+"""Proven pricing: branch and bound of every pair over cells of downlink SNR and offloading.
+
+Each cell carries the bound of `cells` at multipliers from `multipliers`; the worst cell is split until it is below the
+best column found plus the tolerance, or below what the caller needs. At any time the largest bound of
+a leaf is proven.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+
+from .cells import least_bandwidth, least_delay, make_cell
+from .energy import fulfil
+from .link import compiled, compiled_parallel, make_pair
+from .local import LEAST_SHARE, climb, search
+from .local import value as value_of
+from .multipliers import exchange, tighten
+
+__all__ = ["COLUMN", "LEAF", "PricingResult", "price_pairs", "prove_pair", "search_pairs"]
+
+Array = NDArray[np.float64]
+
+#: What the entries of a column are; energy in cost units, delay and deadline in time units.
+COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
+
+#: What the entries of a leaf are.
+LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound")
+
+#: Rows of the tree: a leaf, and the shares of the relaxed maximiser that decide where it is split.
+_WIDTH = 11
+
+
+@compiled
+def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, near, row, best):  # type: ignore[no-untyped-def]
+    """Bound a cell into a row of the tree, try its maximiser as a column, and return that column's value."""
+    cell = make_cell(pair, floor, x0, x1, phi0, phi1)
+    row[0], row[1], row[2], row[3] = x0, x1, phi0, phi1
+    if least_delay(pair, cell) > pair.t1 * (1.0 + 1e-9):
+        row[4], row[5], row[6], row[7] = m, tau0, tau1, -math.inf
+        return -math.inf
+    tight = tighten(pair, cell, m, tau0, tau1, target, accuracy, 12)
+    first, second, m = tight.first, tight.second, tight.m
+    row[4], row[5], row[6], row[7] = m, first.tau, second.tau, tight.bound
+    if tight.bound <= target:
+        return -math.inf
+    # The mixture of both faces that meets the deadline, if both count.
+    mix = 0.0 if first.value >= second.value else 1.0
+    deadline = pair.t1 if m > pair.rho else max(pair.t0, 1e-9 * pair.t1)
+    if (first.delay - deadline) * (second.delay - deadline) < 0.0:
+        part = (first.delay - deadline) / (first.delay - second.delay)
+        if abs(first.value - second.value) < 0.2 * abs(second.delay - first.delay) * m + accuracy:
+            mix = part
+    b = first.b + mix * (second.b - first.b)
+    x = first.x + mix * (second.x - first.x)
+    psi = first.psi + mix * (second.psi - first.psi)
+    phi = phi0 + mix * (phi1 - phi0)
+    # What the lines below q and r lose, and what the two faces gain by choosing apart.
+    w = 1.0 - phi
+    centre = math.sqrt(max(x0, 1e-3 * x1) * x1)
+    share = (centre - x0) / (x1 - x0) if x1 > x0 else 0.0
+    level = math.log1p(centre)
+    lost = m * pair.a2 / b * (1.0 / level - (cell.r0 + share * (cell.r1 - cell.r0)))
+    lost += pair.E4 / pair.cd * (centre / level - (cell.q0 + share * (cell.q1 - cell.q0)))
+    end = cell.r0 if x < centre else cell.r1
+    lost = max(lost, m * pair.a2 / b * (1.0 / math.log1p(max(x, 1e-9 * x1)) - end))
+    apart = mix * (1.0 - mix) * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
+    row[8] = w * lost
+    row[9] = apart
+    row[10] = phi
+    power = min(1.0, x * b / pair.cd)
+    if power <= 0.0:
+        power = LEAST_SHARE
+    psi = max(psi, LEAST_SHARE)
+    reached = value_of(pair, b, power, psi, deadline)
+    if reached > near:
+        best[0], best[1], best[2], best[3] = b, power, psi, deadline
+        return reached
+    return -math.inf
+
+
+@compiled
+def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-untyped-def]
+    """Branch and bound of one pair; return upper, lower, and the numbers of cells bounded and of leaves."""
+    floor = least_bandwidth(pair)
+    best[:] = 0.0
+    whole = make_cell(pair, min(floor, 1.0), 0.0, pair.cd / min(floor, 1.0) * (1.0 + 1e-9), 0.0, 1.0)
+    if floor > 1.0 or least_delay(pair, whole) > pair.t1 * (1.0 + 1e-9):
+        tree[0, :] = 0.0
+        tree[0, 1], tree[0, 3], tree[0, 4], tree[0, 5], tree[0, 6], tree[0, 7] = whole.x1, 1.0, 1.0, 1.0, 1.0, -math.inf
+        return -math.inf, -math.inf, 1, 1
+    lower = search(pair, hints, 0.01 * tolerance, 30, best)
+    m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
+    if lower > -math.inf:
+        price = fulfil(pair, best[0], best[1], best[2], best[3])[4]
+        m = price if price > 1e-9 * m else m
+        tau = pair.norm / (1.0 + pair.norm * (best[0] + best[1] + best[2]))
+    accuracy = 0.2 * tolerance
+    trial = np.empty(4)
+    target = max(need, lower + tolerance)
+    reached = _bound(pair, floor, 0.0, whole.x1, 0.0, 1.0, m, tau, tau, target, accuracy, lower, tree[0], trial)
+    lower = _improve(pair, reached, trial, tolerance, lower, best)
+    cells, leaves = 1, 1
+    while cells + 2 <= most and leaves + 1 < tree.shape[0]:
+        worst = 0
+        for i in range(1, leaves):
+            if tree[i, 7] > tree[worst, 7]:
+                worst = i
+        target = max(need, lower + tolerance)
+        if tree[worst, 7] <= target:
+            break
+        row = tree[worst].copy()
+        x0, x1, phi0, phi1 = row[0], row[1], row[2], row[3]
+        by_snr = row[8] >= row[9]
+        if by_snr and x1 - x0 <= 1e-12 * x1:
+            by_snr = False
+        if not by_snr and phi1 - phi0 <= 1e-12:
+            by_snr = True
+            if x1 - x0 <= 1e-12 * x1:
+                break  # nothing left to split: rounding
+        if by_snr:
+            at = _cut(x0, x1, best[1] / best[0] * pair.cd if best[0] > 0.0 else 1.0)
+        else:
+            at = max(phi0 + 0.2 * (phi1 - phi0), min(phi1 - 0.2 * (phi1 - phi0), row[10]))
+        for child in range(2):
+            a0, a1, f0, f1 = x0, x1, phi0, phi1
+            if by_snr:
+                a0, a1 = (x0, at) if child == 0 else (at, x1)
+            else:
+                f0, f1 = (phi0, at) if child == 0 else (at, phi1)
+            target = max(need, lower + tolerance)
+            into = tree[worst] if child == 0 else tree[leaves]
+            reached = _bound(
+                pair, floor, a0, a1, f0, f1, row[4], row[5], row[6], target, accuracy, lower, into, trial
+            )
+            lower = _improve(pair, reached, trial, tolerance, lower, best)
+        cells += 2
+        leaves += 1
+    return tree[:leaves, 7].max(), lower, cells, leaves
+
+
+@compiled
+def _cut(x0, x1, centre):  # type: ignore[no-untyped-def]
+    """Return where to split a range of SNR: around the best column first, else in the geometric middle."""
+    if x0 < 0.3 * centre < x1 * 0.3 and x0 < 0.5 * centre:
+        return 0.6 * centre
+    if x1 > 3.0 * centre and x0 < centre:
+        return 1.7 * centre
+    if x0 <= 0.0:
+        return 0.1 * x1
+    return x0 + (x1 - x0) * 0.5 if x1 < 1.01 * x0 else math.sqrt(x0 * x1)
+
+
+@compiled
+def _improve(pair, reached, trial, tolerance, lower, best):  # type: ignore[no-untyped-def]
+    """Climb from a better column and keep what is reached."""
+    if not reached > lower:
+        return lower
+    value, b, power, speed, deadline = climb(pair, trial[0], trial[1], trial[2], trial[3], 0.01 * tolerance, 30)
+    if value > lower:
+        lower = value
+        best[0], best[1], best[2], best[3] = b, power, speed, deadline
+    return lower
+
+
+@compiled
+def _column(pair, c, best, column):  # type: ignore[no-untyped-def]
+    """Write the column of the best shares and deadline, its energy without the ratio."""
+    b, power, speed, deadline = best[0], best[1], best[2], best[3]
+    _, phi, p, f, _ = fulfil(pair, b, power, speed, deadline)
+    energy, delay = 0.0, 0.0
+    if phi > 0.0:
+        rate = b * math.log1p(c[7] * p / b)
+        energy += phi * (c[3] * f * f + c[4] * p / rate)
+        delay += phi * (c[0] / f + c[1] / rate)
+    if phi < 1.0:
+        rate = b * math.log1p(c[8] * power / b)
+        energy += (1.0 - phi) * (c[5] * speed * speed + c[6] * power / rate)
+        delay += (1.0 - phi) * (c[2] / speed + c[1] / rate)
+    column[:] = np.array((b, power, speed, phi, p, f, energy, delay, deadline))
+
+
+@compiled_parallel
+def _price(c, norm, prices, ratio, t0, t1, rho, tolerance, most, need, hints):  # type: ignore[no-untyped-def]
+    count = c.shape[0]
+    bounds, columns, cells = np.empty((2, count)), np.full((count, 9), np.nan), np.zeros(count, np.int64)
+    for k in prange(count):
+        pair = make_pair(c[k], norm, prices[k], ratio, t0, t1, rho[k])
+        best = np.empty(4)
+        if most > 0:
+            tree = np.empty((most // 2 + 2, _WIDTH))
+            bounds[0, k], bounds[1, k], cells[k], _ = _prove(pair, hints[k], tolerance[k], need[k], most, tree, best)
+        else:
+            bounds[0, k] = np.inf
+            bounds[1, k] = search(pair, hints[k], 0.01 * tolerance[k], 60, best)
+        if bounds[1, k] > -np.inf:
+            _column(pair, c[k], best, columns[k])
+    return bounds[0], bounds[1], columns, cells
+
+
+@dataclass(frozen=True)
+class PricingResult:
+    """Bounds and columns of K pairs.
+
+    Parameters
+    ----------
+    upper
+        Proven upper bounds on h, in scores over the score scale, shape (K,); minus infinity for a pair that cannot meet the
+        deadline, infinity where nothing was asked to be proven.
+    lower
+        Values of the best columns found, shape (K,).
+    columns
+        Entries of `COLUMN` of the best columns, shape (K, 9); NaN where there is none.
+    cells
+        Numbers of cells bounded, shape (K,).
+    """
+
+    upper: Array
+    lower: Array
+    columns: Array
+    cells: NDArray[np.int64]
+
+
+def price_pairs(
+    coefficients: Array,
+    norm: float,
+    prices: Array,
+    ratio: float,
+    interval: tuple[float, float],
+    delay_price: ArrayLike,
+    *,
+    tolerance: ArrayLike = 1e-4,
+    need: ArrayLike = -np.inf,
+    max_cells: int = 1000,
+    hints: Array | None = None,
+) -> PricingResult:
+    """Bound the pricing problem of every pair from above, with proof, and from below, by a column.
+
+    The pricing problem of a pair is::
+
+        h = max  ln(1 + norm (b + pi + psi)) - prices . (b, pi, psi) - ratio energy - delay_price T
+            over T in the interval, shares, phi, p, f with delay <= T
+
+    Parameters
+    ----------
+    coefficients
+        Coefficients of the pairs without units: times local, link, server; energies local, uplink, server, downlink;
+        SNR up and down, as in `formulations.scaled.ScaledPairs`, shape (K, 9).
+    norm
+        varpi_2 of the score.
+    prices
+        Prices of whole shares of bandwidth, power and speed, at least 0, shape (K, 3).
+    ratio
+        Score (over the score scale) that a cost unit is worth, at least 0.
+    interval
+        Shortest and longest deadline, time units; the longest is finite and positive.
+    delay_price
+        Price rho of the deadline, of any sign, a number or shape (K,).
+    tolerance
+        Gap between the bounds at which a pair is done, absolute, positive, a number or shape (K,).
+    need
+        A pair is done once its upper bound is at most this, a number or shape (K,).
+    max_cells
+        Most cells of a pair; its upper bound is proven all the same.
+    hints
+        Shares and deadline (b, pi, psi, T) to start from, shape (K, H, 4); rows without bandwidth are ignored.
+
+    Raises
+    ------
+    ValueError
+        If a shape or a range is wrong.
+    """
+    if max_cells < 1:
+        raise ValueError(f"max_cells = {max_cells}; expected at least 1")
+    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, tolerance, need, hints)
+    return PricingResult(*_price(*data[:8], int(max_cells), *data[8:]))
+
+
+def search_pairs(
+    coefficients: Array,
+    norm: float,
+    prices: Array,
+    ratio: float,
+    interval: tuple[float, float],
+    delay_price: ArrayLike,
+    *,
+    tolerance: ArrayLike = 1e-4,
+    hints: Array | None = None,
+) -> PricingResult:
+    """Find good columns of every pair by local search alone: `upper` is infinite or minus infinity.
+
+    Parameters are those of `price_pairs`.
+    """
+    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, tolerance, -np.inf, hints)
+    return PricingResult(*_price(*data[:8], 0, *data[8:]))
+
+
+def prove_pair(
+    coefficients: Array,
+    norm: float,
+    prices: Array,
+    ratio: float,
+    interval: tuple[float, float],
+    delay_price: float,
+    *,
+    tolerance: float = 1e-4,
+    need: float = -np.inf,
+    max_cells: int = 1000,
+    hints: Array | None = None,
+) -> tuple[float, float, Array]:
+    """Bound one pair as `price_pairs` does, and return the leaves that prove the bound.
+
+    Parameters
+    ----------
+    coefficients
+        Shape (9,); the rest as in `price_pairs`.
+
+    Returns
+    -------
+    upper, lower
+        Proven upper bound and value of the best column.
+    leaves : array, shape (number, 8)
+        Entries of `LEAF`; the cells cover all of [0, infinity) x [0, 1] that meets the longest deadline, and each
+        bound is that of `cells.cell_value` at its (m, tau_low, tau_high).
+    """
+    data = _checked(
+        np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
+        tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
+    )  # fmt: skip
+    c, norm, priced, ratio, t0, t1, rho, gap, wanted, starts = data
+    tree = np.empty((max_cells // 2 + 2, _WIDTH))
+    pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0])
+    upper, lower, _, leaves = _prove(pair, starts[0], gap[0], wanted[0], max_cells, tree, np.empty(4))
+    return upper, lower, tree[:leaves, : len(LEAF)].copy()
+
+
+def _checked(
+    coefficients: Array,
+    norm: float,
+    prices: Array,
+    ratio: float,
+    interval: tuple[float, float],
+    delay_price: ArrayLike,
+    tolerance: ArrayLike,
+    need: ArrayLike,
+    hints: Array | None,
+) -> tuple[Array, float, Array, float, float, float, Array, Array, Array, Array]:
+    """Return the arguments of the kernels, checked."""
+    c = np.ascontiguousarray(coefficients, dtype=np.float64)
+    if c.ndim != 2 or c.shape[1] != 9:
+        raise ValueError(f"coefficients have shape {c.shape}; expected (K, 9)")
+    if not (np.all(np.isfinite(c)) and np.all(c >= 0.0) and np.all(c[:, [0, 1, 2, 7, 8]] > 0.0)):
+        raise ValueError("coefficients must be finite, times and SNR positive, energies at least 0")
+    count = len(c)
+    priced = np.ascontiguousarray(np.broadcast_to(np.asarray(prices, dtype=np.float64), (count, 3)))
+    if not (np.all(np.isfinite(priced)) and np.all(priced >= 0.0)):
+        raise ValueError("prices must be finite and at least 0")
+    t0, t1 = (float(end) for end in interval)
+    if not (0.0 <= t0 <= t1 and 0.0 < t1 < np.inf):
+        raise ValueError(f"interval = {interval}; expected 0 <= shortest <= longest, positive and finite")
+    if not (0.0 < norm < np.inf and 0.0 <= ratio < np.inf):
+        raise ValueError(f"norm = {norm}, ratio = {ratio}; expected a positive and a non-negative number")
+    rho, gap, wanted = (
+        np.ascontiguousarray(np.broadcast_to(np.asarray(item, dtype=np.float64), (count,)))
+        for item in (delay_price, tolerance, need)
+    )
+    if not np.all(np.isfinite(rho)) or not np.all(gap > 0.0) or np.any(np.isnan(wanted)):
+        raise ValueError("delay prices must be finite, tolerances positive, needs not NaN")
+    starts = np.zeros((count, 0, 4)) if hints is None else np.ascontiguousarray(hints, dtype=np.float64)
+    if starts.shape[0] != count or starts.ndim != 3 or starts.shape[2] != 4:
+        raise ValueError(f"hints have shape {starts.shape}; expected ({count}, H, 4)")
+    return c, float(norm), priced, float(ratio), t0, t1, rho, gap, wanted, starts
