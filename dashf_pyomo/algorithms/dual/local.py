@@ -6,6 +6,9 @@ With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
 
 Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
 score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server, and between.
+
+E* has a ridge where the server alone takes exactly T (phi = 0): below it the user helps to save energy, above it to
+save time, at different prices. There the speed is eliminated, psi = a3 / (T - a2 / R), and the rest is smooth.
 """
 
 from __future__ import annotations
@@ -32,28 +35,45 @@ def value(pair, b, power, speed, deadline):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _value_and_gradient(pair, theta, gradient):  # type: ignore[no-untyped-def]
-    """Return J at exp(theta) and write its gradient in theta."""
-    b, power, speed, deadline = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2]), math.exp(theta[3])
-    energy, phi, _, _, m = fulfil(pair, b, power, speed, deadline)
+def _value_and_gradient(pair, theta, gradient, ridge):  # type: ignore[no-untyped-def]
+    """Return J at exp(theta) and write its gradient in theta; on the ridge theta[2] follows from the others."""
+    b, power, deadline = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[3])
+    level = math.log1p(pair.cd * power / b)
+    rate = b * level
+    along_b = rate - b * (1.0 - math.exp(-level))  # b dR/db
+    along_power = power * pair.cd * math.exp(-level)
+    if ridge:
+        left = deadline - pair.a2 / rate
+        if left < pair.a3:
+            return -math.inf
+        speed = pair.a3 / left
+        theta[2] = math.log(speed)
+        energy, phi, m = pair.E3 * speed * speed + pair.E4 * power / rate, 0.0, 0.0
+    else:
+        speed = math.exp(theta[2])
+        energy, phi, _, _, m = fulfil(pair, b, power, speed, deadline)
     if not energy < math.inf:
         return -math.inf
     total = 1.0 + pair.norm * (b + power + speed)
     tau = pair.norm / total
-    db, dp, ds = tau - pair.lb, tau - pair.lp, tau - pair.ls
+    gradient[0], gradient[1] = (tau - pair.lb) * b, (tau - pair.lp) * power
+    gradient[2], gradient[3] = (tau - pair.ls) * speed, (m - pair.rho) * deadline
     if phi > 0.0 and m > 0.0:
-        cost, _, _, level = link(pair, m, b)
-        db += phi * cost * math.exp(-level) * excess(level) / (b * level)
+        cost, _, _, up = link(pair, m, b)
+        gradient[0] += phi * cost * math.exp(-up) * excess(up) / up
     if phi < 1.0:
         w = 1.0 - phi
-        level = math.log1p(pair.cd * power / b)
-        rate = b * level
         cost = (pair.E4 * power + m * pair.a2) / rate
-        db += w * cost * math.exp(-level) * excess(level) / rate
-        dp += w * (cost * pair.cd * math.exp(-level) - pair.E4) / rate
-        ds += w * (m * pair.a3 / (speed * speed) - 2.0 * pair.E3 * speed)
-    gradient[0], gradient[1], gradient[2] = db * b, dp * power, ds * speed
-    gradient[3] = (m - pair.rho) * deadline
+        gradient[0] += w * cost * along_b / rate
+        gradient[1] += w * (cost * along_power - pair.E4 * power) / rate
+        gradient[2] += w * (m * pair.a3 / speed - 2.0 * pair.E3 * speed * speed)
+    if ridge:
+        # d ln psi = (d(a2 / R) - dT) / (T - a2 / R)
+        follows = gradient[2] / left
+        gradient[0] -= follows * pair.a2 * along_b / (rate * rate)
+        gradient[1] -= follows * pair.a2 * along_power / (rate * rate)
+        gradient[3] -= follows * deadline
+        gradient[2] = 0.0
     return math.log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
 
 
@@ -71,8 +91,8 @@ def feasible_start(pair, b, power, speed, deadline):  # type: ignore[no-untyped-
 
 
 @compiled
-def climb(pair, b, power, speed, deadline, accuracy, most):  # type: ignore[no-untyped-def]
-    """Return J and the shares and deadline of a local maximum near a start that meets the deadline."""
+def climb(pair, b, power, speed, deadline, ridge, accuracy, most):  # type: ignore[no-untyped-def]
+    """Return J, shares and deadline of a local maximum near a start that meets the deadline, maybe on the ridge."""
     low, high, theta = np.empty(4), np.zeros(4), np.empty(4)
     low[:3] = math.log(LEAST_SHARE)
     low[3], high[3] = math.log(max(pair.t0, 1e-12 * pair.t1)), math.log(pair.t1)
@@ -83,7 +103,7 @@ def climb(pair, b, power, speed, deadline, accuracy, most):  # type: ignore[no-u
     gradient, following, ahead = np.empty(4), np.empty(4), np.empty(4)
     direction, step, change = np.empty(4), np.empty(4), np.empty(4)
     inverse = np.eye(4)
-    current = _value_and_gradient(pair, theta, gradient)
+    current = _value_and_gradient(pair, theta, gradient, ridge)
     fresh = True
     for _ in range(most):
         if not current > -math.inf:
@@ -112,7 +132,7 @@ def climb(pair, b, power, speed, deadline, accuracy, most):  # type: ignore[no-u
             for i in range(4):
                 following[i] = min(high[i], max(low[i], theta[i] + length * direction[i]))
                 rise += gradient[i] * (following[i] - theta[i])
-            reached = _value_and_gradient(pair, following, ahead)
+            reached = _value_and_gradient(pair, following, ahead, ridge)
             if reached >= current + 1e-4 * rise and reached > -math.inf:
                 found = True
                 break
@@ -134,8 +154,13 @@ def climb(pair, b, power, speed, deadline, accuracy, most):  # type: ignore[no-u
         if curvature > 1e-12 * scale:
             _update(inverse, step, change, curvature, curvature / scale if fresh else 1.0)
             fresh = False
-    shares = np.exp(theta)
-    return current, shares[0], shares[1], shares[2], min(pair.t1, max(pair.t0, shares[3]))
+    b, power, speed = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2])
+    deadline = min(pair.t1, max(pair.t0, math.exp(theta[3])))
+    # The value that counts is that of E*: rounding can push the ridge off the deadline by a hair.
+    if ridge and current > -math.inf:
+        speed = min(1.0, speed * (1.0 + 1e-13))
+        current = value(pair, b, power, speed, deadline)
+    return current, b, power, speed, deadline
 
 
 @compiled
@@ -208,7 +233,7 @@ def search(pair, hints, accuracy, most, best):  # type: ignore[no-untyped-def]
             ready, b, power, speed = feasible_start(pair, b, power, speed, at)
         if not ready:
             continue
-        reached, b, power, speed, at = climb(pair, b, power, speed, at, accuracy, most)
+        reached, b, power, speed, at = climb(pair, b, power, speed, at, k == 1, accuracy, most)
         if reached > found:
             found = reached
             best[0], best[1], best[2], best[3] = b, power, speed, at

@@ -31,7 +31,7 @@ COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", 
 #: What the entries of a leaf are.
 LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound")
 
-#: Rows of the tree: a leaf, and the shares of the relaxed maximiser that decide where it is split.
+#: Rows of the tree: a leaf, and the offloading where it might be split.
 _WIDTH = 11
 
 
@@ -59,19 +59,18 @@ def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, nea
     x = first.x + mix * (second.x - first.x)
     psi = first.psi + mix * (second.psi - first.psi)
     phi = phi0 + mix * (phi1 - phi0)
-    # What the lines below q and r lose, and what the two faces gain by choosing apart.
-    w = 1.0 - phi
+    # What the lines below q and r can lose, and what the faces can gain by choosing apart.
     centre = math.sqrt(max(x0, 1e-3 * x1) * x1)
     share = (centre - x0) / (x1 - x0) if x1 > x0 else 0.0
     level = math.log1p(centre)
     lost = m * pair.a2 / b * (1.0 / level - (cell.r0 + share * (cell.r1 - cell.r0)))
     lost += pair.E4 / pair.cd * (centre / level - (cell.q0 + share * (cell.q1 - cell.q0)))
     end = cell.r0 if x < centre else cell.r1
-    lost = max(lost, m * pair.a2 / b * (1.0 / math.log1p(max(x, 1e-9 * x1)) - end))
-    apart = mix * (1.0 - mix) * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
-    row[8] = w * lost
-    row[9] = apart
-    row[10] = phi
+    lost = max(lost, m * pair.a2 / b * (1.0 / math.log1p(max(x, 1e-6 * x1)) - end))
+    row[8] = phi
+    row[9] = (1.0 - phi) * lost
+    near_ = abs(first.value - second.value) < tight.bound - target
+    row[10] = (0.25 if near_ else 0.05) * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
     power = min(1.0, x * b / pair.cd)
     if power <= 0.0:
         power = LEAST_SHARE
@@ -115,7 +114,10 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
             break
         row = tree[worst].copy()
         x0, x1, phi0, phi1 = row[0], row[1], row[2], row[3]
-        by_snr = row[8] >= row[9]
+        gap = row[7] - target
+        by_snr = min(row[9], gap) >= min(row[10], gap)
+        if row[9] >= gap and row[10] >= gap:
+            by_snr = math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 4.0 * (phi1 - phi0)
         if by_snr and x1 - x0 <= 1e-12 * x1:
             by_snr = False
         if not by_snr and phi1 - phi0 <= 1e-12:
@@ -125,7 +127,7 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
         if by_snr:
             at = _cut(x0, x1, best[1] / best[0] * pair.cd if best[0] > 0.0 else 1.0)
         else:
-            at = max(phi0 + 0.2 * (phi1 - phi0), min(phi1 - 0.2 * (phi1 - phi0), row[10]))
+            at = max(phi0 + 0.2 * (phi1 - phi0), min(phi1 - 0.2 * (phi1 - phi0), row[8]))
         for child in range(2):
             a0, a1, f0, f1 = x0, x1, phi0, phi1
             if by_snr:
@@ -157,13 +159,18 @@ def _cut(x0, x1, centre):  # type: ignore[no-untyped-def]
 
 @compiled
 def _improve(pair, reached, trial, tolerance, lower, best):  # type: ignore[no-untyped-def]
-    """Climb from a better column and keep what is reached."""
+    """Climb from a better column, and along the ridge if it is near, and keep what is reached."""
     if not reached > lower:
         return lower
-    value, b, power, speed, deadline = climb(pair, trial[0], trial[1], trial[2], trial[3], 0.01 * tolerance, 30)
-    if value > lower:
-        lower = value
-        best[0], best[1], best[2], best[3] = b, power, speed, deadline
+    b, power, speed, deadline = trial[0], trial[1], trial[2], trial[3]
+    phi = fulfil(pair, b, power, speed, deadline)[1]
+    for ridge in (False, True):
+        if ridge and phi > 0.3:
+            break
+        found = climb(pair, b, power, speed, deadline, ridge, 0.01 * tolerance, 30)
+        if found[0] > lower:
+            lower = found[0]
+            best[0], best[1], best[2], best[3] = found[1], found[2], found[3], found[4]
     return lower
 
 
