@@ -17,13 +17,14 @@ Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is
 4.  *Downlink.* With pi = x b / cd the rate is b ln(1 + x), so the downlink costs (E4 / cd) q(x) + m a2 r(x) / b with
     q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell and r by
     one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in x for
-    fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1 there.
-5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp) x / cd is concave in b (U
-    is convex, r > 0): at any b^ in the range the tangent lies above, so value + slope (end - b^), at the worse
+    fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1 in the cell.
+    Beyond that pi <= 1 is priced: for any nu >= 0, adding nu (1 - pi) only raises the bound.
+5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd is concave in
+    b (U is convex, r > 0): at any b^ in the range the tangent lies above, so value + slope (end - b^), at the worse
     end, bounds it. At a numerical maximiser this adds next to nothing, and it needs no trust in convergence.
 6.  *Speed.* (tau - ls) psi - w (E3 psi^2 + m a3 / psi) is concave in psi: the same.
 
-The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1. Rounding: `SLACK` times
+The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1, nu0, nu1. Rounding: `SLACK` times
 the sum of the magnitudes of all terms is added; about thirty operations of 2^-53 each enter it.
 
 At fixed x and phi nothing is lost (what is left is concave in b and psi, after the duals), so the
@@ -36,7 +37,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .link import compiled, excess, link, log_snr, own_cost
+from .link import bandwidth_for, compiled, excess, link, log_snr, own_cost
 
 __all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell"]
 
@@ -77,18 +78,9 @@ class Cell(NamedTuple):
 def least_bandwidth(pair):  # type: ignore[no-untyped-def]
     """Return a share of bandwidth below which no choice meets t1; above 1 if the pair is impossible.
 
-    Either link at full power has a2 / R(max(cu, cd), b, 1) at least. With g = ln(1 + c / b), R = a2 / t1 reads
-    e^g - 1 = g c t1 / a2; g <- ln(1 + g c t1 / a2) from above stays above.
+    Either link takes a2 / R(max(cu, cd), b, 1) at least. The result is lowered a little, for rounding.
     """
-    c = max(pair.cu, pair.cd)
-    ratio = c * pair.t1 / pair.a2
-    if ratio <= 1.0:
-        return 2.0
-    g = 2.0 * math.log1p(ratio)
-    for _ in range(12):
-        g = math.log1p(g * ratio)
-    g *= 1.0 + 1e-9
-    return c / math.expm1(g)
+    return bandwidth_for(max(pair.cu, pair.cd), pair.a2 / pair.t1) * (1.0 - 1e-6)
 
 
 @compiled
@@ -224,8 +216,8 @@ def _speed(pair, c, w, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def face_value(pair, cell, phi, m, tau):  # type: ignore[no-untyped-def]
-    """Bound one face of phi without the term of T, at prices m of delay and tau of the score.
+def face_value(pair, cell, phi, m, tau, nu):  # type: ignore[no-untyped-def]
+    """Bound one face of phi without the term of T, at prices m of delay, tau of the score, nu of a full power share.
 
     Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi.
     """
@@ -240,14 +232,14 @@ def face_value(pair, cell, phi, m, tau):  # type: ignore[no-untyped-def]
         x = cell.x0 if vertex == 0 else cell.x1
         q = cell.q0 if vertex == 0 else cell.q1
         r = cell.r0 if vertex == 0 else cell.r1
-        c = (tau - pair.lb) + (tau - pair.lp) * (x / pair.cd)
+        c = (tau - pair.lb) + (tau - pair.lp - nu) * (x / pair.cd)
         value, b, sent, size = _bandwidth(pair, cell, c, phi, w * r, m)
         value -= energy * q
-        size += energy * q + ((tau + pair.lb) + (tau + pair.lp) * (x / pair.cd)) * cell.b1
+        size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
         if value + SLACK * size > best:
             best, best_b, best_x, best_r, best_sent, best_raw = value + SLACK * size, b, x, r, sent, value
-    total = conj + speed + best - phi * own
-    total += SLACK * (conj + tau * span + (tau + pair.ls) + size_speed + phi * own)
+    total = conj + nu + speed + best - phi * own
+    total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
     s = best_b * (1.0 + best_x / pair.cd) + psi
     delay = phi * (trained + best_sent)
     if w > 0.0:
@@ -256,9 +248,9 @@ def face_value(pair, cell, phi, m, tau):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def cell_value(pair, cell, m, tau0, tau1):  # type: ignore[no-untyped-def]
-    """Return the proven bound of a cell at any m > 0, tau0 > 0, tau1 > 0: what a certificate claims."""
+def cell_value(pair, cell, m, tau0, tau1, nu0, nu1):  # type: ignore[no-untyped-def]
+    """Return the proven bound of a cell at any m > 0, tau > 0, nu >= 0: what a certificate claims."""
     time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
-    first = face_value(pair, cell, cell.phi0, m, tau0)[0]
-    second = face_value(pair, cell, cell.phi1, m, tau1)[0]
+    first = face_value(pair, cell, cell.phi0, m, tau0, nu0)[0]
+    second = face_value(pair, cell, cell.phi1, m, tau1, nu1)[0]
     return time + max(first, second)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from numba import njit
 
-__all__ = ["Pair", "compiled", "compiled_parallel", "excess", "link", "log_snr", "make_pair", "own_cost"]
+__all__ = ["Pair", "compiled", "compiled_parallel", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
 #: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
 compiled = njit(cache=True, fastmath=False, error_model="numpy")
@@ -142,3 +142,24 @@ def own_cost(pair, m):  # type: ignore[no-untyped-def]
     if 2.0 * pair.E1 > m * pair.a1:
         f = (0.5 * m * pair.a1 / pair.E1) ** (1.0 / 3.0)
     return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
+
+
+@compiled
+def bandwidth_for(c, rate):  # type: ignore[no-untyped-def]
+    """Return the least b with b ln(1 + c / b) >= rate, or a hair less; above 1 if there is none up to 1.
+
+    With g = ln(1 + c / b) it solves g = ln(1 + g c / rate). The difference of both sides is concave in g, so Newton's method
+    from the right of the root stays there, and b from above g is from below.
+    """
+    if rate <= 0.0:
+        return 0.0
+    ratio = c / rate
+    if not ratio > 1.0:
+        return 2.0
+    g = 2.0 * math.log1p(ratio)
+    for _ in range(30):
+        step = (math.log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
+        if not step < -1e-13 * g:
+            break
+        g += step
+    return c / math.expm1(g)

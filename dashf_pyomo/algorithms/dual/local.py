@@ -7,8 +7,12 @@ With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
 Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
 score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server, and between.
 
-E* has a ridge where the server alone takes exactly T (phi = 0): below it the user helps to save energy, above it to
-save time, at different prices. There the speed is eliminated, psi = a3 / (T - a2 / R), and the rest is smooth.
+E* has two ridges, where the price of delay jumps, and each is climbed with one unknown less:
+
+- `SERVED`: the server alone takes exactly T (phi = 0). Below T the user helps to save energy, above it to save time.
+  There psi = a3 / (T - a2 / R).
+- `OWN`: the user alone takes exactly T at its caps (phi = p = f = 1). With less bandwidth it must offload, however
+  dear that is. There R(cu, b, 1) = a2 / (T - a1).
 """
 
 from __future__ import annotations
@@ -17,13 +21,16 @@ import math
 
 import numpy as np
 
-from .energy import fulfil
-from .link import compiled, excess, link
+from .energy import fulfil, own_deadline_price
+from .link import bandwidth_for, compiled, excess, link
 
-__all__ = ["climb", "feasible_start", "search", "value"]
+__all__ = ["FREE", "LEAST_SHARE", "OWN", "SERVED", "climb", "feasible_start", "search", "value"]
 
 #: Smallest share that the search looks at; below it a share is as good as zero.
 LEAST_SHARE = 1e-13
+
+#: Where a climb stays: anywhere, on the ridge of the server alone, or on that of the user alone.
+FREE, SERVED, OWN = 0, 1, 2
 
 
 @compiled
@@ -36,13 +43,16 @@ def value(pair, b, power, speed, deadline):  # type: ignore[no-untyped-def]
 
 @compiled
 def _value_and_gradient(pair, theta, gradient, ridge):  # type: ignore[no-untyped-def]
-    """Return J at exp(theta) and write its gradient in theta; on the ridge theta[2] follows from the others."""
-    b, power, deadline = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[3])
+    """Return J at exp(theta) and write its gradient in theta; on a ridge one entry of theta follows."""
+    power, speed, deadline = math.exp(theta[1]), math.exp(theta[2]), math.exp(theta[3])
+    if ridge == OWN:
+        return _on_own_ridge(pair, theta, gradient, power, speed, deadline)
+    b = math.exp(theta[0])
     level = math.log1p(pair.cd * power / b)
     rate = b * level
     along_b = rate - b * (1.0 - math.exp(-level))  # b dR/db
     along_power = power * pair.cd * math.exp(-level)
-    if ridge:
+    if ridge == SERVED:
         left = deadline - pair.a2 / rate
         if left < pair.a3:
             return -math.inf
@@ -50,7 +60,6 @@ def _value_and_gradient(pair, theta, gradient, ridge):  # type: ignore[no-untype
         theta[2] = math.log(speed)
         energy, phi, m = pair.E3 * speed * speed + pair.E4 * power / rate, 0.0, 0.0
     else:
-        speed = math.exp(theta[2])
         energy, phi, _, _, m = fulfil(pair, b, power, speed, deadline)
     if not energy < math.inf:
         return -math.inf
@@ -67,13 +76,35 @@ def _value_and_gradient(pair, theta, gradient, ridge):  # type: ignore[no-untype
         gradient[0] += w * cost * along_b / rate
         gradient[1] += w * (cost * along_power - pair.E4 * power) / rate
         gradient[2] += w * (m * pair.a3 / speed - 2.0 * pair.E3 * speed * speed)
-    if ridge:
+    if ridge == SERVED:
         # d ln psi = (d(a2 / R) - dT) / (T - a2 / R)
         follows = gradient[2] / left
         gradient[0] -= follows * pair.a2 * along_b / (rate * rate)
         gradient[1] -= follows * pair.a2 * along_power / (rate * rate)
         gradient[3] -= follows * deadline
         gradient[2] = 0.0
+    return math.log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+
+
+@compiled
+def _on_own_ridge(pair, theta, gradient, power, speed, deadline):  # type: ignore[no-untyped-def]
+    """Return J where the user alone takes exactly the deadline at its caps; write b and the gradient."""
+    left = deadline - pair.a1
+    if left <= 0.0:
+        return -math.inf
+    rate = pair.a2 / left
+    b = bandwidth_for(pair.cu, rate)
+    if not 0.0 < b <= 1.0:
+        return -math.inf
+    theta[0] = math.log(b)
+    total = 1.0 + pair.norm * (b + power + speed)
+    tau = pair.norm / total
+    level = math.log1p(pair.cu / b)
+    # dR = R_b db = -R dT / (T - a1)
+    shrinks = -rate / left / (math.exp(-level) * excess(level))
+    gradient[0], gradient[1], gradient[2] = 0.0, (tau - pair.lp) * power, (tau - pair.ls) * speed
+    gradient[3] = deadline * ((tau - pair.lb) * shrinks - pair.rho - pair.E2 / pair.a2)
+    energy = pair.E1 + pair.E2 / rate
     return math.log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
 
 
@@ -156,11 +187,33 @@ def climb(pair, b, power, speed, deadline, ridge, accuracy, most):  # type: igno
             fresh = False
     b, power, speed = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2])
     deadline = min(pair.t1, max(pair.t0, math.exp(theta[3])))
-    # The value that counts is that of E*: rounding can push the ridge off the deadline by a hair.
-    if ridge and current > -math.inf:
+    if not current > -math.inf:
+        return current, b, power, speed, deadline
+    # The value that counts is that of E*: rounding can push a ridge off the deadline by a hair.
+    if ridge == SERVED:
         speed = min(1.0, speed * (1.0 + 1e-13))
-        current = value(pair, b, power, speed, deadline)
+    elif ridge == OWN:
+        b = min(1.0, b * (1.0 + 1e-12))
+    current = value(pair, b, power, speed, deadline)
+    filled_power, filled_speed = _filled(pair, b)
+    filled = value(pair, b, filled_power, filled_speed, deadline)
+    if filled > current:
+        return filled, b, filled_power, filled_speed, deadline
     return current, b, power, speed, deadline
+
+
+@compiled
+def _filled(pair, b):  # type: ignore[no-untyped-def]
+    """Return the power and speed that are best for the score alone: the cheaper share first."""
+    shares = np.zeros(2)
+    prices = (pair.lp, pair.ls)
+    first = 0 if pair.lp <= pair.ls else 1
+    held = b
+    for i in (first, 1 - first):
+        wanted = 3.0 if prices[i] <= 0.0 else 1.0 / prices[i] - 1.0 / pair.norm
+        shares[i] = max(LEAST_SHARE, min(1.0, wanted - held))
+        held += shares[i]
+    return shares[0], shares[1]
 
 
 @compiled
@@ -207,34 +260,49 @@ def search(pair, hints, accuracy, most, best):  # type: ignore[no-untyped-def]
         price = pair.lb if i == 0 else (pair.lp if i == 1 else pair.ls)
         afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * (1.0 / price - 1.0 / pair.norm)))
     served = min(1.0, 3.0 * pair.a3 / deadline)
-    sent_up = min(1.0, 2.0 * _inverse_rate(pair, pair.cu, deadline))
-    sent_down = min(1.0, 3.0 * _inverse_rate(pair, pair.cd, deadline))
-    for k in range(4 + hints.shape[0]):
-        at = deadline
-        if k == 0:  # the user trains: bandwidth for the uplink, the rest for the score
-            b, power, speed = max(sent_up, afford[0]), afford[1], afford[2]
-        elif k == 1:  # the server trains
-            b, power, speed = sent_down, sent_down, served
-        elif k == 2:  # both
-            b, power, speed = max(sent_up, sent_down), math.sqrt(sent_down * afford[1]), math.sqrt(served * afford[2])
-        elif k == 3:
-            b, power, speed, at = 1.0, 1.0, 1.0, pair.t1
-            if found > -math.inf and pair.lb + pair.lp + pair.ls > 0.0:
-                continue  # the whole server is worth a try only if it is free
-        else:
-            b, power, speed, at = hints[k - 4, 0], hints[k - 4, 1], hints[k - 4, 2], hints[k - 4, 3]
+    sent_up = min(1.0, 2.0 * _share_to_send(pair, pair.cu, deadline))
+    sent_down = min(1.0, 3.0 * _share_to_send(pair, pair.cd, deadline))
+    for k in range(hints.shape[0] + 5):
+        at, ridge = deadline, FREE
+        i = k - hints.shape[0]
+        if i < 0:
+            b, power, speed, at = hints[k, 0], hints[k, 1], hints[k, 2], hints[k, 3]
             if not b > 0.0:
                 continue
             at = min(pair.t1, max(pair.t0, at))
             power, speed = max(power, LEAST_SHARE), max(speed, LEAST_SHARE)
+        elif i == 0:  # the user trains: bandwidth for the uplink, the rest for the score
+            b = max(sent_up, afford[0])
+            power, speed = _filled(pair, b)
+        elif i == 1:  # the server trains
+            b, power, speed, ridge = sent_down, sent_down, served, SERVED
+        elif i == 2:  # both
+            b, power, speed = max(sent_up, sent_down), math.sqrt(sent_down * afford[1]), math.sqrt(served * afford[2])
+        elif i == 3:  # the user is at its caps
+            at = 0.5 * (deadline + pair.t1)
+            b = bandwidth_for(pair.cu, pair.a2 / (at - pair.a1)) * (1.0 + 1e-12) if at > pair.a1 else 2.0
+            if b > 1.0 or own_deadline_price(pair, b, at * (1.0 + 1e-9)) * at < 0.1 * pair.norm:
+                continue  # it cannot, or has no reason to
+            power, speed = _filled(pair, b)
+            ridge = OWN
+        else:
+            b, power, speed, at = 1.0, 1.0, 1.0, pair.t1
+            if found > -math.inf and pair.lb + pair.lp + pair.ls > 0.0:
+                continue  # the whole server is worth a try only if it is free
         ready, b, power, speed = feasible_start(pair, b, power, speed, at)
         if not ready and at < pair.t1:
             at = pair.t1
             ready, b, power, speed = feasible_start(pair, b, power, speed, at)
         if not ready:
             continue
-        reached, b, power, speed, at = climb(pair, b, power, speed, at, k == 1, accuracy, most)
+        reached, b, power, speed, at = climb(pair, b, power, speed, at, ridge, accuracy, most)
         if reached > found:
             found = reached
             best[0], best[1], best[2], best[3] = b, power, speed, at
     return found
+
+
+@compiled
+def _share_to_send(pair, c, time):  # type: ignore[no-untyped-def]
+    """Return a share of bandwidth that sends everything in `time` with as large a share of power."""
+    return pair.a2 / (time * math.log1p(c))

@@ -1,6 +1,6 @@
-"""Good multipliers for a cell: the bound of `cells` is jointly convex in (m, tau0, tau1).
+"""Good multipliers for a cell: the bound of `cells` is jointly convex in (m, tau0, tau1, nu0, nu1).
 
-For a fixed m each face of phi is minimised over its own tau, then m over the worse face, both by intersecting the two
+For a fixed m each face of phi is minimised over its own tau, for each tau over nu, then m over the worse face, both by intersecting the two
 tangents of a bracket: exact at the kinks that phi = 1 brings, and with a lower estimate that says when to stop. Nothing
 here needs to be right for a bound to be valid: whatever is returned was evaluated by `cells.face_value`.
 """
@@ -23,8 +23,8 @@ class Face(NamedTuple):
     ----------
     value
         Proven bound, without the term of T.
-    tau
-        Price of the score.
+    tau, nu
+        Prices of the score and of a full share of power.
     delay
         Delay of the relaxed maximiser, minus the slope of `value` in m.
     b, x, psi
@@ -33,6 +33,7 @@ class Face(NamedTuple):
 
     value: float
     tau: float
+    nu: float
     delay: float
     b: float
     x: float
@@ -49,17 +50,45 @@ class Tightened(NamedTuple):
 
 
 @compiled
+def _best_nu(pair, cell, phi, m, tau, accuracy):  # type: ignore[no-untyped-def]
+    """Minimise one face over nu between 0 and tau - lp; return the bound, nu, and what `face_value` returns besides."""
+    value, slope, delay, b, x, psi = face_value(pair, cell, phi, m, tau, 0.0)
+    nu = 0.0
+    left, left_value, left_slope = 0.0, value, 1.0 - b * x / pair.cd
+    if left_slope >= -1e-12 or tau <= pair.lp:
+        return value, nu, slope, delay, b, x, psi
+    right = tau - pair.lp
+    right_value, right_slope = 0.0, 0.0
+    at = right
+    for i in range(8):
+        other, other_slope, other_delay, other_b, other_x, other_psi = face_value(pair, cell, phi, m, tau, at)
+        excess = 1.0 - other_b * other_x / pair.cd
+        if other < value:
+            value, nu, slope, delay, b, x, psi = other, at, other_slope, other_delay, other_b, other_x, other_psi
+        if excess > 0.0:
+            right, right_value, right_slope = at, other, excess
+        else:
+            if i == 0:
+                break
+            left, left_value, left_slope = at, other, excess
+        at = (left_value - right_value + right_slope * right - left_slope * left) / (right_slope - left_slope)
+        if not left < at < right or left_value + left_slope * (at - left) > value - accuracy:
+            break
+    return value, nu, slope, delay, b, x, psi
+
+
+@compiled
 def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):  # type: ignore[no-untyped-def]
     """Minimise one face over tau; stop at a value below `limit`, or when it cannot be reached."""
     least, most = pair.norm / (1.0 + 3.0 * pair.norm), pair.norm
     tau = max(least, min(most, tau))
     left, left_value, left_slope = -1.0, 0.0, 0.0
     right, right_value, right_slope = -1.0, 0.0, 0.0
-    best = Face(math.inf, tau, 0.0, 1.0, 0.0, 1.0)
+    best = Face(math.inf, tau, 0.0, 0.0, 1.0, 0.0, 1.0)
     for _ in range(14):
-        value, slope, delay, b, x, psi = face_value(pair, cell, phi, m, tau)
+        value, nu, slope, delay, b, x, psi = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
         if value < best.value:
-            best = Face(value, tau, delay, b, x, psi)
+            best = Face(value, tau, nu, delay, b, x, psi)
         if value <= limit:
             break
         span = max(0.0, 1.0 / tau - 1.0 / pair.norm)
@@ -109,7 +138,7 @@ def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):  # type: ignore[
     """
     left, left_value, left_slope = -1.0, 0.0, 0.0
     right, right_value, right_slope = -1.0, 0.0, 0.0
-    nothing = Face(math.inf, tau0, 0.0, 1.0, 0.0, 1.0)
+    nothing = Face(math.inf, tau0, 0.0, 0.0, 1.0, 0.0, 1.0)
     best = Tightened(math.inf, m, nothing, nothing)
     for _ in range(most):
         time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
@@ -164,6 +193,6 @@ def exchange(pair, m, face):  # type: ignore[no-untyped-def]
     own = own_cost(pair, m)[0] + link(pair, m, face.b)[0]
     x = max(face.x, 1e-12)
     level = math.log1p(x)
-    psi = max(face.psi, 1e-12)
+    psi = max(face.psi, min(1.0, pair.a3 / pair.t1))
     served = pair.E3 * psi * psi + m * pair.a3 / psi + (pair.E4 / pair.cd * x + m * pair.a2 / face.b) / level
     return own - served

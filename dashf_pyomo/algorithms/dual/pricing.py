@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .cells import least_bandwidth, least_delay, make_cell
 from .energy import fulfil
 from .link import compiled, compiled_parallel, make_pair
-from .local import LEAST_SHARE, climb, search
+from .local import FREE, LEAST_SHARE, OWN, SERVED, climb, search
 from .local import value as value_of
 from .multipliers import exchange, tighten
 
@@ -29,28 +29,30 @@ Array = NDArray[np.float64]
 COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
 
 #: What the entries of a leaf are.
-LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound")
+LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound", "nu_low", "nu_high")
 
 #: Rows of the tree: a leaf, and the offloading where it might be split.
-_WIDTH = 11
+_WIDTH = 13
 
 
 @compiled
 def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, near, row, best):  # type: ignore[no-untyped-def]
-    """Bound a cell into a row of the tree, try its maximiser as a column, and return that column's value."""
+    """Bound a cell into a row of the tree, try its maximiser as a column, and return whether it is worth a climb."""
     cell = make_cell(pair, floor, x0, x1, phi0, phi1)
     row[0], row[1], row[2], row[3] = x0, x1, phi0, phi1
     if least_delay(pair, cell) > pair.t1 * (1.0 + 1e-9):
-        row[4], row[5], row[6], row[7] = m, tau0, tau1, -math.inf
-        return -math.inf
+        row[4], row[5], row[6], row[7], row[8], row[9] = m, tau0, tau1, -math.inf, 0.0, 0.0
+        return False
     tight = tighten(pair, cell, m, tau0, tau1, target, accuracy, 12)
     first, second, m = tight.first, tight.second, tight.m
-    row[4], row[5], row[6], row[7] = m, first.tau, second.tau, tight.bound
+    row[4], row[5], row[6], row[7], row[8], row[9] = m, first.tau, second.tau, tight.bound, first.nu, second.nu
     if tight.bound <= target:
-        return -math.inf
+        return False
     # The mixture of both faces that meets the deadline, if both count.
     mix = 0.0 if first.value >= second.value else 1.0
     deadline = pair.t1 if m > pair.rho else max(pair.t0, 1e-9 * pair.t1)
+    if abs(m - pair.rho) <= 1e-9 * m:
+        deadline = min(pair.t1, max(deadline, (second.delay if mix > 0.0 else first.delay) * (1.0 + 1e-12)))
     if (first.delay - deadline) * (second.delay - deadline) < 0.0:
         part = (first.delay - deadline) / (first.delay - second.delay)
         if abs(first.value - second.value) < 0.2 * abs(second.delay - first.delay) * m + accuracy:
@@ -67,19 +69,18 @@ def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, nea
     lost += pair.E4 / pair.cd * (centre / level - (cell.q0 + share * (cell.q1 - cell.q0)))
     end = cell.r0 if x < centre else cell.r1
     lost = max(lost, m * pair.a2 / b * (1.0 / math.log1p(max(x, 1e-6 * x1)) - end))
-    row[8] = phi
-    row[9] = (1.0 - phi) * lost
+    row[10] = phi
+    row[11] = (1.0 - phi) * lost
     near_ = abs(first.value - second.value) < tight.bound - target
-    row[10] = (0.25 if near_ else 0.05) * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
+    row[12] = (0.25 if near_ else 0.05) * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
     power = min(1.0, x * b / pair.cd)
     if power <= 0.0:
         power = LEAST_SHARE
     psi = max(psi, LEAST_SHARE)
+    best[0], best[1], best[2], best[3] = b, power, psi, deadline
     reached = value_of(pair, b, power, psi, deadline)
-    if reached > near:
-        best[0], best[1], best[2], best[3] = b, power, psi, deadline
-        return reached
-    return -math.inf
+    # A small cell that stays open hides a column, whatever its maximiser is worth.
+    return reached > near or (x1 < 1.3 * x0 and phi1 - phi0 < 0.1)
 
 
 @compiled
@@ -92,7 +93,7 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
         tree[0, :] = 0.0
         tree[0, 1], tree[0, 3], tree[0, 4], tree[0, 5], tree[0, 6], tree[0, 7] = whole.x1, 1.0, 1.0, 1.0, 1.0, -math.inf
         return -math.inf, -math.inf, 1, 1
-    lower = search(pair, hints, 0.01 * tolerance, 30, best)
+    lower = search(pair, hints, 0.001 * tolerance, 50, best)
     m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
     if lower > -math.inf:
         price = fulfil(pair, best[0], best[1], best[2], best[3])[4]
@@ -101,9 +102,9 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
     accuracy = 0.2 * tolerance
     trial = np.empty(4)
     target = max(need, lower + tolerance)
-    reached = _bound(pair, floor, 0.0, whole.x1, 0.0, 1.0, m, tau, tau, target, accuracy, lower, tree[0], trial)
-    lower = _improve(pair, reached, trial, tolerance, lower, best)
-    cells, leaves = 1, 1
+    cells, leaves, climbs = 1, 1, 0
+    if _bound(pair, floor, 0.0, whole.x1, 0.0, 1.0, m, tau, tau, target, accuracy, lower, tree[0], trial):
+        lower = _improve(pair, trial, tolerance, lower, best)
     while cells + 2 <= most and leaves + 1 < tree.shape[0]:
         worst = 0
         for i in range(1, leaves):
@@ -115,9 +116,11 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
         row = tree[worst].copy()
         x0, x1, phi0, phi1 = row[0], row[1], row[2], row[3]
         gap = row[7] - target
-        by_snr = min(row[9], gap) >= min(row[10], gap)
-        if row[9] >= gap and row[10] >= gap:
+        by_snr = min(row[11], gap) >= min(row[12], gap)
+        if row[11] >= gap and row[12] >= gap:
             by_snr = math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 4.0 * (phi1 - phi0)
+        elif row[11] > 0.02 * gap and math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 100.0 * (phi1 - phi0):
+            by_snr = True
         if by_snr and x1 - x0 <= 1e-12 * x1:
             by_snr = False
         if not by_snr and phi1 - phi0 <= 1e-12:
@@ -127,7 +130,7 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
         if by_snr:
             at = _cut(x0, x1, best[1] / best[0] * pair.cd if best[0] > 0.0 else 1.0)
         else:
-            at = max(phi0 + 0.2 * (phi1 - phi0), min(phi1 - 0.2 * (phi1 - phi0), row[8]))
+            at = max(phi0 + 0.2 * (phi1 - phi0), min(phi1 - 0.2 * (phi1 - phi0), row[10]))
         for child in range(2):
             a0, a1, f0, f1 = x0, x1, phi0, phi1
             if by_snr:
@@ -136,10 +139,12 @@ def _prove(pair, hints, tolerance, need, most, tree, best):  # type: ignore[no-u
                 f0, f1 = (phi0, at) if child == 0 else (at, phi1)
             target = max(need, lower + tolerance)
             into = tree[worst] if child == 0 else tree[leaves]
-            reached = _bound(
+            promising = _bound(
                 pair, floor, a0, a1, f0, f1, row[4], row[5], row[6], target, accuracy, lower, into, trial
             )
-            lower = _improve(pair, reached, trial, tolerance, lower, best)
+            if promising and climbs < 40:
+                lower = _improve(pair, trial, tolerance, lower, best)
+                climbs += 1
         cells += 2
         leaves += 1
     return tree[:leaves, 7].max(), lower, cells, leaves
@@ -158,16 +163,14 @@ def _cut(x0, x1, centre):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _improve(pair, reached, trial, tolerance, lower, best):  # type: ignore[no-untyped-def]
-    """Climb from a better column, and along the ridge if it is near, and keep what is reached."""
-    if not reached > lower:
-        return lower
+def _improve(pair, trial, tolerance, lower, best):  # type: ignore[no-untyped-def]
+    """Climb from a promising column, and along a ridge that may be near, and keep what is reached."""
     b, power, speed, deadline = trial[0], trial[1], trial[2], trial[3]
-    phi = fulfil(pair, b, power, speed, deadline)[1]
-    for ridge in (False, True):
-        if ridge and phi > 0.3:
-            break
-        found = climb(pair, b, power, speed, deadline, ridge, 0.01 * tolerance, 30)
+    energy, phi, p, f, _ = fulfil(pair, b, power, speed, deadline)
+    for ridge in (FREE, SERVED, OWN):
+        if energy < math.inf and ((ridge == SERVED and phi > 0.3) or (ridge == OWN and min(phi, p, f) < 0.7)):
+            continue
+        found = climb(pair, b, power, speed, deadline, ridge, 0.001 * tolerance, 50)
         if found[0] > lower:
             lower = found[0]
             best[0], best[1], best[2], best[3] = found[1], found[2], found[3], found[4]
@@ -203,7 +206,7 @@ def _price(c, norm, prices, ratio, t0, t1, rho, tolerance, most, need, hints):  
             bounds[0, k], bounds[1, k], cells[k], _ = _prove(pair, hints[k], tolerance[k], need[k], most, tree, best)
         else:
             bounds[0, k] = np.inf
-            bounds[1, k] = search(pair, hints[k], 0.01 * tolerance[k], 60, best)
+            bounds[1, k] = search(pair, hints[k], 0.001 * tolerance[k], 60, best)
         if bounds[1, k] > -np.inf:
             _column(pair, c[k], best, columns[k])
     return bounds[0], bounds[1], columns, cells
@@ -330,9 +333,10 @@ def prove_pair(
     -------
     upper, lower
         Proven upper bound and value of the best column.
-    leaves : array, shape (number, 8)
+    leaves : array, shape (number, 10)
         Entries of `LEAF`; the cells cover all of [0, infinity) x [0, 1] that meets the longest deadline, and each
-        bound is that of `cells.cell_value` at its (m, tau_low, tau_high).
+        bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
+        nu_low, nu_high).
     """
     data = _checked(
         np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
