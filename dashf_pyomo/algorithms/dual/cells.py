@@ -37,7 +37,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .link import bandwidth_for, compiled, excess, link, log_snr, own_cost
+from .compiling import compiled
+from .link import bandwidth_for, excess, link, log_snr, own_cost
 
 __all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell"]
 
@@ -170,7 +171,7 @@ def _stationary(pair, a, c, phi, wr, g, high):  # type: ignore[no-untyped-def]
                 if abs(step) < 1e-7:
                     break
             b = g / (a * excess(level))
-            if math.expm1(level) * b <= pair.cu or b >= high and math.expm1(log_snr(g / (a * high))) * high <= pair.cu:
+            if math.expm1(level) * b <= pair.cu or (b >= high and math.expm1(log_snr(g / (a * high))) * high <= pair.cu):
                 return b
     # The power cap binds at the solution: Newton's method in ln b.
     b = min(b, high)
@@ -183,7 +184,7 @@ def _stationary(pair, a, c, phi, wr, g, high):  # type: ignore[no-untyped-def]
         bend = 0.0
         if u > 1e-4:
             v = u / (1.0 + u)
-            bend = -u * ((-1.0 / ((1.0 + u) * level) * (1.0 + 1.0 / (1.0 + u)) + 2.0 * v / ((1.0 + u) * level * level)))
+            bend = -u * (-1.0 / ((1.0 + u) * level) * (1.0 + 1.0 / (1.0 + u)) + 2.0 * v / ((1.0 + u) * level * level))
             bend /= level * decline
         gap = math.log(total / c) - 2.0 * math.log(b)
         step = gap / (2.0 - bend * phi * k_total * decline / total)

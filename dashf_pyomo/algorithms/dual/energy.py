@@ -18,7 +18,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from .link import compiled, compiled_parallel, excess, link, make_pair, own_cost
+from .compiling import compiled, compiled_parallel
+from .link import excess, link, make_pair, own_cost
 
 __all__ = ["fulfil", "least_energy", "own_deadline_price", "server_side"]
 

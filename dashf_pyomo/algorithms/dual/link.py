@@ -18,14 +18,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
+from .compiling import compiled
 
-__all__ = ["Pair", "compiled", "compiled_parallel", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
-
-#: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
-compiled = njit(cache=True, fastmath=False, error_model="numpy")
-compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)
-
+__all__ = ["Pair", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
 class Pair(NamedTuple):
     """One user at one server, energies multiplied by the ratio, so that all terms are scores.
@@ -139,7 +134,7 @@ def link(pair, m, b):  # type: ignore[no-untyped-def]
 def own_cost(pair, m):  # type: ignore[no-untyped-def]
     """Return A(m), the time of training at the user, and the fraction f of speed; m > 0."""
     f = 1.0
-    if 2.0 * pair.E1 > m * pair.a1:
+    if m * pair.a1 < 2.0 * pair.E1:
         f = (0.5 * m * pair.a1 / pair.E1) ** (1.0 / 3.0)
     return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
 

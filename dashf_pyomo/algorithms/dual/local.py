@@ -21,8 +21,9 @@ import math
 
 import numpy as np
 
+from .compiling import compiled
 from .energy import fulfil, own_deadline_price
-from .link import bandwidth_for, compiled, excess, link
+from .link import bandwidth_for, excess, link
 
 __all__ = ["FREE", "LEAST_SHARE", "OWN", "SERVED", "climb", "feasible_start", "search", "value"]
 

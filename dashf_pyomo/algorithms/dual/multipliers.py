@@ -11,7 +11,8 @@ import math
 from typing import NamedTuple
 
 from .cells import SLACK, face_value
-from .link import compiled, link, own_cost
+from .compiling import compiled
+from .link import link, own_cost
 
 __all__ = ["Face", "Tightened", "tighten"]
 
@@ -49,32 +50,65 @@ class Tightened(NamedTuple):
     second: Face
 
 
+class _Cut(NamedTuple):
+    """A face at one multiplier: the bound, its slopes in nu and in tau, and the relaxed maximiser."""
+
+    at: float
+    value: float
+    by_nu: float
+    by_tau: float
+    delay: float
+    b: float
+    x: float
+    psi: float
+
+
+@compiled
+def _cut(pair, cell, phi, m, tau, nu, at):  # type: ignore[no-untyped-def]
+    """Return the cut of a face at its multipliers; `at` is the one that is searched."""
+    value, slope, delay, b, x, psi = face_value(pair, cell, phi, m, tau, nu)
+    return _Cut(at, value, 1.0 - b * x / pair.cd, slope, delay, b, x, psi)
+
+
+@compiled
+def _mixed(left, right, part, at):  # type: ignore[no-untyped-def]
+    """Return the cut that the two sides of a kink make together, `part` of the right one."""
+    rest = 1.0 - part
+    b = rest * left.b + part * right.b
+    return _Cut(
+        at,
+        min(left.value, right.value),
+        rest * left.by_nu + part * right.by_nu,
+        rest * left.by_tau + part * right.by_tau,
+        rest * left.delay + part * right.delay,
+        b,
+        (rest * left.b * left.x + part * right.b * right.x) / b,
+        rest * left.psi + part * right.psi,
+    )
+
+
 @compiled
 def _best_nu(pair, cell, phi, m, tau, accuracy):  # type: ignore[no-untyped-def]
-    """Minimise one face over nu between 0 and tau - lp; return the bound, nu, and what `face_value` returns besides."""
-    value, slope, delay, b, x, psi = face_value(pair, cell, phi, m, tau, 0.0)
-    nu = 0.0
-    left, left_value, left_slope = 0.0, value, 1.0 - b * x / pair.cd
-    if left_slope >= -1e-12 or tau <= pair.lp:
-        return value, nu, slope, delay, b, x, psi
-    right = tau - pair.lp
-    right_value, right_slope = 0.0, 0.0
-    at = right
-    for i in range(8):
-        other, other_slope, other_delay, other_b, other_x, other_psi = face_value(pair, cell, phi, m, tau, at)
-        excess = 1.0 - other_b * other_x / pair.cd
-        if other < value:
-            value, nu, slope, delay, b, x, psi = other, at, other_slope, other_delay, other_b, other_x, other_psi
-        if excess > 0.0:
-            right, right_value, right_slope = at, other, excess
-        else:
-            if i == 0:
-                break
-            left, left_value, left_slope = at, other, excess
-        at = (left_value - right_value + right_slope * right - left_slope * left) / (right_slope - left_slope)
-        if not left < at < right or left_value + left_slope * (at - left) > value - accuracy:
+    """Minimise one face over nu between 0 and tau - lp; return nu and the cut, with the slope in tau of the minimum."""
+    left = _cut(pair, cell, phi, m, tau, 0.0, 0.0)
+    if left.by_nu >= -1e-12 or tau <= pair.lp:
+        return 0.0, left
+    right = _cut(pair, cell, phi, m, tau, tau - pair.lp, tau - pair.lp)
+    if right.by_nu <= 0.0:
+        return right.at, right
+    for _ in range(7):
+        width = right.by_nu - left.by_nu
+        at = (left.value - right.value + right.by_nu * right.at - left.by_nu * left.at) / width
+        best = min(left.value, right.value)
+        if not left.at < at < right.at or left.value + left.by_nu * (at - left.at) > best - accuracy:
             break
-    return value, nu, slope, delay, b, x, psi
+        cut = _cut(pair, cell, phi, m, tau, at, at)
+        if cut.by_nu > 0.0:
+            right = cut
+        else:
+            left = cut
+    nu = left.at if left.value <= right.value else right.at
+    return nu, _mixed(left, right, -left.by_nu / (right.by_nu - left.by_nu), tau)
 
 
 @compiled
@@ -82,41 +116,38 @@ def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):  # type: ignore[no-
     """Minimise one face over tau; stop at a value below `limit`, or when it cannot be reached."""
     least, most = pair.norm / (1.0 + 3.0 * pair.norm), pair.norm
     tau = max(least, min(most, tau))
-    left, left_value, left_slope = -1.0, 0.0, 0.0
-    right, right_value, right_slope = -1.0, 0.0, 0.0
-    best = Face(math.inf, tau, 0.0, 0.0, 1.0, 0.0, 1.0)
+    value, best_tau, best_nu = math.inf, tau, 0.0
+    nu, cut = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+    left, right, has_left, has_right = cut, cut, False, False
     for _ in range(14):
-        value, nu, slope, delay, b, x, psi = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
-        if value < best.value:
-            best = Face(value, tau, nu, delay, b, x, psi)
+        if cut.value < value:
+            value, best_tau, best_nu = cut.value, tau, nu
         if value <= limit:
             break
         span = max(0.0, 1.0 / tau - 1.0 / pair.norm)
-        if slope > 0.0:
-            if tau <= least:
-                break
-            right, right_value, right_slope = tau, value, slope
-        elif slope < 0.0:
-            if tau >= most:
-                break
-            left, left_value, left_slope = tau, value, slope
+        cut = _Cut(tau, cut.value, cut.by_nu, cut.by_tau, cut.delay, cut.b, cut.x, cut.psi)
+        if cut.by_tau > 0.0:
+            right, has_right = cut, True
         else:
-            break
-        if left < 0.0 or right < 0.0:
+            left, has_left = cut, True
+        if not (has_left and has_right):
             # As if the shares stood still: they answer the other way, so this crosses the minimum.
-            following = 1.0 / (1.0 / pair.norm + max(0.0, min(3.0, span + slope)))
-            tau = max(least, min(most, following))
-            if tau == left or tau == right:
+            following = max(least, min(most, 1.0 / (1.0 / pair.norm + max(0.0, min(3.0, span + cut.by_tau)))))
+            if following == tau or cut.by_tau == 0.0:
                 break
-            continue
-        crossing = (left_value - right_value + right_slope * right - left_slope * left) / (right_slope - left_slope)
-        if not left < crossing < right:
-            break
-        lowest = left_value + left_slope * (crossing - left)
-        if lowest > best.value - accuracy or lowest > limit + 4.0 * (best.value - lowest):
-            break
-        tau = crossing
-    return best
+        else:
+            width = right.by_tau - left.by_tau
+            following = (left.value - right.value + right.by_tau * right.at - left.by_tau * left.at) / width
+            lowest = left.value + left.by_tau * (following - left.at)
+            if not left.at < following < right.at or lowest > value - accuracy:
+                break
+            if lowest > limit + 4.0 * (value - lowest):
+                break
+        tau = following
+        nu, cut = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+    if has_left and has_right:
+        cut = _mixed(left, right, -left.by_tau / (right.by_tau - left.by_tau), tau)
+    return Face(value, best_tau, best_nu, cut.delay, cut.b, cut.x, cut.psi)
 
 
 @compiled

@@ -15,8 +15,9 @@ from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
 from .cells import least_bandwidth, least_delay, make_cell
+from .compiling import compiled, compiled_parallel
 from .energy import fulfil
-from .link import compiled, compiled_parallel, make_pair
+from .link import make_pair
 from .local import FREE, LEAST_SHARE, OWN, SERVED, climb, search
 from .local import value as value_of
 from .multipliers import exchange, tighten
