@@ -10,22 +10,22 @@ Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is
 
 1.  *Delay.* For any m > 0, h <= max of the same without the constraint plus m (T - delay). T separates and leaves
     max((m - rho) t0, (m - rho) t1); f and p separate and leave A(m) and U(m, b), see `link`.
-2.  *Offloading.* For fixed z, p and f what is left is linear in phi: its maximum is at phi0 or at phi1, which are bounded one by
-    one (w = 1 - phi below).
-3.  *Score.* For any tau, ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of ln(1 + norm s) - tau s.
-    Each face of phi may have a tau of its own.
+2.  *Offloading.* For fixed z, p and f what is left is linear in phi: its maximum is at phi0 or at phi1, which are
+    bounded one by one (w = 1 - phi below).
+3.  *Score.* For any tau, ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of
+    ln(1 + norm s) - tau s. Each face of phi may have a tau of its own.
 4.  *Downlink.* With pi = x b / cd the rate is b ln(1 + x), so the downlink costs (E4 / cd) q(x) + m a2 r(x) / b with
-    q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell and r by
-    one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in x for
-    fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1 in the cell.
+    q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell
+    and r by one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in
+    x for fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1.
     Beyond that pi <= 1 is priced: for any nu >= 0, adding nu (1 - pi) only raises the bound.
-5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd is concave in
-    b (U is convex, r > 0): at any b^ in the range the tangent lies above, so value + slope (end - b^), at the worse
-    end, bounds it. At a numerical maximiser this adds next to nothing, and it needs no trust in convergence.
+5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd is
+    concave in b (U is convex, r > 0). At any b^ in the range the tangent lies above, so value + slope (end - b^), at
+    the worse end, bounds it. At a numerical maximiser this adds next to nothing, and no convergence is trusted.
 6.  *Speed.* (tau - ls) psi - w (E3 psi^2 + m a3 / psi) is concave in psi: the same.
 
-The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1, nu0, nu1. Rounding: `SLACK` times
-the sum of the magnitudes of all terms is added; about thirty operations of 2^-53 each enter it.
+The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1, nu0, nu1. Rounding: `SLACK`
+times the sum of the magnitudes of all terms is added; about thirty operations of 2^-53 each enter it.
 
 At fixed x and phi nothing is lost (what is left is concave in b and psi, after the duals), so the
 bound converges to h as cells shrink, with the square of the width inside. Shares b below the floor of
@@ -134,10 +134,10 @@ def _bandwidth(pair, cell, c, phi, wr, m):  # type: ignore[no-untyped-def]
             b = min(high, max(low, math.sqrt(wr * g / -c)))
         else:
             b = min(high, max(low, _stationary(pair, a, -c, phi, wr, g, high)))
-    cost, sent, p, level = 0.0, 0.0, 1.0, 0.0
+    cost, sent = 0.0, 0.0
     slope = c + wr * g / (b * b)
     if phi > 0.0:
-        cost, sent, p, level = link(pair, m, b)
+        cost, sent, _, level = link(pair, m, b)
         # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem.
         slope += phi * cost * math.exp(-level) * excess(level) / (b * level)
     value = c * b - phi * cost - wr * g / b
@@ -171,7 +171,9 @@ def _stationary(pair, a, c, phi, wr, g, high):  # type: ignore[no-untyped-def]
                 if abs(step) < 1e-7:
                     break
             b = g / (a * excess(level))
-            if math.expm1(level) * b <= pair.cu or (b >= high and math.expm1(log_snr(g / (a * high))) * high <= pair.cu):
+            # Where it lies beyond the range, only the end of the range matters.
+            at = level if b < high else log_snr(g / (a * high))
+            if math.expm1(at) * min(b, high) <= pair.cu:
                 return b
     # The power cap binds at the solution: Newton's method in ln b.
     b = min(b, high)
@@ -228,7 +230,7 @@ def face_value(pair, cell, phi, m, tau, nu):  # type: ignore[no-untyped-def]
     speed, psi, size_speed = _speed(pair, tau - pair.ls, w, m)
     own, trained, _ = own_cost(pair, m)
     energy = w * pair.E4 / pair.cd
-    best, best_b, best_x, best_r, best_sent, best_raw = -math.inf, 1.0, 0.0, 0.0, 0.0, -math.inf
+    best, best_b, best_x, best_r, best_sent = -math.inf, 1.0, 0.0, 0.0, 0.0
     for vertex in range(2):
         x = cell.x0 if vertex == 0 else cell.x1
         q = cell.q0 if vertex == 0 else cell.q1
@@ -238,7 +240,7 @@ def face_value(pair, cell, phi, m, tau, nu):  # type: ignore[no-untyped-def]
         value -= energy * q
         size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
         if value + SLACK * size > best:
-            best, best_b, best_x, best_r, best_sent, best_raw = value + SLACK * size, b, x, r, sent, value
+            best, best_b, best_x, best_r, best_sent = value + SLACK * size, b, x, r, sent
     total = conj + nu + speed + best - phi * own
     total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
     s = best_b * (1.0 + best_x / pair.cd) + psi

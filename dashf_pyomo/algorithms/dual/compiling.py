@@ -1,8 +1,8 @@
 """How the kernels are compiled, and that no stale machine code is ever run.
 
-numba caches machine code per function and notices when that function's own file changes, but not when a function that it calls does:
-after an edit, a proven bound could come from old code. So the cache of this package is dropped whenever any of
-its files has changed.
+numba caches machine code per function and notices when that function's own file changes, but not when a function that
+it calls does: after an edit, a proven bound could come from old code. So the cache of this package is dropped whenever
+any of its files has changed.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ At shares z = (b, pi, psi) and deadline T::
     E*(z; T) = min over phi, p, f of energy with delay <= T
              = max over m >= 0 of  min{ A(m) + U(m, b), e + m d } - m T
 
-with e, d the energy and delay of a user that offloads everything, and A, U from `link`. The minimum is linear in phi, and for
-phi > 0 jointly convex in the times spent (E1 phi^3 a1^2 / t^2 and t (e^(L/t) - 1) are perspectives), so there is no gap.
+with e, d the energy and delay of a user that offloads everything, and A, U from `link`. The problem is
+jointly convex in phi and the times spent: E1 phi^3 a1^2 / t^2 for training, and for the uplink a perspective of
+t (e^(L/t) - 1). So there is no gap.
 The maximum lies at phi = 1 where the own delay meets T, at phi = 0 with m = 0, or where both costs are equal.
 """
 

@@ -22,6 +22,7 @@ from .compiling import compiled
 
 __all__ = ["Pair", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
+
 class Pair(NamedTuple):
     """One user at one server, energies multiplied by the ratio, so that all terms are scores.
 
@@ -143,8 +144,8 @@ def own_cost(pair, m):  # type: ignore[no-untyped-def]
 def bandwidth_for(c, rate):  # type: ignore[no-untyped-def]
     """Return the least b with b ln(1 + c / b) >= rate, or a hair less; above 1 if there is none up to 1.
 
-    With g = ln(1 + c / b) it solves g = ln(1 + g c / rate). The difference of both sides is concave in g, so Newton's method
-    from the right of the root stays there, and b from above g is from below.
+    With g = ln(1 + c / b) it solves g = ln(1 + g c / rate). The difference of both sides is concave in g, so Newton's
+    method from the right of the root stays there, and b, from a g above, lies below.
     """
     if rate <= 0.0:
         return 0.0

@@ -5,7 +5,8 @@ With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
     J = ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - E*(z; T) - rho T
 
 Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
-score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server, and between.
+score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server,
+and between.
 
 E* has two ridges, where the price of delay jumps, and each is climbed with one unknown less:
 

@@ -1,8 +1,9 @@
 """Good multipliers for a cell: the bound of `cells` is jointly convex in (m, tau0, tau1, nu0, nu1).
 
-For a fixed m each face of phi is minimised over its own tau, for each tau over nu, then m over the worse face, both by intersecting the two
-tangents of a bracket: exact at the kinks that phi = 1 brings, and with a lower estimate that says when to stop. Nothing
-here needs to be right for a bound to be valid: whatever is returned was evaluated by `cells.face_value`.
+For a fixed m each face of phi is minimised over its own tau, for each tau over nu, then m over the worse face, all by
+intersecting the two tangents of a bracket: exact at the kinks that phi = 1 brings, and with a lower estimate that says
+when to stop. At a kink the slopes in the other multipliers are those of the mixture of both sides. Nothing here needs
+to be right for a bound to be valid: whatever is returned was evaluated by `cells.face_value`.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):  # type: ignore[no-
             lowest = left.value + left.by_tau * (following - left.at)
             if not left.at < following < right.at or lowest > value - accuracy:
                 break
-            if lowest > limit + 4.0 * (value - lowest):
+            if lowest > limit + 20.0 * (value - lowest):
                 break
         tau = following
         nu, cut = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
@@ -212,7 +213,7 @@ def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):  # type: ignore[
         lowest = left_value + left_slope * (crossing - left)
         if not left < crossing < right or lowest > best.bound - accuracy:
             break
-        if lowest > target + 2.0 * (best.bound - lowest):
+        if lowest > target + 5.0 * (best.bound - lowest):
             break
         m = pair.rho if left < pair.rho < right and right < 3.0 * left else crossing
     return best
