@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from flint import arb
+from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_cases import FAMILIES, Pricing, best_known, delay_and_energy, realistic, value, wide
@@ -95,8 +95,9 @@ def tempting_targets(pricing: Pricing, known: np.ndarray) -> None:
     """A target just below a value that is reached must not be proven."""
     targets = known - 1e-6 * (1.0 + np.abs(known))
     result = price_pairs(*pricing.arguments, tolerance=1e-3, need=targets, max_cells=500)
-    assert np.all(result.upper > targets)
-    assert np.all(result.upper >= known)
+    possible = known > -1e3
+    assert np.all(result.upper[possible] > targets[possible])
+    assert np.all(result.upper[possible] >= known[possible])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -110,7 +111,7 @@ def test_targets_slightly_below_known_values_are_never_proved(family: str) -> No
             known[k] = max(known[k], best_known(pricing, k, samples=2000, polish=1))
         tempting_targets(pricing, known)
         count += int(np.sum(known > -1e3))
-    assert count >= 60
+    assert count >= 120
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -217,6 +218,7 @@ def lagrangian(pair: link.Pair, x: float, phi: float, b: float, psi: float, p: f
 
 @pytest.mark.parametrize("seed", range(6))
 def test_cell_bound_is_above_the_dual_by_ball_arithmetic(seed: int) -> None:
+    ctx.prec = 200
     rng = np.random.default_rng(seed)
     tight = 0
     for _ in range(40):
@@ -225,7 +227,7 @@ def test_cell_bound_is_above_the_dual_by_ball_arithmetic(seed: int) -> None:
         prices = 10.0 ** rng.uniform(-2.0, 0.0, 3)
         pair = link.make_pair(c, 10.0 ** rng.uniform(-1, 1), prices, 1.0, 0.5, 2.0, rng.normal())
         floor = 10.0 ** rng.uniform(-6.0, -1.0)
-        x0 = 10.0 ** rng.uniform(-3.0, np.log10(min(1e6, c[8] / floor)))
+        x0 = min(1e6, c[8] / floor) * 10.0 ** rng.uniform(-6.0, 0.0)
         cell = cells.make_cell(pair, floor, x0, x0 * rng.choice([1.0, 1.5, 30.0]), *np.sort(rng.uniform(size=2)))
         m = 10.0 ** rng.uniform(-3.0, 2.0)
         taus = pair.norm / (1 + 3 * pair.norm) * (1 + 3 * pair.norm) ** rng.uniform(size=2)

@@ -167,7 +167,7 @@ def _stationary(pair, a, c, phi, wr, g, high):  # type: ignore[no-untyped-def]
                 weight = phi / level + wr
                 gap = math.log(weight) + 2.0 * math.log(k) - target
                 step = gap / (2.0 * level * level * math.exp(level) / k - phi / (level * weight))
-                level *= math.exp(-max(-1.5, min(1.5, step)))
+                level = level * (1.0 - min(0.8, step)) if level > 1.0 else level * math.exp(-max(-1.5, min(1.5, step)))
                 if abs(step) < 1e-7:
                     break
             b = g / (a * excess(level))

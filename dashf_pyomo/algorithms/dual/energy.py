@@ -147,6 +147,9 @@ def _mixed(pair, b, e, d, alone, deadline):  # type: ignore[no-untyped-def]
     phi = 1.0
     if delay != d:
         phi = max(0.0, min(1.0, (deadline - d) / (delay - d)))
+        # One rounding of phi counts where the slower side takes far longer than the deadline.
+        if phi * delay + (1.0 - phi) * d > deadline:
+            phi = min(1.0, phi + 2.3e-16) if d > delay else phi * (1.0 - 2.3e-16)
     own_energy = pair.E1 * f * f + pair.E2 * p * sent / pair.a2
     return phi * own_energy + (1.0 - phi) * e, phi, p, f, m
 

@@ -100,7 +100,7 @@ def excess(l):  # type: ignore[no-untyped-def]  # noqa: E741
 
 @compiled
 def log_snr(kappa):  # type: ignore[no-untyped-def]
-    """Return l >= 0 with k(l) = kappa, by Newton's method on ln k, which is concave in ln l."""
+    """Return l >= 0 with k(l) = kappa, by Newton's method on ln k."""
     if kappa <= 0.0:
         return 0.0
     if kappa < 1e-30:
@@ -110,7 +110,8 @@ def log_snr(kappa):  # type: ignore[no-untyped-def]
     for _ in range(40):
         k = excess(level)
         step = (math.log(k) - target) * k / (level * level * math.exp(level))  # in ln l
-        level *= math.exp(-max(-2.0, min(2.0, step)))
+        # In l itself where k grows exponentially.
+        level = max(0.2 * level, level * (1.0 - step)) if level > 1.0 else level * math.exp(-max(-2.0, min(2.0, step)))
         if abs(step) < 1e-9:  # the next error is its square
             break
     return level

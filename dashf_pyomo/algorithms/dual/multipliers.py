@@ -96,7 +96,10 @@ def _best_nu(pair, cell, phi, m, tau, accuracy):  # type: ignore[no-untyped-def]
         return 0.0, left
     right = _cut(pair, cell, phi, m, tau, tau - pair.lp, tau - pair.lp)
     if right.by_nu <= 0.0:
-        return right.at, right
+        # Beyond tau - lp nobody wants power: the minimum is the kink there, it moves with tau, and pi = 1.
+        slope = right.by_tau + right.by_nu
+        x = pair.cd / right.b
+        return right.at, _Cut(tau, right.value, 0.0, slope, right.delay, right.b, x, right.psi)
     for _ in range(7):
         width = right.by_nu - left.by_nu
         at = (left.value - right.value + right.by_nu * right.at - left.by_nu * left.at) / width
