@@ -1,7 +1,7 @@
 """Measure what it takes to prove the pricing of a pair: cells and microseconds, and how much a search alone misses.
 
-Prices are drawn around those at which equal shares are optimal, and at random. Kernels are compiled before the clock starts;
-times are wall time over pairs, on two threads. Run: ``python benchmarks/pricing.py``.
+Prices are drawn around those at which equal shares are optimal, and at random. Kernels are compiled before the clock
+starts; times are wall time over pairs, on two threads. Run: ``python benchmarks/pricing.py``.
 """
 
 from __future__ import annotations
