@@ -46,7 +46,8 @@ def value(pair, b, power, speed, deadline):  # type: ignore[no-untyped-def]
 @compiled
 def _value_and_gradient(pair, theta, gradient, ridge):  # type: ignore[no-untyped-def]
     """Return J at exp(theta) and write its gradient in theta; on a ridge one entry of theta follows."""
-    power, speed, deadline = math.exp(theta[1]), math.exp(theta[2]), math.exp(theta[3])
+    power, speed = math.exp(theta[1]), math.exp(theta[2])
+    deadline = min(pair.t1, max(pair.t0, math.exp(theta[3])))
     if ridge == OWN:
         return _on_own_ridge(pair, theta, gradient, power, speed, deadline)
     b = math.exp(theta[0])
@@ -297,7 +298,11 @@ def search(pair, hints, accuracy, most, best):  # type: ignore[no-untyped-def]
             ready, b, power, speed = feasible_start(pair, b, power, speed, at)
         if not ready:
             continue
-        reached, b, power, speed, at = climb(pair, b, power, speed, at, ridge, accuracy, most)
+        climbed = climb(pair, b, power, speed, at, ridge, accuracy, most)
+        if climbed[0] > -math.inf:
+            reached, b, power, speed, at = climbed
+        else:  # the start itself is feasible
+            reached = value(pair, b, power, speed, at)
         if reached > found:
             found = reached
             best[0], best[1], best[2], best[3] = b, power, speed, at
