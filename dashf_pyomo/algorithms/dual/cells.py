@@ -1,0 +1,259 @@
+"""The proven bound of one pair over one cell of downlink SNR and offloading.
+
+The pricing problem of a pair, all in scores (energies E1..E4 times the ratio y), with shares z = (b, pi, psi) and
+s = b + pi + psi, is::
+
+    h = max over T in [t0, t1], z in [0, 1]^3, phi in [0, 1], p, f in (0, 1] with delay <= T  of
+        ln(1 + norm s) - lb b - lp pi - ls psi - energy - rho T
+
+Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is the SNR of the downlink:
+
+1.  *Delay.* For any m > 0, h <= max of the same without the constraint plus m (T - delay). T separates and leaves
+    max((m - rho) t0, (m - rho) t1); f and p separate and leave A(m) and U(m, b), see `link`.
+2.  *Offloading.* For fixed z, p and f what is left is linear in phi: its maximum is at phi0 or at phi1, which are
+    bounded one by one (w = 1 - phi below).
+3.  *Score.* For any tau, ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of
+    ln(1 + norm s) - tau s. Each face of phi may have a tau of its own.
+4.  *Downlink.* With pi = x b / cd the rate is b ln(1 + x), so the downlink costs (E4 / cd) q(x) + m a2 r(x) / b with
+    q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell
+    and r by one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in
+    x for fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1.
+    Beyond that pi <= 1 is priced: for any nu >= 0, adding nu (1 - pi) only raises the bound.
+5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd is
+    concave in b (U is convex, r > 0). At any b^ in the range the tangent lies above, so value + slope (end - b^), at
+    the worse end, bounds it. At a numerical maximiser this adds next to nothing, and no convergence is trusted.
+6.  *Speed.* (tau - ls) psi - w (E3 psi^2 + m a3 / psi) is concave in psi: the same.
+
+The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1, nu0, nu1. Rounding: `SLACK`
+times the sum of the magnitudes of all terms is added; about thirty operations of 2^-53 each enter it.
+
+At fixed x and phi nothing is lost (what is left is concave in b and psi, after the duals), so the
+bound converges to h as cells shrink, with the square of the width inside. Shares b below the floor of
+`least_bandwidth` cannot meet t1, so x <= cd / floor. phi = 1 needs no special case: x is free there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .compiling import compiled
+from .link import bandwidth_for, excess, link, log_snr, own_cost
+
+__all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell"]
+
+#: What is added to every bound for rounding, relative to the magnitudes of its terms.
+SLACK = 1e-10
+
+
+class Cell(NamedTuple):
+    """A cell of SNR and offloading, and the lines below q and r on it.
+
+    Parameters
+    ----------
+    x0, x1
+        Range of the downlink SNR.
+    phi0, phi1
+        Range of phi.
+    b0, b1
+        Range of the share of bandwidth.
+    q0, q1
+        Ends of the chord of q.
+    r0, r1
+        Ends of a tangent of r.
+    """
+
+    x0: float
+    x1: float
+    phi0: float
+    phi1: float
+    b0: float
+    b1: float
+    q0: float
+    q1: float
+    r0: float
+    r1: float
+
+
+@compiled
+def least_bandwidth(pair):
+    """Return a share of bandwidth below which no choice meets t1; above 1 if the pair is impossible.
+
+    Either link takes a2 / R(max(cu, cd), b, 1) at least. The result is lowered a little, for rounding.
+    """
+    return bandwidth_for(max(pair.cu, pair.cd), pair.a2 / pair.t1) * (1.0 - 1e-6)
+
+
+@compiled
+def least_delay(pair, cell):
+    """Return a delay that no point of the cell undercuts: everything at its largest."""
+    least = math.inf
+    own = pair.a1 + pair.a2 / (cell.b1 * math.log1p(pair.cu / cell.b1))
+    rate = cell.b1 * math.log1p(min(cell.x1, pair.cd / cell.b1))
+    served = pair.a3 + pair.a2 / rate if rate > 0.0 else math.inf
+    for phi in (cell.phi0, cell.phi1):
+        delay = phi * own + ((1.0 - phi) * served if phi < 1.0 else 0.0)
+        least = min(least, delay)
+    return least
+
+
+@compiled
+def make_cell(pair, floor, x0, x1, phi0, phi1):
+    """Return the cell with its chord of q and its tangent of r."""
+    b1 = min(1.0, pair.cd / x0) if x0 > 0.0 else 1.0
+    b0 = min(floor, b1)
+    l0, l1 = math.log1p(x0), math.log1p(x1)
+    q0 = x0 / l0 if l0 > 0.0 else 1.0
+    q1 = x1 / l1 if l1 > 0.0 else 1.0
+    if not x1 > x0:
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1)
+    # The geometric mean balances both ends; the tangent must not fall to zero before x1.
+    touch = math.sqrt(x0 * x1)
+    reach = touch + (1.0 + touch) * math.log1p(touch)
+    while x1 > 0.98 * reach:
+        touch = min(x1, 1.3 * max(touch, 0.2 * x1 / (1.0 + l1)))
+        if touch >= x1:
+            break
+        reach = touch + (1.0 + touch) * math.log1p(touch)
+    level = math.log1p(touch)
+    slope = -1.0 / ((1.0 + touch) * level * level)
+    r0 = 1.0 / level + slope * (x0 - touch)
+    r1 = 1.0 / level + slope * (x1 - touch)
+    return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1)
+
+
+@compiled
+def _bandwidth(pair, cell, c, phi, wr, m):
+    """Bound C b - phi U(m, b) - wr m a2 / b over b; return the bound, b, the time on the uplink, magnitudes."""
+    g = m * pair.a2
+    low, high = cell.b0, cell.b1
+    b = high
+    a = pair.E2 / pair.cu
+    if c < 0.0:
+        if phi <= 0.0:
+            b = min(high, max(low, math.sqrt(wr * g / -c)))
+        else:
+            b = min(high, max(low, _stationary(pair, a, -c, phi, wr, g, high)))
+    cost, sent = 0.0, 0.0
+    slope = c + wr * g / (b * b)
+    if phi > 0.0:
+        cost, sent, _, level = link(pair, m, b)
+        # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem.
+        slope += phi * cost * math.exp(-level) * excess(level) / (b * level)
+    value = c * b - phi * cost - wr * g / b
+    value += max(0.0, slope * (high - b), slope * (low - b))
+    return value, b, sent, phi * cost + wr * g / b
+
+
+@compiled
+def _stationary(pair, a, c, phi, wr, g, high):
+    """Return where phi U(m, b) + wr g / b falls at the rate c > 0, nearly.
+
+    Below the power cap b = g / (a k(l)), and the condition is (phi / l + wr) k(l)^2 = c g / a^2, solved in l. Above it,
+    U = (E2 + g) / R, solved in ln b.
+    """
+    b = math.inf
+    if a > 0.0:
+        target = math.log(c) + math.log(g) - 2.0 * math.log(a)
+        if target < 300.0:
+            size = math.exp(target)
+            level = (4.0 * size / phi) ** (1.0 / 3.0)
+            if wr > 0.0:
+                level = min(level, (4.0 * size / wr) ** 0.25)
+            level = min(level, 1.0 + 0.5 * max(0.0, target - math.log(phi + wr)))
+            level = max(level, 1e-100)
+            for _ in range(30):
+                k = excess(level)
+                weight = phi / level + wr
+                gap = math.log(weight) + 2.0 * math.log(k) - target
+                step = gap / (2.0 * level * level * math.exp(level) / k - phi / (level * weight))
+                level = level * (1.0 - min(0.8, step)) if level > 1.0 else level * math.exp(-max(-1.5, min(1.5, step)))
+                if abs(step) < 1e-7:
+                    break
+            b = g / (a * excess(level))
+            # Where it lies beyond the range, only the end of the range matters.
+            at = level if b < high else log_snr(g / (a * high))
+            if math.expm1(at) * min(b, high) <= pair.cu:
+                return b
+    # The power cap binds at the solution: Newton's method in ln b.
+    b = min(b, high)
+    k_total = pair.E2 + g
+    for _ in range(40):
+        level = math.log1p(pair.cu / b)
+        u = math.expm1(level)
+        decline = math.exp(-level) * excess(level) / (level * level)  # b |d(1/R)/d ln b|, between 1/2 and 0
+        total = phi * k_total * decline + wr * g
+        bend = 0.0
+        if u > 1e-4:
+            v = u / (1.0 + u)
+            bend = -u * (-1.0 / ((1.0 + u) * level) * (1.0 + 1.0 / (1.0 + u)) + 2.0 * v / ((1.0 + u) * level * level))
+            bend /= level * decline
+        gap = math.log(total / c) - 2.0 * math.log(b)
+        step = gap / (2.0 - bend * phi * k_total * decline / total)
+        b *= math.exp(max(-2.0, min(2.0, step)))
+        if abs(step) < 1e-10:
+            break
+    return b
+
+
+@compiled
+def _speed(pair, c, w, m):
+    """Bound c psi - w (E3 psi^2 + m a3 / psi) over psi in [0, 1]; return the bound, psi, magnitudes."""
+    if w <= 0.0:
+        psi = 1.0 if c > 0.0 else 0.0
+        return c * psi, psi, 0.0
+    square, hyper = w * pair.E3, w * m * pair.a3
+    # From the right of the root of 2 square psi^3 - c psi^2 - hyper, Newton's method falls to it.
+    psi = 1.0
+    if 2.0 * square - c - hyper > 0.0:
+        for _ in range(60):
+            value = (2.0 * square * psi - c) * psi * psi - hyper
+            following = psi - value / ((6.0 * square * psi - 2.0 * c) * psi)
+            if not following < psi * (1.0 - 1e-9):
+                break
+            psi = following
+    slope = c - 2.0 * square * psi + hyper / (psi * psi)
+    cost = square * psi * psi + hyper / psi
+    value = c * psi - cost + max(0.0, slope * (1.0 - psi), -slope * psi)
+    return value, psi, cost
+
+
+@compiled
+def face_value(pair, cell, phi, m, tau, nu):
+    """Bound one face of phi without the term of T, at prices m of delay, tau of the score, nu of a full power share.
+
+    Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi.
+    """
+    w = 1.0 - phi
+    span = min(3.0, max(0.0, 1.0 / tau - 1.0 / pair.norm))
+    conj = math.log1p(pair.norm * span) - tau * span
+    speed, psi, size_speed = _speed(pair, tau - pair.ls, w, m)
+    own, trained, _ = own_cost(pair, m)
+    energy = w * pair.E4 / pair.cd
+    best, best_b, best_x, best_r, best_sent = -math.inf, 1.0, 0.0, 0.0, 0.0
+    for vertex in range(2):
+        x = cell.x0 if vertex == 0 else cell.x1
+        q = cell.q0 if vertex == 0 else cell.q1
+        r = cell.r0 if vertex == 0 else cell.r1
+        c = (tau - pair.lb) + (tau - pair.lp - nu) * (x / pair.cd)
+        value, b, sent, size = _bandwidth(pair, cell, c, phi, w * r, m)
+        value -= energy * q
+        size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
+        if value + SLACK * size > best:
+            best, best_b, best_x, best_r, best_sent = value + SLACK * size, b, x, r, sent
+    total = conj + nu + speed + best - phi * own
+    total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
+    s = best_b * (1.0 + best_x / pair.cd) + psi
+    delay = phi * (trained + best_sent)
+    if w > 0.0:
+        delay += w * (pair.a3 / psi + pair.a2 * best_r / best_b) if psi > 0.0 else math.inf
+    return total, s - span, delay, best_b, best_x, psi
+
+
+@compiled
+def cell_value(pair, cell, m, tau0, tau1, nu0, nu1):
+    """Return the proven bound of a cell at any m > 0, tau > 0, nu >= 0: what a certificate claims."""
+    time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
+    first = face_value(pair, cell, cell.phi0, m, tau0, nu0)[0]
+    second = face_value(pair, cell, cell.phi1, m, tau1, nu1)[0]
+    return time + max(first, second)

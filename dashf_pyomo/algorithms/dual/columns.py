@@ -1,0 +1,69 @@
+"""Columns: choices of single users, each with its server, shares, energy and delay, whatever interval it came from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formulations import Allocation, Scenario, evaluate
+from formulations.scaled import ScaledPairs
+
+__all__ = ["ENERGY", "ColumnPool", "columns_of"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+#: Entries of a column: shares of bandwidth, power, speed, then phi, user power and speed (fractions), energy, delay.
+WIDTH = 8
+ENERGY, DELAY = 6, 7
+
+
+class ColumnPool:
+    """All columns found so far.
+
+    Attributes
+    ----------
+    user, server
+        Whose they are, shape (J,).
+    data
+        Their entries, shape (J, 8): shares of bandwidth, power and speed, phi, fractions of the user's caps of power
+        and speed, energy (cost units), delay (time units).
+    """
+
+    def __init__(self) -> None:
+        self.user: Index = np.zeros(0, np.int64)
+        self.server: Index = np.zeros(0, np.int64)
+        self.data: Array = np.zeros((0, WIDTH))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def add(self, user: Index, server: Index, data: Array) -> None:
+        """Add columns, those that are not finite left out."""
+        good = np.isfinite(data).all(axis=1)
+        self.user = np.concatenate([self.user, user[good]])
+        self.server = np.concatenate([self.server, server[good]])
+        self.data = np.concatenate([self.data, data[good]])
+
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Forget all other columns."""
+        self.user, self.server, self.data = self.user[chosen], self.server[chosen], self.data[chosen]
+
+
+def columns_of(scenario: Scenario, pairs: ScaledPairs, allocation: Allocation) -> tuple[Index, Index, Array]:
+    """Return the columns that an allocation consists of, one for each user."""
+    a, m = allocation, allocation.server
+    e = evaluate(scenario, a)
+    data = np.column_stack(
+        [
+            a.bandwidth / scenario.bandwidth_max[m],
+            a.server_power / scenario.server_power_max[m],
+            a.server_speed / scenario.server_speed_max[m],
+            a.offload,
+            a.user_power / scenario.user_power_max,
+            a.user_speed / scenario.user_speed_max,
+            scenario.weight_energy * e.user_energy / pairs.cost_unit,
+            e.user_delay / pairs.time_unit,
+        ]
+    )
+    return np.arange(scenario.n_users), np.asarray(m), data

@@ -1,0 +1,39 @@
+"""How the kernels are compiled, and that no stale machine code is ever run.
+
+numba caches machine code per function and notices when that function's own file changes, but not when a function that
+it calls does: after an edit, a proven bound could come from old code. So the cache of this package is dropped whenever
+any of its files has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+from numba import njit
+
+__all__ = ["compiled", "compiled_parallel"]
+
+
+def _drop_stale_cache(folder: Path) -> None:
+    """Delete the cached machine code of a folder if its sources are not those that it was made from."""
+    digest = hashlib.sha256()
+    for source in sorted(folder.glob("*.py")):
+        digest.update(source.read_bytes())
+    cache = folder / "__pycache__"
+    stamp = cache / "kernels.sha256"
+    with contextlib.suppress(OSError):  # a folder that cannot be written to holds no cache of ours
+        if stamp.exists() and stamp.read_text() == digest.hexdigest():
+            return
+        cache.mkdir(exist_ok=True)
+        for file in (*cache.glob("*.nbi"), *cache.glob("*.nbc")):
+            file.unlink(missing_ok=True)
+        stamp.write_text(digest.hexdigest())
+
+
+_drop_stale_cache(Path(__file__).parent)
+
+#: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
+compiled = njit(cache=True, fastmath=False, error_model="numpy")
+compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)

@@ -1,0 +1,162 @@
+"""One pair at given prices: its data, and the cheapest link that a price of delay asks for.
+
+A user that trains everything itself, at the share `b` of bandwidth and at the price `m` of delay, pays::
+
+    A(m) + U(m, b)      A(m) = min over f of  E1 f^2 + m a1 / f
+                        U(m, b) = min over p of  (E2 p + m a2) / R(b, p)       R(b, p) = b ln(1 + cu p / b)
+
+over the fractions f, p in (0, 1] of its caps. With u = cu p / b, l = ln(1 + u) and a = E2 / cu the link costs
+(a u + m a2 / b) / l, least where k(l) = e^l (l - 1) + 1 equals m a2 / (a b), unless p = 1 comes first. In l
+all is well scaled: k grows like l^2 / 2 at low and l e^l at high SNR.
+
+U is convex and non-increasing in b: in logarithms -ln R is jointly convex (ln ln(1 + e^t) is concave) and
+E2 p + m a2 is a posynomial, so ln U is convex in ln b; a convex non-increasing function of ln b is convex in b.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .compiling import compiled
+
+__all__ = ["Pair", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
+
+
+class Pair(NamedTuple):
+    """One user at one server, energies multiplied by the ratio, so that all terms are scores.
+
+    Parameters
+    ----------
+    a1, a2, a3
+        Times of training at the user, of the link at R = 1, of training at the server.
+    E1, E2, E3, E4
+        Energies of training at the user, the uplink at R = 1, training at the server, the downlink at R = 1.
+    cu, cd
+        SNR up and down, over all bandwidth at full power.
+    norm
+        The score is ln(1 + norm (b + pi + psi)).
+    lb, lp, ls
+        Prices of a share of bandwidth, power and speed.
+    t0, t1
+        Interval of the deadline.
+    rho
+        Price of the deadline.
+    """
+
+    a1: float
+    a2: float
+    a3: float
+    E1: float
+    E2: float
+    E3: float
+    E4: float
+    cu: float
+    cd: float
+    norm: float
+    lb: float
+    lp: float
+    ls: float
+    t0: float
+    t1: float
+    rho: float
+
+
+@compiled
+def make_pair(c, norm, prices, ratio, t0, t1, rho):
+    """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied."""
+    return Pair(
+        c[0],
+        c[1],
+        c[2],
+        ratio * c[3],
+        ratio * c[4],
+        ratio * c[5],
+        ratio * c[6],
+        c[7],
+        c[8],
+        norm,
+        prices[0],
+        prices[1],
+        prices[2],
+        t0,
+        t1,
+        rho,
+    )
+
+
+@compiled
+def excess(l):  # noqa: E741
+    """Return k(l) = e^l (l - 1) + 1 = (1 + u) ln(1 + u) - u for l >= 0, to full precision."""
+    if l > 0.35:
+        return math.exp(l) * (l - 1.0) + 1.0
+    # Sum over n >= 2 of l^n (n - 1) / n!: the direct form cancels.
+    term, total = 0.5 * l * l, 0.0
+    for n in range(2, 16):
+        total += term * (n - 1)
+        term *= l / (n + 1)
+    return total
+
+
+@compiled
+def log_snr(kappa):
+    """Return l >= 0 with k(l) = kappa, by Newton's method on ln k."""
+    if kappa <= 0.0:
+        return 0.0
+    if kappa < 1e-30:
+        return math.sqrt(2.0 * kappa)
+    target = math.log(kappa)
+    level = math.log1p(math.sqrt(2.0 * kappa))
+    for _ in range(40):
+        k = excess(level)
+        step = (math.log(k) - target) * k / (level * level * math.exp(level))  # in ln l
+        # In l itself where k grows exponentially.
+        level = max(0.2 * level, level * (1.0 - step)) if level > 1.0 else level * math.exp(-max(-2.0, min(2.0, step)))
+        if abs(step) < 1e-9:  # the next error is its square
+            break
+    return level
+
+
+@compiled
+def link(pair, m, b):
+    """Return U(m, b), the time on the link, the fraction p of power, and l = ln(1 + cu p / b); m > 0, b > 0."""
+    widest = math.log1p(pair.cu / b)
+    a = pair.E2 / pair.cu
+    price = m * pair.a2 / b
+    if a * excess(widest) <= price:
+        rate = b * widest
+        return (pair.E2 + m * pair.a2) / rate, pair.a2 / rate, 1.0, widest
+    level = min(log_snr(price / a), widest)
+    u = math.expm1(level)
+    # Stationary in u: an error in u enters squared.
+    return (a * u + price) / level, pair.a2 / (b * level), min(1.0, b * u / pair.cu), level
+
+
+@compiled
+def own_cost(pair, m):
+    """Return A(m), the time of training at the user, and the fraction f of speed; m > 0."""
+    f = 1.0
+    if m * pair.a1 < 2.0 * pair.E1:
+        f = (0.5 * m * pair.a1 / pair.E1) ** (1.0 / 3.0)
+    return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
+
+
+@compiled
+def bandwidth_for(c, rate):
+    """Return the least b with b ln(1 + c / b) >= rate, or a hair less; above 1 if there is none up to 1.
+
+    With g = ln(1 + c / b) it solves g = ln(1 + g c / rate). The difference of both sides is concave in g, so Newton's
+    method from the right of the root stays there, and b, from a g above, lies below.
+    """
+    if rate <= 0.0:
+        return 0.0
+    ratio = c / rate
+    if not ratio > 1.0:
+        return 2.0
+    g = 2.0 * math.log1p(ratio)
+    for _ in range(30):
+        step = (math.log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
+        if not step < -1e-13 * g:
+            break
+        g += step
+    return c / math.expm1(g)

@@ -1,0 +1,157 @@
+"""The master program: the best mixture of columns, and the prices that follow from it.
+
+With weights w_j of the columns over a total t (the ratio is made linear by scaling the cost to one)::
+
+    max  sum_j v_j w_j
+    s.t. sum_j E_j w_j + omega tau = 1                           price y, the ratio itself
+         sum over j of user n of w_j = t                         price theta_n
+         sum over j at server m of z_j w_j <= t                  prices lambda_m, three a server
+         sum over j of user n of T_j w_j <= tau                  price rho_n, their sum is y omega
+
+T_j is the delay of the column, at least the beginning of the interval of deadlines. Every user's mean deadline is below
+one tau; that all deadlines are equal is what is relaxed within an interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import DELAY, ENERGY, ColumnPool
+
+__all__ = ["Master", "Prices"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """What separates the users.
+
+    Parameters
+    ----------
+    ratio
+        y, score over cost, scaled.
+    shares
+        lambda, at least zero, shape (M, 3).
+    delay
+        rho, at least zero, shape (N,); the sum is y omega.
+    """
+
+    ratio: float
+    shares: Array
+    delay: Array
+
+    def towards(self, other: Prices, part: float) -> Prices:
+        """Return the prices that lie `part` of the way to others."""
+        return Prices(
+            self.ratio + part * (other.ratio - self.ratio),
+            self.shares + part * (other.shares - self.shares),
+            self.delay + part * (other.delay - self.delay),
+        )
+
+    def balanced(self, time_weight: float) -> Prices:
+        """Return the prices with no negative ones and delay prices that sum to y omega."""
+        total = self.ratio * time_weight
+        delay = np.maximum(self.delay, 0.0)
+        held = delay.sum()
+        delay = delay * (total / held) if held > 0.0 else np.full_like(delay, total / len(delay))
+        return Prices(self.ratio, np.maximum(self.shares, 0.0), delay)
+
+
+class Master:
+    """The linear program of one interval of deadlines, solved again and again as columns come.
+
+    Parameters
+    ----------
+    n_users, n_servers
+        N and M.
+    norm
+        varpi_2 of the score.
+    time_weight
+        omega: cost units of one time unit.
+    interval
+        Shortest and longest deadline.
+    """
+
+    def __init__(
+        self, n_users: int, n_servers: int, norm: float, time_weight: float, interval: tuple[float, float]
+    ) -> None:
+        import highspy
+
+        self._n, self._m, self._norm, self._interval = n_users, n_servers, norm, interval
+        self._highs = highs = highspy.Highs()
+        highs.setOptionValue("output_flag", False)
+        highs.setOptionValue("threads", 1)
+        infinity = highspy.kHighsInf
+        # Rows: cost; users; budgets by server and resource; deadlines.
+        rows = 1 + 2 * n_users + 3 * n_servers
+        lower = np.concatenate([[1.0], np.zeros(n_users), np.full(3 * n_servers + n_users, -infinity)])
+        upper = np.concatenate([[1.0], np.zeros(rows - 1)])
+        empty = np.zeros(rows, np.int32)
+        highs.addRows(rows, lower, upper, 0, empty, np.zeros(0, np.int32), np.zeros(0))
+        # t enters users and budgets, tau cost and deadlines.
+        t_rows = np.arange(1, 1 + n_users + 3 * n_servers, dtype=np.int32)
+        tau_rows = np.concatenate([[0], np.arange(1 + n_users + 3 * n_servers, rows)]).astype(np.int32)
+        highs.addCol(0.0, 0.0, infinity, len(t_rows), t_rows, np.full(len(t_rows), -1.0))
+        tau = np.concatenate([[time_weight], np.full(n_users, -1.0)])
+        highs.addCol(0.0, 0.0, infinity, len(tau_rows), tau_rows, tau)
+        highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+        self._rows = rows
+        self.members: Index = np.zeros(0, np.int64)
+
+    def add(self, pool: ColumnPool, members: Index) -> None:
+        """Add columns of the pool by index; those that are too late for the interval are the caller's to leave out."""
+        data, user, server = pool.data[members], pool.user[members], pool.server[members]
+        count = len(members)
+        budget = 1 + self._n + 3 * server
+        rows = np.column_stack(
+            [
+                np.zeros(count, np.int64),
+                1 + user,
+                budget,
+                budget + 1,
+                budget + 2,
+                1 + self._n + 3 * self._m + user,
+            ]
+        )
+        values = np.column_stack(
+            [data[:, ENERGY], np.ones(count), data[:, :3], np.maximum(data[:, DELAY], self._interval[0])]
+        )
+        gains = np.log1p(self._norm * data[:, :3].sum(axis=1))
+        self._highs.addCols(
+            count,
+            gains,
+            np.zeros(count),
+            np.full(count, 1e30),
+            rows.size,
+            np.arange(0, rows.size, 6, dtype=np.int32),
+            rows.ravel().astype(np.int32),
+            values.ravel(),
+        )
+        self.members = np.concatenate([self.members, members])
+
+    def solve(self) -> tuple[float, Prices, Array] | None:
+        """Return the value, the prices, and the weights of `members` (they sum to one for each user).
+
+        Returns None where the columns at hand make no mixture that keeps the budgets.
+        """
+        import highspy
+
+        self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        solution = self._highs.getSolution()
+        duals = np.asarray(solution.row_dual)
+        value = float(self._highs.getInfo().objective_function_value)
+        budgets = 1 + self._n
+        prices = Prices(
+            value,
+            np.abs(duals[budgets : budgets + 3 * self._m].reshape(self._m, 3)),
+            np.abs(duals[budgets + 3 * self._m :]),
+        )
+        weights = np.asarray(solution.col_value)
+        return value, prices, weights[2:] / max(weights[0], 1e-300)

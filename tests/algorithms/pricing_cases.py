@@ -1,0 +1,128 @@
+"""Pricing problems for tests, and slow references in plain NumPy that share no code with the kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+import dashf_pyomo
+from formulations import Scenario, evaluate
+from formulations.scaled import ScaledPairs
+
+FAMILIES = ("default", "bandwidth", "slow users", "shadowing")
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """Arguments of `price_pairs`."""
+
+    coefficients: np.ndarray
+    norm: float
+    prices: np.ndarray
+    ratio: float
+    interval: tuple[float, float]
+    delay_price: np.ndarray
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return self.coefficients, self.norm, self.prices, self.ratio, self.interval, self.delay_price
+
+    def pair(self, k: int) -> tuple[Any, ...]:
+        """Arguments of `prove_pair`."""
+        return self.coefficients[k], self.norm, self.prices[k], self.ratio, self.interval, float(self.delay_price[k])
+
+
+@cache
+def scenario_pairs(seed: int, family: str) -> tuple[np.ndarray, float, float, float]:
+    """Coefficients of all pairs in units of a sensible allocation, norm, ratio there, and weight of time."""
+    changed = {"bandwidth": {"bandwidth_max": 1e8}, "slow users": {"user_speed_max": 1.958e12}}
+    scenario = Scenario.random(10, 2, seed, **changed.get(family, {}))
+    if family == "shadowing":
+        factor = np.random.default_rng(seed).lognormal(0.0, 2.0, scenario.channel_gain.shape)
+        scenario = replace(scenario, channel_gain=scenario.channel_gain * factor)
+    e = evaluate(scenario, dashf_pyomo.solve(scenario, "gucro").allocation)
+    cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
+    pairs = ScaledPairs.of(scenario, e.delay, cost)
+    names = ("local_time", "link_time", "server_time", "local_energy", "uplink_energy", "server_energy")
+    columns = [getattr(pairs, name) for name in (*names, "downlink_energy", "snr_up", "snr_down")]
+    spread = [np.broadcast_to(c[:, None] if c.ndim == 1 else c, pairs.snr_up.shape).ravel() for c in columns]
+    return np.stack(spread, axis=1), scenario.score_norm, e.scr / scenario.score_scale * cost, pairs.time_weight
+
+
+def realistic(seed: int, family: str, draw: int = 0) -> Pricing:
+    """Pairs of a random scenario at prices, ratio and deadlines such as a column generation meets."""
+    c, norm, ratio, weight = scenario_pairs(seed, family)
+    rng = np.random.default_rng([seed, draw, FAMILIES.index(family)])
+    ratio *= rng.uniform(1.0, 2.0)
+    fair = norm / (1.0 + norm * 3.0 * 2 / 10)
+    prices = fair * rng.uniform(0.7, 1.3, (2, 3)) if draw % 2 == 0 else 10.0 ** rng.uniform(-1.3, 0.3, (2, 3))
+    start = 10.0 ** rng.uniform(-0.6, 0.2)
+    rho = ratio * weight / 10 * rng.uniform(0.3, 3.0, len(c))
+    interval = (start, start * (1.0 if draw % 3 == 0 else rng.uniform(1.0, 1.6)))
+    return Pricing(c, norm, np.tile(prices, (10, 1)), ratio, interval, rho)
+
+
+def wide(seed: int, count: int) -> Pricing:
+    """Pairs of wide magnitudes, some prices zero, delays around the deadline."""
+    rng = np.random.default_rng(seed)
+    c = 10.0 ** rng.uniform(-2.0, 0.5, (count, 9))
+    c[:, 3:7] *= 10.0 ** rng.uniform(-2.0, 3.0, (count, 4)) * (rng.uniform(size=(count, 4)) > 0.1)
+    c[:, 7:] = 10.0 ** rng.uniform(-2.0, 5.0, (count, 2))
+    prices = 10.0 ** rng.uniform(-2.0, 0.5, (count, 3)) * (rng.uniform(size=(count, 3)) > 0.1)
+    first = 10.0 ** rng.uniform(-1.0, 1.0)
+    interval = (first, first * 10.0 ** rng.uniform(0.0, 0.5))
+    rho = rng.normal(0.0, 0.3, count) / interval[1]
+    ratio = 10.0 ** rng.uniform(-2.0, 1.0) * (seed % 7 != 0)
+    return Pricing(c, 10.0 ** rng.uniform(-1.0, 1.0), prices, ratio, interval, rho)
+
+
+def delay_and_energy(c: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Delay and energy of b, pi, psi, phi, p, f along the last axis of `x`, from the formulas of `ScaledPairs`."""
+    b, power, speed, phi, p, f = np.moveaxis(x, -1, 0)
+    a1, a2, a3, e1, e2, e3, e4, cu, cd = c
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        up, down = b * np.log1p(cu * p / b), b * np.log1p(cd * power / b)
+        delay = np.where(phi > 0, phi * (a1 / f + a2 / up), 0.0)
+        delay += np.where(phi < 1, (1 - phi) * (a3 / speed + a2 / down), 0.0)
+        energy = np.where(phi > 0, phi * (e1 * f**2 + e2 * p / up), 0.0)
+        energy += np.where(phi < 1, (1 - phi) * (e3 * speed**2 + e4 * power / down), 0.0)
+    return delay, energy
+
+
+def value(pricing: Pricing, k: int, x: np.ndarray) -> np.ndarray:
+    """The objective at b, pi, psi, phi, p, f at the best deadline; minus infinity if none is late enough."""
+    delay, energy = delay_and_energy(pricing.coefficients[k], x)
+    t0, t1 = pricing.interval
+    rho = pricing.delay_price[k]
+    deadline = np.maximum(delay, t0) if rho >= 0 else np.full_like(delay, t1)
+    shares = x[..., :3]
+    with np.errstate(invalid="ignore"):
+        reached = np.log1p(pricing.norm * shares.sum(-1)) - shares @ pricing.prices[k] - rho * deadline
+        reached = reached - (pricing.ratio * energy if pricing.ratio > 0 else 0.0)
+    return np.where(delay <= t1 * (1 + 1e-13), reached, -np.inf)
+
+
+def best_known(pricing: Pricing, k: int, samples: int = 4000, polish: int = 2) -> float:
+    """A value that is reached: random points, half with a whole phi, the best ones improved by Nelder-Mead."""
+    rng = np.random.default_rng(k)
+    x = 10.0 ** rng.uniform(-4.0, 0.0, (samples, 6))
+    x[:, 3] = rng.choice([0.0, 1.0, 2.0], samples)
+    x[:, 3] = np.where(x[:, 3] > 1.5, rng.uniform(size=samples), x[:, 3])
+    x[rng.uniform(size=x.shape) > 0.85] = 1.0
+    reached = value(pricing, k, x)
+    best = float(reached.max())
+    for i in np.argsort(-reached)[:polish]:
+        if reached[i] > -np.inf:
+            start = np.append(np.log(x[i, [0, 1, 2, 4, 5]]), x[i, 3])
+
+            def loss(theta: np.ndarray) -> float:
+                point = np.exp(np.minimum(np.append(theta[:3], theta[3:5]), 0.0))
+                full = np.array([*point[:3], min(max(theta[5], 0.0), 1.0), *point[3:]])
+                return -float(np.maximum(value(pricing, k, full), -1e6))
+
+            best = max(best, -minimize(loss, start, method="Nelder-Mead", options={"maxfev": 800}).fun)
+    return best
