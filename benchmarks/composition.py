@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any
 
 from rich.console import Console
@@ -51,36 +51,44 @@ def main() -> None:
     console, size = Console(width=110), (parsed.users, parsed.servers)
 
     with ProcessPoolExecutor(parsed.workers) as pool:
-        table = Table(title=f"compositions at {size[0]} x {size[1]}, seeds {parsed.choose}", title_justify="left")
-        for column in (*COMPOSITIONS[0], "mean SCR", "mean share of best", "seeds best", "s a seed"):
-            table.add_column(column, justify="left" if column in COMPOSITIONS[0] else "right")
-        found: list[list[tuple[float, float]]] = []
-        for options in COMPOSITIONS:
-            tasks = [(*size, seed, "dashf-plus", options) for seed in range(*parsed.choose)]
-            found.append(list(pool.map(solve, tasks)))
-            print(*options.values(), f"{statistics.mean(scr for scr, _ in found[-1]):.2f}", flush=True)
-        best = [max(runs[i][0] for runs in found) for i in range(len(found[0]))]
-        for options, runs in zip(COMPOSITIONS, found, strict=True):
-            scrs = [scr for scr, _ in runs]
-            table.add_row(
-                *map(str, options.values()),
-                f"{statistics.mean(scrs):.2f}",
-                f"{statistics.mean(scr / top for scr, top in zip(scrs, best, strict=True)):.4f}",
-                str(sum(scr >= top * (1 - 1e-4) for scr, top in zip(scrs, best, strict=True))),
-                f"{statistics.mean(seconds for _, seconds in runs):.1f}",
-            )
-        console.print(table)
+        if parsed.choose[0] < parsed.choose[1]:
+            choose(pool, console, size, range(*parsed.choose))
+        if parsed.report[0] < parsed.report[1]:
+            report(pool, console, size, range(*parsed.report))
 
-        seeds = range(*parsed.report)
-        plain, plus = (
-            list(pool.map(solve, [(*size, seed, method, {}) for seed in seeds])) for method in ("dashf", "dashf-plus")
+
+def choose(pool: Executor, console: Console, size: tuple[int, int], seeds: range) -> None:
+    """Run every composition on the seeds and print the table."""
+    table = Table(title=f"compositions at {size[0]} x {size[1]}, seeds {seeds}", title_justify="left")
+    for column in (*COMPOSITIONS[0], "mean SCR", "mean share of best", "seeds best", "s a seed"):
+        table.add_column(column, justify="left" if column in COMPOSITIONS[0] else "right")
+    found: list[list[tuple[float, float]]] = []
+    for options in COMPOSITIONS:
+        found.append(list(pool.map(solve, [(*size, seed, "dashf-plus", options) for seed in seeds])))
+        print(*options.values(), f"{statistics.mean(scr for scr, _ in found[-1]):.2f}", flush=True)
+    best = [max(runs[i][0] for runs in found) for i in range(len(seeds))]
+    for options, runs in zip(COMPOSITIONS, found, strict=True):
+        scrs = [scr for scr, _ in runs]
+        table.add_row(
+            *map(str, options.values()),
+            f"{statistics.mean(scrs):.2f}",
+            f"{statistics.mean(scr / top for scr, top in zip(scrs, best, strict=True)):.4f}",
+            str(sum(scr >= top * (1 - 1e-4) for scr, top in zip(scrs, best, strict=True))),
+            f"{statistics.mean(seconds for _, seconds in runs):.1f}",
         )
+    console.print(table)
+
+
+def report(pool: Executor, console: Console, size: tuple[int, int], seeds: range) -> None:
+    """Print what `dashf-plus` brings over `dashf` on the seeds."""
+    plain, plus = (
+        list(pool.map(solve, [(*size, seed, method, {}) for seed in seeds])) for method in ("dashf", "dashf-plus")
+    )
     gains = sorted(b / a - 1.0 for (a, _), (b, _) in zip(plain, plus, strict=True))
     means = [statistics.mean(scr for scr, _ in runs) for runs in (plain, plus)]
     console.print(
-        f"report on seeds {parsed.report}: mean SCR dashf {means[0]:.1f}, dashf-plus {means[1]:.1f} "
-        f"({means[1] / means[0] - 1:+.1%}); gain a seed: least {gains[0]:+.1%}, "
-        f"median {statistics.median(gains):+.1%}, most {gains[-1]:+.1%}; "
+        f"{seeds}: mean SCR dashf {means[0]:.1f}, dashf-plus {means[1]:.1f} ({means[1] / means[0] - 1:+.1%}); "
+        f"gain a seed: least {gains[0]:+.1%}, median {statistics.median(gains):+.1%}, most {gains[-1]:+.1%}; "
         f"{statistics.mean(seconds for _, seconds in plus):.1f} s a seed"
     )
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual.pricing import PricingResult, price_pairs, search_pairs
+from dashf_pyomo.algorithms.dual.kernels.pricing import PricingResult, price_pairs, search_pairs
 from formulations import Scenario, evaluate
 from formulations.scaled import ScaledPairs
 

@@ -1,7 +1,8 @@
 """`dashf-plus`: the best composition of parts found, and a search over moves of single users on top.
 
-Chosen among eight compositions on seeds 100 to 109 at (10, 2): the chordal SDR with Hungarian rounding, offloading and
-resources together by `joint-nlp`, and then users moved one at a time while that helps.
+Chosen among nine compositions on seeds 100 to 149 at (10, 2) by ``benchmarks/composition.py``: the hull with argmax
+rounding, offloading and resources together by `joint-nlp`, and then users moved one at a time while that helps. The
+other rounding, `milp` and `sdr-rlt` did as well; without the moves the mean SCR was 3 % lower, with `nlp` 12 %.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from formulations.formulation import Subproblem
 
 from .dashf import Dashf
 from .method import methods, option
+from .rounding import ROUNDINGS
 from .run import Run
 from .steps import ResourceStep, formulation_names
 
-__all__ = ["DashfPlus"]
+__all__ = ["DashfPlus", "move_users"]
 
 
 @methods.register
@@ -32,6 +34,10 @@ class DashfPlus(Dashf):
     name = "dashf-plus"
     summary = "DASHF with offloading and resources optimised together, then moves of single users"
 
+    association: str = option(
+        "hull", "formulation of AO part 1", choices=partial(formulation_names, Subproblem.ASSOCIATION)
+    )
+    rounding: str = option("argmax", "from fractional to binary association", choices=ROUNDINGS)
     allocation: str = option(
         "joint-nlp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES)
     )
@@ -48,29 +54,47 @@ class DashfPlus(Dashf):
             large = replace(self, association="hull", allocation="nlp")
             return super(DashfPlus, large).search(run) + f"; hull and nlp for more than {self.joint_users} users"
         said = super().search(run)
-        tried, kept = self._move_users(run)
-        return f"{said}; {kept} of {tried} moves of users kept"
-
-    def _move_users(self, run: Run) -> tuple[int, int]:
-        """Try moves, most promising first; return how many were tried and kept."""
         allocate = ResourceStep(
             run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations, two_starts=False
         )
-        tried = kept = 0
-        incumbent, ratio = run.incumbent
-        proposals = _moves(run, incumbent, ratio)
-        while tried < self.moves:
-            move = next(proposals, None)
-            if move is None:
-                break
-            tried += 1
-            candidate, facts = allocate(move, ratio)
-            run.record(candidate, phase="move", ratio=ratio, **facts)
-            if run.incumbent[1] > ratio * (1.0 + self.epsilon):
-                kept += 1
-                incumbent, ratio = run.incumbent
-                proposals = _moves(run, incumbent, ratio)
-        return tried, kept
+        tried, kept = move_users(run, allocate, self.moves, self.epsilon)
+        return f"{said}; {kept} of {tried} moves of users kept"
+
+
+def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float) -> tuple[int, int]:
+    """Move single users of the incumbent to other servers while that helps, the most promising moves first.
+
+    Parameters
+    ----------
+    run
+        Has the incumbent and takes what is found.
+    allocate
+        Optimises at the new association.
+    moves
+        Most moves that are tried.
+    epsilon
+        A move is kept if the SCR grows by more, relative.
+
+    Returns
+    -------
+    tried, kept
+        How many moves.
+    """
+    tried = kept = 0
+    incumbent, ratio = run.incumbent
+    proposals = _moves(run, incumbent, ratio)
+    while tried < moves and not run.closed:
+        move = next(proposals, None)
+        if move is None:
+            break
+        tried += 1
+        candidate, facts = allocate(move, ratio)
+        run.record(candidate, phase="move", ratio=ratio, **facts)
+        if run.incumbent[1] > ratio * (1.0 + epsilon):
+            kept += 1
+            incumbent, ratio = run.incumbent
+            proposals = _moves(run, incumbent, ratio)
+    return tried, kept
 
 
 def _moves(run: Run, allocation: Allocation, ratio: float) -> Iterator[Allocation]:

@@ -234,7 +234,7 @@ class Run:
             status, message = Status.INTERRUPTED, "interrupted; best allocation so far"
         except OutOfTimeError as error:
             said = f"; {error}" if str(error) else ""
-            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit:g} s; best so far{said}"
+            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit} s; best so far{said}"
         except BackendError as error:
             if self._incumbent is None:
                 raise

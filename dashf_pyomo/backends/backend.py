@@ -239,6 +239,8 @@ class CvxpyBackend:
             cp.UNBOUNDED_INACCURATE: OutcomeStatus.UNBOUNDED,
             cp.USER_LIMIT: OutcomeStatus.TIME_LIMIT,
         }.get(status, OutcomeStatus.FAILED)
+        if outcome is OutcomeStatus.TIME_LIMIT and limits.time_limit is None:
+            outcome = OutcomeStatus.FAILED  # CVXPY says so of an iteration limit too
         if outcome is OutcomeStatus.FAILED and limits.time_limit is not None and wall_time >= limits.time_limit:
             outcome = OutcomeStatus.TIME_LIMIT
         stats = model.solver_stats

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pricing_cases import FAMILIES, Pricing, best_known, delay_and_energy, realistic, value, wide
 from strategies import magnitudes
 
-from dashf_pyomo.algorithms.dual import cells, link
-from dashf_pyomo.algorithms.dual.energy import least_energy
-from dashf_pyomo.algorithms.dual.pricing import COLUMN, LEAF, price_pairs, prove_pair, search_pairs
+from dashf_pyomo.algorithms.dual.kernels import cells, link
+from dashf_pyomo.algorithms.dual.kernels.energy import least_energy
+from dashf_pyomo.algorithms.dual.kernels.pricing import COLUMN, LEAF, price_pairs, prove_pair, search_pairs
 
 WIDE = magnitudes(1e-8, 1e8)
 CASES = [(seed, family, draw) for seed, family, draw in itertools.product(range(3), FAMILIES, range(4))]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
 
-__all__ = ["ENERGY", "ColumnPool", "columns_of"]
+__all__ = ["DELAY", "ENERGY", "WIDTH", "ColumnPool", "columns_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -26,6 +26,9 @@ __all__ = ["Master", "Prices"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+#: Score of a user without a column: far below any real one.
+NOBODY = -10.0
+
 
 @dataclass(frozen=True, eq=False)
 class Prices:
@@ -85,7 +88,7 @@ class Master:
         self._n, self._m, self._norm, self._interval = n_users, n_servers, norm, interval
         self._highs = highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
-        highs.setOptionValue("threads", 1)
+        highs.setOptionValue("solver", "simplex")  # serial, and warm
         infinity = highspy.kHighsInf
         # Rows: cost; users; budgets by server and resource; deadlines.
         rows = 1 + 2 * n_users + 3 * n_servers
@@ -100,6 +103,9 @@ class Master:
         tau = np.concatenate([[time_weight], np.full(n_users, -1.0)])
         highs.addCol(0.0, 0.0, infinity, len(tau_rows), tau_rows, tau)
         highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+        # Somebody who gets nothing and is worth far less than that: some mixture is always possible.
+        for user in range(n_users):
+            highs.addCol(NOBODY, 0.0, infinity, 1, np.array([1 + user], np.int32), np.ones(1))
         self._rows = rows
         self.members: Index = np.zeros(0, np.int64)
 
@@ -134,16 +140,20 @@ class Master:
         )
         self.members = np.concatenate([self.members, members])
 
-    def solve(self) -> tuple[float, Prices, Array] | None:
-        """Return the value, the prices, and the weights of `members` (they sum to one for each user).
+    def solve(self) -> tuple[float, Prices, Array]:
+        """Return the value, the prices, and the weights of `members`; those of a user sum to one, or less as yet.
 
-        Returns None where the columns at hand make no mixture that keeps the budgets.
+        Raises
+        ------
+        RuntimeError
+            If the solver fails.
         """
         import highspy
 
         self._highs.run()
-        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
+        status = self._highs.getModelStatus()
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise RuntimeError(f"the master program ended with {self._highs.modelStatusToString(status)}")
         solution = self._highs.getSolution()
         duals = np.asarray(solution.row_dual)
         value = float(self._highs.getInfo().objective_function_value)
@@ -154,4 +164,4 @@ class Master:
             np.abs(duals[budgets + 3 * self._m :]),
         )
         weights = np.asarray(solution.col_value)
-        return value, prices, weights[2:] / max(weights[0], 1e-300)
+        return value, prices, weights[2 + self._n :] / max(weights[0], 1e-300)

@@ -1,0 +1,156 @@
+"""The bound of one box: column generation for good prices, then a proof at the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import DELAY, ColumnPool
+from .master import Master, Prices
+from .pricer import Box, Priced, Pricer
+
+__all__ = ["Bounded", "bound_box"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """What is known of a box.
+
+    Parameters
+    ----------
+    bound
+        Upper bound on the scaled SCR of its allocations (minus infinity if it has none).
+    value
+        Value of the master program: about what the bound of this box can be at best.
+    prices
+        Where the bound was taken.
+    weights
+        Of `members`, the best mixture, those of each user sum to one; shape (J,).
+    members
+        Columns of the pool in the master program, shape (J,).
+    rounds
+        Rounds of column generation.
+    deadline
+        Of the mixture: the longest mean deadline of a user.
+    """
+
+    bound: float
+    value: float
+    prices: Prices | None
+    weights: Array
+    members: Index
+    rounds: int
+    deadline: float
+
+
+def bound_box(
+    pricer: Pricer,
+    pool: ColumnPool,
+    box: Box,
+    floor: float,
+    target: float,
+    accuracy: float,
+    start: Prices | None,
+    *,
+    most_rounds: int = 40,
+    max_cells: int = 1000,
+    proven: bool = True,
+    tick: Callable[[], None] = lambda: None,
+) -> Bounded:
+    """Generate columns until the bound is as good as it gets or below the target, and prove it.
+
+    Parameters
+    ----------
+    pricer
+        Prices the pairs.
+    pool
+        Columns so far; new ones are added.
+    box
+        What is bounded.
+    floor
+        A scaled SCR that is reached; bounds below it are of no interest.
+    target
+        A bound at or below this is good enough.
+    accuracy
+        Relative accuracy of the prices and of the proof.
+    start
+        Prices to start from, or None.
+    most_rounds
+        Most rounds of column generation.
+    max_cells
+        Most cells a pair in the proof.
+    proven
+        Whether the bound is proven; an unproven one is what local search says.
+    tick
+        Called in every round; may raise.
+    """
+    time_weight, shortest = pricer.pairs.time_weight, box.interval[0]
+    n, m = box.allowed.shape
+    nothing = np.zeros(0), np.zeros(0, np.int64)
+    if not box.allowed.any(axis=1).all():
+        return Bounded(-np.inf, -np.inf, None, *nothing, 0, shortest)
+    master = Master(n, m, pricer.scenario.score_norm, time_weight, box.interval)
+    master.add(pool, _suitable(pool, box))
+    per_user = accuracy * floor * time_weight * max(shortest, 1e-3 * box.interval[1]) / n
+
+    def estimate(prices: Prices, excess: float) -> float:
+        # With cost >= omega T0, score - y cost <= D gives SCR <= y + D / (omega T0).
+        return prices.ratio + max(excess, 0.0) / (time_weight * shortest)
+
+    centre, best, value, weights = start, np.inf, -np.inf, np.zeros(0)
+    priced: Priced | None = None
+    rounds = 0
+    for rounds in range(1, most_rounds + 1):
+        tick()
+        value, prices, weights = master.solve()
+        prices = Prices(max(prices.ratio, floor), prices.shares, prices.delay)
+        trial = prices if centre is None else centre.towards(prices, 0.5 if rounds > 1 else 0.0)
+        trial = trial.balanced(time_weight)
+        priced = pricer.search(trial, box, 0.1 * per_user)
+        if not np.isfinite(priced.best).all():
+            break  # somebody cannot be in time: the proof will say so
+        reached = estimate(trial, priced.excess)
+        if reached < best:
+            best, centre = reached, trial
+        if best <= max(value, floor) * (1.0 + accuracy) or best <= target * (1.0 - 0.1 * accuracy):
+            break
+        before = len(pool)
+        _collect(pricer, pool, priced, trial, shortest)
+        fresh = np.arange(before, len(pool))
+        master.add(pool, fresh[_fits(pool, fresh, box)])
+    chosen = trial if centre is None else centre
+    members = master.members[: len(weights)]
+    late = np.maximum(pool.data[members, DELAY], shortest)
+    deadline = float(np.bincount(pool.user[members], weights * late, minlength=n).max())
+    if not proven:
+        return Bounded(best, value, chosen, weights, members, rounds, deadline)
+    proof = pricer.prove(chosen, box, per_user, max_cells)
+    _collect(pricer, pool, proof, chosen, shortest)
+    if not np.isfinite(proof.best).all():
+        return Bounded(-np.inf, -np.inf, chosen, *nothing, rounds, shortest)
+    bound = estimate(chosen, proof.excess)
+    return Bounded(bound, value, chosen, weights, members, rounds, deadline)
+
+
+def _suitable(pool: ColumnPool, box: Box) -> Index:
+    members = np.arange(len(pool))
+    return members[_fits(pool, members, box)]
+
+
+def _fits(pool: ColumnPool, members: Index, box: Box) -> NDArray[np.bool_]:
+    return np.asarray(
+        (pool.data[members, DELAY] <= box.interval[1] * (1.0 + 1e-9))
+        & box.allowed[pool.user[members], pool.server[members]]
+    )
+
+
+def _collect(pricer: Pricer, pool: ColumnPool, priced: Priced, prices: Prices, shortest: float) -> None:
+    """Add the columns that are among the best of their users."""
+    near = priced.reduced >= priced.best[priced.user] - 0.05
+    pool.add(priced.user[near], priced.server[near], priced.data[near])

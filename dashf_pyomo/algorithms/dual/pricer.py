@@ -1,0 +1,174 @@
+"""Pricing for the whole scenario: prices in, bounds and columns of all users out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formulations import Scenario
+from formulations.scaled import ScaledPairs
+
+from .columns import WIDTH, ColumnPool
+from .master import Prices
+
+__all__ = ["Box", "Priced", "Pricer"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+#: Floating-point sums of the bound are raised by this much, relative to their magnitude.
+SUM_SLACK = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """The part of the problem that a bound is about.
+
+    Parameters
+    ----------
+    interval
+        Shortest and longest delay, time units.
+    allowed
+        Pairs that may be connected, shape (N, M).
+    """
+
+    interval: tuple[float, float]
+    allowed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """What pricing at given prices found.
+
+    Parameters
+    ----------
+    excess
+        D = sum of lambda + sum over users of the best reduced value: with proven values, no allocation of the box has
+        score - y cost above it.
+    best
+        Best reduced value of every user, shape (N,).
+    user, server, data
+        Columns, as in `ColumnPool`.
+    reduced
+        Their reduced values.
+    """
+
+    excess: float
+    best: Array
+    user: Index
+    server: Index
+    data: Array
+    reduced: Array
+
+
+@dataclass
+class Pricer:
+    """Prices all usable pairs of a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    pairs
+        Scaled coefficients.
+    """
+
+    scenario: Scenario
+    pairs: ScaledPairs
+    seconds: dict[str, float] = field(default_factory=lambda: {"search": 0.0, "proof": 0.0})
+    cells: int = 0
+
+    def __post_init__(self) -> None:
+        n, m = self.scenario.n_users, self.scenario.n_servers
+        p = self.pairs
+        shape = (n, m)
+        self._coefficients = np.stack(
+            [
+                np.broadcast_to(item if item.ndim == 2 else item[:, np.newaxis], shape)
+                for item in (
+                    p.local_time,
+                    p.link_time,
+                    p.server_time,
+                    p.local_energy,
+                    p.uplink_energy,
+                    p.server_energy,
+                    p.downlink_energy,
+                    p.snr_up,
+                    p.snr_down,
+                )
+            ],
+            axis=2,
+        )
+        self._hints = np.zeros((n, m, 1, 4))
+
+    def search(self, prices: Prices, box: Box, tolerance: float) -> Priced:
+        """Find good columns of every allowed pair; nothing is proven."""
+        return self._price(prices, box, tolerance, prove=False)
+
+    def prove(self, prices: Prices, box: Box, tolerance: float, max_cells: int) -> Priced:
+        """Prove what every user can be worth at most; columns come along.
+
+        Parameters
+        ----------
+        prices
+            The prices; the delay prices are balanced.
+        box
+            Interval and allowed pairs.
+        tolerance
+            What a user's bound may be above the truth.
+        max_cells
+            Most cells of a pair.
+        """
+        return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
+
+    def _price(self, prices: Prices, box: Box, tolerance: float, prove: bool, max_cells: int = 0) -> Priced:
+        from .kernels.pricing import price_pairs, search_pairs
+
+        start = time.perf_counter()
+        user, server = np.nonzero(box.allowed)
+        arguments = (
+            self._coefficients[user, server],
+            self.scenario.score_norm,
+            prices.shares[server],
+            prices.ratio,
+            box.interval,
+            prices.delay[user],
+        )
+        hints = self._hints[user, server]
+        n = self.scenario.n_users
+        if prove:
+            first = search_pairs(*arguments, tolerance=0.1 * tolerance, hints=hints)
+            reached = np.full(n, -np.inf)
+            np.maximum.at(reached, user, first.lower)
+            # A pair below what another server of the user reaches is of no interest.
+            found = price_pairs(
+                *arguments, tolerance=tolerance, need=reached[user] + tolerance, max_cells=max_cells, hints=hints
+            )
+            self.cells += int(found.cells.sum())
+        else:
+            found = search_pairs(*arguments, tolerance=tolerance, hints=hints)
+        values = found.upper if prove else found.lower
+        best = np.full(n, -np.inf)
+        np.maximum.at(best, user, values)
+        excess = float(prices.shares.sum() + best.sum())
+        if np.isfinite(excess):
+            excess += SUM_SLACK * float(prices.shares.sum() + np.abs(best).sum())
+        columns = found.columns
+        there = np.isfinite(columns).all(axis=1)
+        self._hints[user[there], server[there], 0] = columns[there][:, [0, 1, 2, 8]]
+        self.seconds["proof" if prove else "search"] += time.perf_counter() - start
+        return Priced(excess, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
+
+    def reduced(self, pool: ColumnPool, members: Index, prices: Prices, shortest: float) -> Array:
+        """Return the reduced values of columns of the pool at given prices."""
+        data, user, server = pool.data[members], pool.user[members], pool.server[members]
+        shares = data[:, :3]
+        return np.asarray(
+            np.log1p(self.scenario.score_norm * shares.sum(axis=1))
+            - (shares * prices.shares[server]).sum(axis=1)
+            - prices.ratio * data[:, 6]
+            - prices.delay[user] * np.maximum(data[:, 7], shortest)
+        )
