@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+#: Column generation stops when its bound is off by this part of what it lies above the incumbent.
+COARSE = 0.03
+
+
 @dataclass(frozen=True, eq=False)
 class Bounded:
     """What is known of a box.
@@ -120,6 +124,8 @@ def bound_box(
             best, centre = reached, trial
         if best <= max(value, floor) * (1.0 + accuracy) or best <= target * (1.0 - 0.1 * accuracy):
             break
+        if best - value <= COARSE * (best - floor):
+            break  # far above the incumbent, prices need not be better than that
         before = len(pool)
         _collect(pricer, pool, priced, trial, shortest)
         fresh = np.arange(before, len(pool))

@@ -1,0 +1,79 @@
+"""`dual`: its bound is never below what anybody reaches, and close to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import dashf_pyomo
+from dashf_pyomo.check import check
+from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
+from dashf_pyomo.result import Result, Status
+from formulations import InputError, Scenario, evaluate
+
+
+def assert_monotone(result: Result) -> None:
+    bounds = [entry["upper_bound"] for entry in result.trace if entry["upper_bound"] is not None]
+    bests = [entry["best"] for entry in result.trace]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bests == sorted(bests)
+
+
+@pytest.mark.parametrize("seed", range(1000, 1050))
+def test_no_bound_lies_below_what_enumeration_and_local_search_reach(seed: int) -> None:
+    scenario = wide_scenario(seed, most_users=2, most_servers=2)
+    known = best_known(scenario, methods=())
+    verdict = judge_bound(scenario, "dual", known, moves=2)
+    assert verdict is not None
+    assert verdict.result.upper_bound is not None
+    assert verdict.sound, (verdict.result.upper_bound, verdict.best)
+    assert_monotone(verdict.result)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_the_papers_scenario_is_certified_to_a_fifth_of_a_percent(seed: int) -> None:
+    scenario = Scenario.random(10, 2, seed)
+    result = dashf_pyomo.solve(scenario, "dual", gap=2e-3, time_limit=60)
+    assert result.status is Status.CERTIFIED, result.message
+    assert result.gap is not None and result.gap <= 2e-3
+    assert_monotone(result)
+    assert all(finding.holds for finding in check(scenario, json.loads(json.dumps(result.to_dict()))))
+
+
+def test_two_users_agree_with_the_global_solvers() -> None:
+    # The optimum that SCIP and Gurobi prove to 1e-4 on two formulations.
+    result = dashf_pyomo.solve(Scenario.random(2, 2, seed=0), "dual", time_limit=60)
+    assert result.upper_bound is not None and result.scr is not None
+    assert result.upper_bound >= 834.979 * (1 - 1e-6)
+    assert result.scr == pytest.approx(834.979, rel=1e-4)
+
+
+def test_heuristic_pricing_yields_no_bound() -> None:
+    result = dashf_pyomo.solve(Scenario.random(3, 2, seed=1), "dual", rigour="heuristic", moves=0)
+    assert result.status is Status.FEASIBLE
+    assert result.upper_bound is None and result.gap is None
+    assert any("unproven" in entry.get("note", "") for entry in result.trace)
+
+
+def test_a_time_limit_keeps_bound_and_allocation() -> None:
+    result = dashf_pyomo.solve(Scenario.random(10, 2, seed=0), "dual", gap=0.0, time_limit=4.0)
+    assert result.status is Status.TIME_LIMIT
+    assert result.wall_time < 12.0
+    assert result.allocation is not None
+    assert_monotone(result)
+
+
+def test_a_scenario_without_a_weight_on_time_is_declined() -> None:
+    with pytest.raises(InputError, match="weight_time"):
+        dashf_pyomo.solve(replace(Scenario.random(2, 2, seed=0), weight_time=0.0), "dual")
+
+
+def test_free_energy_is_no_obstacle() -> None:
+    scenario = replace(Scenario.random(3, 2, seed=0), weight_energy=0.0)
+    result = dashf_pyomo.solve(scenario, "dual", moves=0, time_limit=60)
+    assert result.upper_bound is not None and result.allocation is not None
+    assert result.upper_bound >= evaluate(scenario, result.allocation).scr
+    assert result.gap is not None and np.isfinite(result.gap)
