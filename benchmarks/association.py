@@ -130,13 +130,13 @@ def draw(times: dict[tuple[str, str, str], list[tuple[int, float]]], path: str) 
     """Draw time against N M on logarithmic axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for member, points in times.items():
         if points:
             axes.loglog(*zip(*points, strict=True), marker="o", label=" ".join(member))
     axes.set(xlabel="N M", ylabel="build and solve (s)", title="AO part 1: time against size")
-    axes.legend(fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside right upper")
     figure.savefig(path, dpi=150)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from algorithm_helpers import (
@@ -24,6 +25,7 @@ from strategies import scenarios
 from dashf_pyomo.backends import BackendLimits, capable_backends
 from dashf_pyomo.backends.highs import MIP_GAP
 from formulations import Scenario
+from formulations.association import hull, sdr_chordal, sdr_rlt
 from formulations.association.coefficients import DELAY_ROWS, AssociationCoefficients, optimal_offloading
 from formulations.association.pairs import IDLE_PAIRS, PairResources
 from formulations.formulation import Kind, Language, Subproblem
@@ -240,3 +242,16 @@ def test_each_budget_alone_keeps_users_away(name: str, face: Language, resource:
     assert load <= 1.0 + 1e-4
     if name == "milp":
         assert load == pytest.approx(0.6, abs=1e-6)
+
+
+def test_only_the_rows_of_the_hull_keep_the_products_from_being_negative() -> None:
+    least = {}
+    for name, lift in (("hull", hull.lift), ("sdr-rlt", sdr_rlt.lift), ("sdr-chordal", sdr_chordal.lift)):
+        lifting = lift(2, 3)
+        rows = [*lifting.constraints, cp.sum(lifting.association, axis=1) == 1]
+        problem = cp.Problem(cp.Minimize(lifting.product[0, 0]), rows)
+        assert capable_backends(ENTRIES[name], face="cvxpy")[0][1].solve(problem).status.has_solution
+        least[name] = problem.value
+    assert least["hull"] == pytest.approx(0.0, abs=1e-6)
+    assert least["sdr-rlt"] == pytest.approx(0.0, abs=1e-6)
+    assert least["sdr-chordal"] < -0.1
