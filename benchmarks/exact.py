@@ -73,15 +73,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parsed = parser.parse_args()
     console = Console(width=120)
-    members = [(name, solver, "all") for name, solver in itertools.product(parsed.formulations, parsed.solvers)]
+    members = [(name, solver, "default") for name, solver in itertools.product(parsed.formulations, parsed.solvers)]
     if parsed.cuts:
         subsets = {f"without {cut}": "+".join(other for other in CUTS if other != cut) for cut in CUTS} | {
             "none": "none"
         }
         members += [("convexified", solver, subset) for solver in parsed.solvers for subset in subsets.values()]
-        labels = {value: key for key, value in subsets.items()} | {"all": "all"}
+        labels = {value: key for key, value in subsets.items()} | {"default": "default"}
     else:
-        labels = {"all": "all"}
+        labels = {"default": "default"}
 
     with ProcessPoolExecutor(parsed.workers) as pool:
         for users in parsed.users:

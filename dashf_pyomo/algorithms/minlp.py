@@ -15,6 +15,7 @@ from typing import Any
 from formulations import InputError
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
+from formulations.joint.convexified import CUTS
 
 from ..backends import BackendError, OutcomeStatus, backends
 from ..backends.exact import ExactBackend, ExactOutcome
@@ -65,7 +66,7 @@ class Minlp(Method):
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
     start: str = option("dashf-plus", "method that finds the start", choices=STARTS)
-    cuts: str = option("all", "valid inequalities of convexified: all, none, or names separated by +")
+    cuts: str = option("default", "valid inequalities of convexified: default, all, none, or names separated by +")
     tangent_error: float = option(1e-3, "largest relative error of tangent planes in convexified", above=0.0)
     memory: int = option(8000, "most memory of a solver, MB", at_least=100)
 
@@ -75,7 +76,7 @@ class Minlp(Method):
         for name in () if self.backend == "auto" else self.backend.split("+"):
             if name not in known:
                 raise OptionError(f"method minlp: backend = {name!r}; expected auto or some of {', '.join(known)}")
-        if self.cuts not in ("all", "none"):
+        if self.cuts not in ("default", "all", "none"):
             self._model_options(formulations["joint/convexified"])
 
     def search(self, run: Run) -> str:
@@ -126,13 +127,13 @@ class Minlp(Method):
         options: dict[str, Any] = {}
         if "tangent_error" in formulation.options:
             options["tangent_error"] = self.tangent_error
-        if "cuts" in formulation.options and self.cuts != "all":
-            from formulations.joint.convexified import CUTS
-
-            options["cuts"] = () if self.cuts == "none" else tuple(self.cuts.split("+"))
+        if "cuts" in formulation.options and self.cuts != "default":
+            sets = {"all": tuple(CUTS), "none": ()}
+            options["cuts"] = sets.get(self.cuts, tuple(self.cuts.split("+")))
             for cut in options["cuts"]:
                 if cut not in CUTS:
-                    raise OptionError(f"method minlp: cuts: {cut!r}; expected all, none or some of {', '.join(CUTS)}")
+                    expected = f"default, all, none or some of {', '.join(CUTS)}"
+                    raise OptionError(f"method minlp: cuts: {cut!r}; expected {expected}")
         return options
 
     def _solve(self, run: Run, backend: ExactBackend, shares: int) -> Iterator[tuple[ExactOutcome, str]]:

@@ -170,10 +170,9 @@ def test_an_allocation_better_than_the_known_one_is_not_cut_off(name: str, case:
         assert found <= scr * (1 + 1e-4)
 
 
-@pytest.mark.parametrize("cut", ["none", *CUTS])
-def test_no_valid_inequality_changes_the_optimum(cut: str) -> None:
+@pytest.mark.parametrize("cuts", ["none", *CUTS])
+def test_no_valid_inequality_changes_the_optimum(cuts: str) -> None:
     working("scip")
-    cuts = "none" if cut == "none" else "+".join(other for other in CUTS if other != cut)
     result = dashf_pyomo.solve(SCENARIO, "minlp", cuts=cuts, threads=1, time_limit=60, gap=2e-3)
     assert result.upper_bound is not None and result.scr is not None
     assert result.upper_bound >= 834.979 * (1 - 1e-5)

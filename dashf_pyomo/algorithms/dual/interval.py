@@ -19,7 +19,7 @@ Index = NDArray[np.int64]
 
 
 #: Column generation stops when its bound is off by this part of what it lies above the incumbent.
-COARSE = 0.03
+COARSE = 0.02
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,9 @@ __all__ = ["Dual"]
 #: An interval whose ends differ by less, relative, is not cut any more.
 NARROW = 1e-3
 
+#: The root is exhausted when cutting intervals can bring the bound down by no more than this part of the gap.
+EXHAUSTED = 0.05
+
 
 @methods.register
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ class _Search:
             if run.closed:
                 break
             low, high = worst.box.interval
-            if high <= low * (1.0 + NARROW) or worst.bound <= self._limit(worst) * (1.0 + method.accuracy):
+            limit = self._limit(worst)
+            little = max(method.accuracy * limit, EXHAUSTED * (worst.bound - self._floor))
+            if high <= low * (1.0 + NARROW) or worst.bound - limit <= little:
                 said = "root bound exhausted"
             else:
                 self._cut()
