@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from types import ModuleType
+from typing import Any
 
 __all__ = ["lazy"]
 
 
-def lazy(name: str) -> ModuleType:
-    """Return a module that is loaded at the first access to one of its attributes.
+class _Lazy(ModuleType):
+    """Stands for a module, and imports it when an attribute is asked for."""
 
-    Raises
-    ------
-    ModuleNotFoundError
-        If there is no such module.
-    """
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"no module named {name!r}", name=name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    parent, _, child = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], child, module)  # as an import statement does
-    return module
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def lazy(name: str) -> ModuleType:
+    """Return what stands for a module; the module is imported at the first access to one of its attributes."""
+    return _Lazy(name)
