@@ -20,7 +20,7 @@ from .tree import CertificateError
 __all__ = ["MOST_BYTES", "read_arrays", "write_arrays"]
 
 #: Most bytes that the arrays of one file may take, decompressed.
-MOST_BYTES = 2**31
+MOST_BYTES = 2**30
 
 #: Most bytes of the header of an array.
 _HEADER = 1024

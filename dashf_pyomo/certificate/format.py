@@ -22,6 +22,9 @@ __all__ = ["Certificate"]
 
 FORMAT, VERSION = "dashf-certificate", 1
 
+#: Most nodes of a tree.
+MOST_NODES = 2**20
+
 #: Numbers of `node_kind`.
 BY_DEADLINE, BY_SERVERS, BY_OFFLOAD, CLAIM, LATE, EMPTY = range(6)
 
@@ -161,6 +164,15 @@ class Certificate:
         for key, expected in (("format", FORMAT), ("version", VERSION)):
             if arrays[key].item() != expected:
                 raise CertificateError(f"{key} = {arrays[key].item()!r}; expected {expected!r}")
+        kinds = arrays["node_kind"]
+        if len(kinds) > MOST_NODES:
+            raise CertificateError(f"node_kind has {len(kinds)} entries; expected at most {MOST_NODES}")
+        for key, kind in (("claim_ratio", CLAIM), ("split_servers", BY_SERVERS)):
+            wanted = int(np.sum(kinds == kind))
+            if len(arrays[key]) != wanted:
+                raise CertificateError(
+                    f"{key} has {len(arrays[key])} entries; expected {wanted}, as node_kind asks for"
+                )
         return cls(
             str(arrays["scenario_sha256"]),
             float(arrays["upper_bound"]),
@@ -222,9 +234,6 @@ def _tree(arrays: dict[str, NDArray[Any]], claims: list[Claim]) -> Node:
             raise CertificateError(f"node_user[{index}] = {user}; expected -1 for this kind of node")
         if kind <= BY_OFFLOAD and len(done) < 2:
             raise CertificateError(f"node_kind[{index}] = {kind} lacks children; expected two below a split")
-        if (kind == CLAIM and not left_claims) or (kind == BY_SERVERS and not left_masks):
-            what = "claim_ratio" if kind == CLAIM else "split_servers"
-            raise CertificateError(f"{what} has too few entries; expected as many as node_kind asks for")
         if kind == BY_DEADLINE:
             done.append(ByDeadline(value, done.pop(), done.pop()))
         elif kind == BY_OFFLOAD:
@@ -237,9 +246,6 @@ def _tree(arrays: dict[str, NDArray[Any]], claims: list[Claim]) -> Node:
             done.append(claims[left_claims])
         else:
             done.append(Late() if kind == LATE else Empty())
-    if len(done) != 1 or left_claims or left_masks:
-        raise CertificateError(
-            f"node_kind makes {len(done)} trees and leaves {left_claims} claims and {left_masks} masks; "
-            "expected one tree that uses all"
-        )
+    if len(done) != 1:
+        raise CertificateError(f"node_kind makes {len(done)} trees; expected one")
     return done[0]
