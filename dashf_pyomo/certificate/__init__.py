@@ -8,7 +8,7 @@ the numbers of the scenario, and shares no code with the methods that write cert
 
 from .format import Certificate
 from .tree import ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node, by_deadlines
-from .verify import UnprovenError, Verified, verify
+from .verifier import UnprovenError, Verified, verify
 
 __all__ = [
     "ByDeadline",
