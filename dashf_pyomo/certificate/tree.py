@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,15 +91,16 @@ class Claim:
         ):
             if getattr(self, name).shape != shape:
                 raise CertificateError(f"{name} has shape {getattr(self, name).shape}; expected {shape}")
-        x0, x1, phi0, phi1, _, tau0, tau1 = self.leaves.T[:7]
         _require("ratio", np.array(self.ratio), self.ratio >= 0.0, "a number >= 0")
         _require("prices", self.prices, self.prices >= 0.0, "numbers >= 0")
         _require("delay_price", self.delay_price, np.full(n, True), "finite numbers")
         _require("leaf_count", count, count >= 0, "numbers >= 0")
-        _require("leaves", self.leaves, self.leaves >= 0.0, "numbers >= 0")
-        ordered = (x0 <= x1) & (x1 > 0.0) & (phi0 <= phi1) & (phi1 <= 1.0) & (tau0 > 0.0) & (tau1 > 0.0)
-        wanted = "snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau > 0"
-        _require("leaves", self.leaves, ordered[:, np.newaxis], wanted)
+        good = self.leaves >= 0.0
+        good[:, [0, 2]] &= self.leaves[:, [0, 2]] <= self.leaves[:, [1, 3]]
+        good[:, [1, 5, 6]] &= self.leaves[:, [1, 5, 6]] > 0.0
+        good[:, 3] &= self.leaves[:, 3] <= 1.0
+        expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau_low > 0, tau_high > 0"
+        _require("leaves", self.leaves, good, expected)
 
     @classmethod
     def of(
@@ -260,8 +262,8 @@ def leaf_boxes(root: Node, box: Box) -> Iterator[tuple[Claim | Late | Empty, Box
             pending += [(node.above, second), (node.below, first)]
 
 
-def _require(name: str, values: NDArray[np.generic], good: bool | Mask, expected: str) -> None:
+def _require(name: str, values: NDArray[Any], good: bool | Mask, expected: str) -> None:
     wrong = ~(np.isfinite(np.asarray(values, dtype=np.float64)) & good)
     if np.any(wrong):
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise CertificateError(f"{name}{indexed(index)} = {values[index]!r}; expected {expected}")
+        raise CertificateError(f"{name}{indexed(index)} = {values[index].item()!r}; expected {expected}")

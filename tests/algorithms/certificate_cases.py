@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.pricing import prove_pair, search_pairs
@@ -90,22 +89,18 @@ class Solver:
                 slope[server] -= found.columns.reshape(n, m, 9)[user, server, :3]
             return float(lam.sum() + h.max(axis=1).sum()), slope.ravel()
 
-        start = np.full(3 * m, s.score_norm / (1 + 3 * s.score_norm * m / n))
-        lam, value, step = start, dual(start)[0], 0.5
-        x = start
-        for _ in range(40):
+        x = lam = np.full(3 * m, s.score_norm / (1 + 3 * s.score_norm * m / n))
+        value, step = np.inf, 0.1
+        for _ in range(30):  # steps of the subgradient
             value_here, slope = dual(x)
             if value_here < value:
                 lam, value = x, value_here
             size = float(slope @ slope)
             if size < 1e-12:
                 break
-            x = np.maximum(x - step * 0.2 * slope / np.sqrt(size), 0.0)
-            step *= 0.88
-        result = minimize(
-            dual, lam, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * (3 * m), options={"maxiter": 20}
-        )
-        return y, (result.x if result.fun < value else lam).reshape(m, 3), rho
+            x = np.maximum(x - step * slope / np.sqrt(size), 0.0)
+            step *= 0.85
+        return y, lam.reshape(m, 3), rho
 
     def claim(
         self, interval: tuple[float, float], allowed: np.ndarray | None = None, tolerance: float = 1e-3
@@ -117,7 +112,7 @@ class Solver:
         leaves, h = {}, np.full(allowed.shape, -np.inf)
         for n, m in np.argwhere(allowed):
             h[n, m], _, rows = prove_pair(
-                self.c[n, m], s.score_norm, lam[m], y, interval, float(rho[n]), tolerance=tolerance
+                self.c[n, m], s.score_norm, lam[m], y, interval, float(rho[n]), tolerance=tolerance, max_cells=200
             )
             if h[n, m] > -np.inf:
                 leaves[int(n), int(m)] = rows
@@ -143,7 +138,7 @@ class Solver:
 
 
 @cache
-def case(name: str, parts: int = 4) -> Case:
+def case(name: str, parts: int = 3) -> Case:
     scenario = Scenario.random(**SCENARIOS[name])
     allocation = dashf_pyomo.solve(scenario, "dashf-plus").allocation
     allocation = allocation.within_budgets(scenario)
@@ -162,7 +157,7 @@ def branched(name: str) -> tuple[Case, Certificate]:
     everything = np.full((n, m), True)
     first, second = everything.copy(), everything.copy()
     first[0], second[0] = inside, ~inside
-    root, bound = solver.over_deadlines(base.allocation, 4)
+    root, bound = solver.over_deadlines(base.allocation, 3)
     interval = (0.999, 1.001)
     values = []
 
