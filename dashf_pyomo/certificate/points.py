@@ -8,37 +8,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
-__all__ = ["LOWEST", "falling_root", "level_for", "link_slope", "speed_point", "tangent_of_r"]
+from scipy.optimize import brentq
 
-LOWEST, HIGHEST = 1e-150, 600.0  # range of levels l = ln(1 + SNR)
+__all__ = ["bandwidth_at", "falling_root", "level_for", "link_slope", "speed_point", "tangent_of_r"]
 
 
 def falling_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a decreasing function of a positive number changes its sign, by the Illinois method in logarithms.
+    """Return where a decreasing function of a positive number changes its sign, by Brent's method in logarithms.
 
     An end of the range is returned where the sign does not change.
     """
-    left, right = math.log(low), math.log(high)
-    f_left, f_right = function(low), function(high)
-    if not f_left > 0.0:
+    if not function(low) > 0.0:
         return low
-    if not f_right < 0.0:
+    if not function(high) < 0.0:
         return high
-    # Wide functions are bisected first: a secant on many decades crawls.
-    for step in range(200):
-        if step < 12 or step % 3 == 0 or not math.isfinite(f_left - f_right):
-            middle = 0.5 * (left + right)
-        else:
-            middle = left + (right - left) * f_left / (f_left - f_right)
-        value = function(math.exp(middle))
-        if value == 0.0 or right - left < 1e-15 * max(1.0, abs(middle)):
-            return math.exp(middle)
-        if value > 0.0:
-            left, f_left = middle, value
-        else:
-            right, f_right = middle, value
-    return math.exp(0.5 * (left + right))
+
+    def at(x: float) -> float:
+        return function(math.exp(x))
+
+    left, right = math.log(low), math.log(high)
+    if not (at(left) > 0.0 > at(right)):  # rounding of the logarithms
+        return low if abs(at(left)) < abs(at(right)) else high
+    return math.exp(brentq(at, left, right, xtol=1e-15, maxiter=200, disp=False))
 
 
 def excess(level: float) -> float:
@@ -59,9 +52,16 @@ def bandwidth_at(level: float, a: float, g: float, cu: float) -> float:
     return min(capped, g / k) if k > 0.0 else capped
 
 
+@lru_cache(maxsize=64)
 def level_for(b: float, a: float, g: float, cu: float) -> float:
     """Return the level of the link of least cost at a bandwidth."""
-    return falling_root(lambda level: math.log(bandwidth_at(level, a, g, cu) / b), LOWEST, HIGHEST)
+    capped = math.log1p(cu / b)
+    if a * excess(capped) <= g / b:
+        return capped
+    # l^2 / 2 <= k(l), and k(l) <= e l^2 / 2 up to l = 1.
+    kappa = g / (a * b)
+    low, high = min(1.0, math.sqrt(2.0 * kappa / math.e)), min(capped, math.sqrt(2.0 * kappa))
+    return falling_root(lambda level: math.log(kappa / excess(level)), low, max(low, high))
 
 
 def link_slope(level: float, a: float, g: float, e2: float, cu: float) -> tuple[float, float]:
