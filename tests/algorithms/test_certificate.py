@@ -401,10 +401,10 @@ def relaxed_maximum(c: np.ndarray, norm: float, prices: np.ndarray, b: tuple[flo
     """The Lagrangian of a cell at one SNR and phi, largest on fine grids, without the term of the deadline."""
     a1, a2, a3, e1, e2, e3, e4, cu, cd = c
     lb, lp, ls = prices
-    grid = np.append(np.logspace(-6.0, 0.0, 2000)[:-1], 1.0)
+    grid = np.append(np.logspace(-6.0, 0.0, 1000)[:-1], 1.0)
     own = np.min(e1 * grid**2 + m * a1 / grid)
     speed = np.max((tau - ls) * grid - (1.0 - phi) * (e3 * grid**2 + m * a3 / grid))
-    shares = np.geomspace(*b, 1000)[:, None]
+    shares = np.geomspace(*b, 500)[:, None]
     link = np.min((e2 * grid + m * a2) / (shares * np.log1p(cu * grid / shares)), axis=1)
     shares = shares[:, 0]
     power = x * shares / cd
@@ -414,7 +414,7 @@ def relaxed_maximum(c: np.ndarray, norm: float, prices: np.ndarray, b: tuple[flo
     return float(np.max(np.log1p(norm * s) - tau * s) + nu - phi * own + speed + np.max(terms))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(25))
 def test_a_cell_bound_is_the_largest_lagrangian_where_nothing_is_relaxed_and_above_it_elsewhere(seed: int) -> None:
     rng = np.random.default_rng(seed)
     c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
