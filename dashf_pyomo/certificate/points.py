@@ -10,8 +10,6 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-from scipy.optimize import brentq
-
 __all__ = ["bandwidth_at", "falling_root", "level_for", "link_slope", "speed_point", "tangent_of_r"]
 
 
@@ -20,6 +18,8 @@ def falling_root(function: Callable[[float], float], low: float, high: float) ->
 
     An end of the range is returned where the sign does not change.
     """
+    from scipy.optimize import brentq  # loads solvers, which whoever only reads certificates does not need
+
     if not function(low) > 0.0:
         return low
     if not function(high) < 0.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from dashf_pyomo.certificate import (
     Empty,
     Late,
     UnprovenError,
+    points,
     verify,
 )
 from dashf_pyomo.certificate.balls import ball
@@ -445,6 +447,25 @@ def test_a_cell_bound_is_the_largest_lagrangian_where_nothing_is_relaxed_and_abo
         bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, nu, nu]))
         for x in np.geomspace(x0, x1, 5):
             assert max(largest(x, phi) for phi in (*phis, phis.mean())) <= bound + 1e-9 * abs(bound)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_bounds_do_not_depend_on_the_float_searches(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(points, "falling_root", lambda function, low, high: float(rng.uniform(1e-3, 1.0)))
+    monkeypatch.setattr(points, "level_for", lambda *_: float(10.0 ** rng.uniform(-2.0, 1.5)))
+    monkeypatch.setattr(points, "tangent_of_r", lambda x0, x1: float(x0 + (x1 - x0) * rng.uniform(0.01, 1.0)))
+    c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
+    c[7:] = 10.0 ** rng.uniform(-1.0, 3.0, 2)
+    prices, b0, m = 10.0 ** rng.uniform(-1.0, 1.0, 3), 10.0 ** rng.uniform(-3.0, -1.0), 10.0 ** rng.uniform(-2.0, 1.0)
+    x0 = c[8] * 10.0 ** rng.uniform(-3.0, -0.01 - np.log10(b0))
+    x1, phis, tau = x0 * rng.choice([1.0, 3.0, 100.0]), np.sort(rng.uniform(size=2)), rng.uniform(0.3, 1.0)
+    with flint.ctx.workprec(128):
+        pair = Priced(ScaledPair(*map(ball, c)), ball(1.0), tuple(map(ball, prices)), ball(m), 1e8, 2e8, ball(b0))
+        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, 0.0, 0.0]))
+    for x, phi in itertools.product(np.geomspace(x0, x1, 3), phis):
+        below = relaxed_maximum(c, 1.0, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, 0.0)
+        assert below <= bound + 1e-9 * abs(bound)
 
 
 # -- in a check -------------------------------------------------------------------------------
