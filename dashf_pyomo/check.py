@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from formulations.arrays import shown
 from formulations.documents import InputError, digest
 
 from .algorithms import configure, methods
+from .certificate import Certificate, CertificateError, UnprovenError, verify
 from .result import Result, Status, is_number, relative_gap
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
@@ -42,7 +43,14 @@ class Finding:
     checked: bool = True
 
 
-def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result") -> list[Finding]:
+def check(
+    scenario: Scenario,
+    document: Mapping[str, Any],
+    where: str = "result",
+    certificate: Certificate | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 1,
+) -> list[Finding]:
     """Verify the claims of a result document against a scenario.
 
     Parameters
@@ -53,6 +61,10 @@ def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result"
         The result as read from JSON.
     where
         Starts the message of an error.
+    certificate
+        Proof of the upper bound; without one, a bound is not checked.
+    progress, workers
+        See `certificate.verify`.
 
     Returns
     -------
@@ -64,18 +76,35 @@ def check(scenario: Scenario, document: Mapping[str, Any], where: str = "result"
     ------
     InputError
         If the document does not have the form of a result at all.
+    BackendError
+        If a certificate is to be verified and python-flint is not installed.
     """
     result = Result.from_dict(document, where)
-    return list(_findings(scenario, document, result))
+    proof = None
+    if certificate is not None:
+        proof = _prove(scenario, certificate, progress, workers)
+    return list(_findings(scenario, document, result, proof))
 
 
-def _findings(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
+def _prove(
+    scenario: Scenario, certificate: Certificate, progress: Callable[[int, int], None] | None, workers: int
+) -> float | str:
+    """Return the bound that a certificate proves, or the reason why it proves none."""
+    try:
+        return verify(scenario, certificate, progress, workers).bound
+    except (CertificateError, UnprovenError) as error:
+        return str(error)
+
+
+def _findings(
+    scenario: Scenario, document: Mapping[str, Any], result: Result, proof: float | str | None
+) -> Iterator[Finding]:
     computed = digest(dict(document))
     yield Finding("digest", computed == document["digest"], f"{computed[:16]}... computed")
     same = result.matches(scenario)
     yield Finding("scenario", same, f"{scenario.sha256[:16]}... is the scenario's hash")
     yield from _evaluation(scenario, document, result)
-    yield from _bound(document, result)
+    yield from _bound(document, result, proof)
     yield from _status(result)
     yield from _method(scenario, result)
     yield from _trace(result)
@@ -108,7 +137,7 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
         )
 
 
-def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
+def _bound(document: Mapping[str, Any], result: Result, proof: float | str | None) -> Iterator[Finding]:
     claimed = document["gap"]
     expected = relative_gap(result.scr, result.upper_bound)
     if expected is None or claimed is None:
@@ -117,7 +146,8 @@ def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
         holds = abs(claimed - expected) <= CLAIM_TOLERANCE
     yield Finding("gap", holds, f"{expected!r} computed, {claimed!r} claimed")
     if result.upper_bound is None:
-        yield Finding("upper bound", result.bound_source is None, "none claimed")
+        detail = "none claimed" + (f", the certificate proves {proof:.9g}" if isinstance(proof, float) else "")
+        yield Finding("upper bound", result.bound_source is None, detail)
         return
     said = f"{result.upper_bound:.9g} by {result.bound_source!r}"
     if result.scr is not None and result.upper_bound < result.scr:
@@ -126,8 +156,12 @@ def _bound(document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
         yield Finding("upper bound", False, f"{said}, but method {result.method} proves no bounds")
     elif not result.bound_source:
         yield Finding("upper bound", False, "has no source")
-    else:
+    elif proof is None:
         yield Finding("upper bound", True, f"{said} rests on that solver's word", checked=False)
+    elif isinstance(proof, str):
+        yield Finding("upper bound", False, f"{said}, but the certificate does not prove it: {proof}")
+    else:
+        yield Finding("upper bound", proof <= result.upper_bound, f"{said}, the certificate proves {proof:.9g}")
 
 
 def _status(result: Result) -> Iterator[Finding]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from formulations import InputError, Scenario
+from formulations import Scenario
 from formulations.documents import canonical, read_document
+
+from .progress import Steps
 
 __all__ = ["add_to"]
 
@@ -20,18 +22,29 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("scenario", metavar="SCENARIO.json")
     parser.add_argument("result", metavar="RESULT.json")
-    parser.add_argument("--certificate", metavar="FILE", help="proof of the upper bound")
+    parser.add_argument("--certificate", metavar="FILE", help="proof of the upper bound (.npz)")
+    parser.add_argument(
+        "--workers", type=_workers, default=1, metavar="K", help="processes that verify the certificate (default 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_run)
 
 
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1024):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number from 1 to 1024")
+    return int(text)
+
+
 def _run(parsed: argparse.Namespace) -> int:
+    from ..certificate import Certificate
     from ..check import check
 
-    if parsed.certificate is not None:
-        raise InputError("--certificate: no method of this version writes certificates; expected none")
     scenario = Scenario.read(parsed.scenario)
-    findings = check(scenario, read_document(parsed.result, "dashf-result"), parsed.result)
+    document = read_document(parsed.result, "dashf-result")
+    certificate = None if parsed.certificate is None else Certificate.read(parsed.certificate)
+    with Steps("verifying the certificate") as progress:
+        findings = check(scenario, document, parsed.result, certificate, progress, parsed.workers)
     holds = all(finding.holds for finding in findings)
     if parsed.json:
         rows = [vars(item) for item in findings]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Steps"]
 
 
-class Progress:
-    """An observer that shows the latest trace entry.
+class _Line:
+    """What both observers share: the line appears on entry and goes on exit.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Progress:
         self._label = label
         self._status: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.console import Console
 
@@ -37,6 +37,10 @@ class Progress:
         if self._status is not None:
             self._status.stop()
 
+
+class Progress(_Line):
+    """An observer that shows the latest trace entry."""
+
     def __call__(self, entry: Mapping[str, Any]) -> None:
         """Show an entry."""
         if self._status is None:
@@ -46,3 +50,12 @@ class Progress:
         if entry.get("upper_bound") is not None:
             text += f"  bound {entry['upper_bound']:.6g}"
         self._status.update(text)
+
+
+class Steps(_Line):
+    """An observer that counts what is done."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how many of all steps are done."""
+        if self._status is not None:
+            self._status.update(f"{self._label}  {done} of {total}")

@@ -160,7 +160,7 @@ USAGE: dict[str, tuple[tuple[object, ...], str]] = {
     "time limit NaN": (("solve", "--time-limit", "nan"), "time limit = nan"),
     "gap": (("solve", "--gap", "1"), "gap = 1.0; expected a number of at least 0 and below 1"),
     "threads": (("solve", "--threads", "0"), "threads = 0; expected a whole number"),
-    "certificate": (("check", "s.json", "r.json", "--certificate", "c.json"), "certificate"),
+    "workers": (("check", "s.json", "r.json", "--workers", "0"), "--workers"),
 }
 
 

@@ -1,0 +1,158 @@
+"""What a claim proves of its box.
+
+Let y >= 0, lambda >= 0, and any rho, and take an allocation of the box with delay T in [t0, t1], scaled score V and
+cost K = omega T + sum of energies. Budgets hold, so sum lambda - sum_n lambda_m(n) . z_n >= 0, and each user's delay
+is at most T, so its score - lambda . z - y energy - rho_n T is at most h_nm, the maximum that `cellbound` bounds::
+
+    V - y K <= D = sum lambda + sum_n max over allowed m of h_nm + max over T in {t0, t1} of (sum rho - y omega) T
+
+If D <= 0, V / K <= y. Otherwise V / K <= y + D / K <= y + D / (omega t0), which is infinite for t0 = 0. A user
+with no pair that meets t1 makes the box empty. For each pair, the cells cover [0, x] x [phi range] for some x, and
+where the SNR exceeds x the share of bandwidth is below cd / x (as pi <= 1), which does not suffice for t1; without
+bandwidth there is no finite delay at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formulations import Scenario
+
+from .balls import PRECISION, above, ball, flint
+from .cellbound import Priced, cell_bound
+from .cover import covers
+from .pairs import ScaledPair, Units, least_delay
+from .tree import Box, CertificateError, Claim
+
+__all__ = ["Task", "UnprovenError", "claim_bound", "tasks_of", "user_bound"]
+
+
+class UnprovenError(Exception):
+    """A certificate does not prove what it states; the message says where and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One user of one claim: everything that its term of D needs.
+
+    Parameters
+    ----------
+    claim, user
+        Which claim, counted from 0, and n.
+    t0, t1
+        Range of the deadline.
+    offload
+        Range of phi.
+    ratio, prices, delay_price
+        y, lambda, shape (M, 3), and rho_n.
+    leaves
+        For every allowed server its leaves, shape (number, 9).
+    """
+
+    claim: int
+    user: int
+    t0: float
+    t1: float
+    offload: tuple[float, float]
+    ratio: float
+    prices: NDArray[np.float64]
+    delay_price: float
+    leaves: dict[int, NDArray[np.float64]]
+
+
+def tasks_of(index: int, claim: Claim, box: Box) -> Iterator[Task]:
+    """Yield the users of a claim.
+
+    Raises
+    ------
+    CertificateError
+        If the claim is not one for the box.
+    UnprovenError
+        If the box has no longest deadline.
+    """
+    if claim.leaf_count.shape != box.allowed.shape:
+        raise CertificateError(
+            f"claim_leaf_count[{index}] has shape {claim.leaf_count.shape}; expected {box.allowed.shape}, (N, M)"
+        )
+    if not math.isfinite(box.t1):
+        raise UnprovenError(f"claim for {box}: expected a finite longest deadline; only a late node proves others")
+    closed = (claim.leaf_count > 0) & ~box.allowed
+    if np.any(closed):
+        n, m = np.argwhere(closed)[0]
+        raise CertificateError(f"claim_leaf_count[{index}][{n}][{m}] > 0; expected 0, the box does not allow the pair")
+    ends = np.cumsum(claim.leaf_count, dtype=np.int64).reshape(claim.leaf_count.shape)
+    for n in range(len(claim.delay_price)):
+        servers = np.flatnonzero(box.allowed[n]).tolist()
+        leaves = {m: claim.leaves[ends[n, m] - claim.leaf_count[n, m] : ends[n, m]] for m in servers}
+        offload = float(box.offload[n, 0]), float(box.offload[n, 1])
+        rho = float(claim.delay_price[n])
+        yield Task(index, n, box.t0, box.t1, offload, claim.ratio, claim.prices, rho, leaves)
+
+
+def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: Task) -> float:
+    """Return a number above the largest h of a user over its allowed servers; minus infinity if none meets t1.
+
+    Raises
+    ------
+    UnprovenError
+        If the leaves of a pair do not cover all that may meet t1.
+    """
+    with flint().ctx.workprec(PRECISION):
+        units = Units.of(scenario, time_unit, cost_unit)
+        return max((_pair_bound(scenario, units, task, m) for m in task.leaves), default=-math.inf)
+
+
+def _pair_bound(scenario: Scenario, units: Units, task: Task, m: int) -> float:
+    pair, leaves, t1 = ScaledPair.of(scenario, task.user, m, units), task.leaves[m], ball(task.t1)
+    if least_delay(pair, ball(1.0), None, task.offload) > t1:
+        return -math.inf
+    where = f"claim {task.claim}, user {task.user}, server {m}"
+    if not len(leaves):
+        raise UnprovenError(f"{where}: no leaves, but it may meet the longest deadline {task.t1!r}")
+    top = float(leaves[:, 1].max())
+    b0 = (pair.cd / ball(top)).min(ball(1.0))
+    if not least_delay(pair, b0, None, task.offload) > t1:
+        raise UnprovenError(f"{where}: leaves end at the SNR {top!r}, but larger ones may meet the longest deadline")
+    if not covers(leaves[:, :4], top, task.offload):
+        raise UnprovenError(f"{where}: leaves do not cover the SNR 0 to {top!r} and phi {task.offload}")
+    ratio, (lb, lp, ls) = ball(task.ratio), (ball(price) for price in task.prices[m])
+    data = replace(pair, e1=ratio * pair.e1, e2=ratio * pair.e2, e3=ratio * pair.e3, e4=ratio * pair.e4)
+    rho = ball(task.delay_price)
+    priced = Priced(data, ball(scenario.score_norm), (lb, lp, ls), rho, task.t0, task.t1, b0)
+    worst = -math.inf
+    for leaf in leaves.tolist():
+        bound = cell_bound(priced, leaf)
+        if bound is not None:
+            worst = max(worst, above(bound))
+    return worst
+
+
+def claim_bound(claim: Claim, box: Box, units: Units, users: list[float]) -> float:
+    """Return a bound on the SCR in the box, SI units, from bounds of its users; minus infinity if it is empty.
+
+    Parameters
+    ----------
+    claim, box
+        The claim and its box.
+    units
+        Units of the certificate.
+    users
+        What `user_bound` returns for each user.
+    """
+    if -math.inf in users:
+        return -math.inf
+    if math.inf in users:
+        return math.inf
+    with flint().ctx.workprec(PRECISION):
+        ratio, t0, t1 = ball(claim.ratio), ball(box.t0), ball(box.t1)
+        unpaid = sum(map(ball, claim.delay_price.tolist()), ball(0.0)) - ratio * units.time_weight
+        total = sum(map(ball, [*claim.prices.ravel().tolist(), *users]), ball(0.0))
+        total += (unpaid * t0).max(unpaid * t1)
+        if total <= 0:
+            return above(ratio * units.scr)
+        return above((ratio + total / (units.time_weight * t0)) * units.scr) if box.t0 > 0.0 else math.inf

@@ -1,0 +1,251 @@
+"""The file of a certificate: a zip of plain arrays (``.npz``), read without trust and without pickling.
+
+The tree is stored in preorder, so there are no references that could be wrong: after a split comes its first child
+with all that is below it, then the second. Claims and masks of servers are taken in the order in which they are met.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .archive import read_arrays, write_arrays
+from .tree import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node
+
+__all__ = ["Certificate"]
+
+FORMAT, VERSION = "dashf-certificate", 1
+
+#: Most nodes of a tree.
+MOST_NODES = 2**20
+
+#: Numbers of `node_kind`.
+BY_DEADLINE, BY_SERVERS, BY_OFFLOAD, CLAIM, LATE, EMPTY = range(6)
+
+#: Every array: dtype and shape. K nodes, R splits by servers, C claims, L leaves, N users, M servers.
+ARRAYS: dict[str, tuple[str, str]] = {
+    "format": ("<U17", ""),
+    "version": ("<i8", ""),
+    "scenario_sha256": ("<U64", ""),
+    "upper_bound": ("<f8", ""),
+    "time_unit": ("<f8", ""),
+    "cost_unit": ("<f8", ""),
+    "node_kind": ("|i1", "K"),
+    "node_user": ("<i4", "K"),
+    "node_value": ("<f8", "K"),
+    "split_servers": ("|b1", "RM"),
+    "claim_ratio": ("<f8", "C"),
+    "claim_prices": ("<f8", "CM3"),
+    "claim_delay_price": ("<f8", "CN"),
+    "claim_leaf_count": ("<i4", "CNM"),
+    "leaves": ("<f8", "L9"),
+    "digest": ("<U64", ""),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What proves an upper bound on the SCR of one scenario.
+
+    Parameters
+    ----------
+    scenario_sha256
+        Hash of the scenario, `Scenario.sha256`.
+    upper_bound
+        The stated bound on the SCR, SI units.
+    time_unit, cost_unit
+        s, and cost, that count as one in the tree; any positive numbers.
+    root
+        The tree, over all allocations.
+
+    Raises
+    ------
+    CertificateError
+        If a number is out of range.
+    """
+
+    scenario_sha256: str
+    upper_bound: float
+    time_unit: float
+    cost_unit: float
+    root: Node
+
+    def __post_init__(self) -> None:
+        for name in ("upper_bound", "time_unit", "cost_unit"):
+            value = float(getattr(self, name))
+            if not (math.isfinite(value) and value > 0.0):
+                raise CertificateError(f"{name} = {value!r}; expected a number > 0")
+            object.__setattr__(self, name, value)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the certificate.
+
+        Raises
+        ------
+        InputError
+            If the place cannot be written.
+        """
+        write_arrays(path, sealed(self.to_arrays()))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Certificate:
+        """Read a certificate.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or is not a certificate, or its digest is wrong. The message names the file.
+        """
+        arrays = read_arrays(path, ARRAYS)
+        try:
+            computed = digest(arrays)
+            if str(arrays["digest"]) != computed:
+                raise CertificateError(f"digest = {str(arrays['digest'])!r}; expected {computed!r}, of what it holds")
+            return cls.from_arrays(arrays)
+        except CertificateError as error:
+            raise CertificateError(f"{path}: {error}") from None
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the file, without the digest."""
+        kinds: list[tuple[int, int, float]] = []
+        masks, claims = [], []
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ByDeadline):
+                kinds.append((BY_DEADLINE, -1, node.at))
+                pending += [node.above, node.below]
+            elif isinstance(node, ByOffload):
+                kinds.append((BY_OFFLOAD, node.user, node.at))
+                pending += [node.above, node.below]
+            elif isinstance(node, ByServers):
+                kinds.append((BY_SERVERS, node.user, 0.0))
+                masks.append(node.servers)
+                pending += [node.outside, node.inside]
+            elif isinstance(node, Claim):
+                kinds.append((CLAIM, -1, 0.0))
+                claims.append(node)
+            else:
+                kinds.append((LATE if isinstance(node, Late) else EMPTY, -1, 0.0))
+        n, m = claims[0].leaf_count.shape if claims else (0, len(masks[0]) if masks else 0)
+        return {
+            "format": np.array(FORMAT, "<U17"),
+            "version": np.array(VERSION, "<i8"),
+            "scenario_sha256": np.array(self.scenario_sha256, "<U64"),
+            "upper_bound": np.array(self.upper_bound),
+            "time_unit": np.array(self.time_unit),
+            "cost_unit": np.array(self.cost_unit),
+            "node_kind": np.array([kind for kind, _, _ in kinds], "|i1"),
+            "node_user": np.array([user for _, user, _ in kinds], "<i4"),
+            "node_value": np.array([value for _, _, value in kinds], "<f8"),
+            "split_servers": np.array(masks, "|b1").reshape(len(masks), m),
+            "claim_ratio": np.array([claim.ratio for claim in claims], "<f8"),
+            "claim_prices": np.array([claim.prices for claim in claims], "<f8").reshape(len(claims), m, 3),
+            "claim_delay_price": np.array([claim.delay_price for claim in claims], "<f8").reshape(len(claims), n),
+            "claim_leaf_count": np.array([claim.leaf_count for claim in claims], "<i4").reshape(len(claims), n, m),
+            "leaves": np.concatenate([np.zeros((0, len(LEAF))), *(claim.leaves for claim in claims)]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Certificate:
+        """Return the certificate that arrays of the right types and shapes hold; the digest is not looked at.
+
+        Raises
+        ------
+        CertificateError
+            If they hold none. The message starts with the name of the array.
+        """
+        for key, expected in (("format", FORMAT), ("version", VERSION)):
+            if arrays[key].item() != expected:
+                raise CertificateError(f"{key} = {arrays[key].item()!r}; expected {expected!r}")
+        kinds = arrays["node_kind"]
+        if len(kinds) > MOST_NODES:
+            raise CertificateError(f"node_kind has {len(kinds)} entries; expected at most {MOST_NODES}")
+        for key, kind in (("claim_ratio", CLAIM), ("split_servers", BY_SERVERS)):
+            wanted = int(np.sum(kinds == kind))
+            if len(arrays[key]) != wanted:
+                raise CertificateError(
+                    f"{key} has {len(arrays[key])} entries; expected {wanted}, as node_kind asks for"
+                )
+        return cls(
+            str(arrays["scenario_sha256"]),
+            float(arrays["upper_bound"]),
+            float(arrays["time_unit"]),
+            float(arrays["cost_unit"]),
+            _tree(arrays, _claims(arrays)),
+        )
+
+
+def sealed(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays with their digest."""
+    return {**arrays, "digest": np.array(digest(arrays), "<U64")}
+
+
+def digest(arrays: dict[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of all arrays but ``digest``, in hexadecimal."""
+    total = hashlib.sha256()
+    for name in sorted(arrays.keys() - {"digest"}):
+        array = arrays[name].astype(ARRAYS[name][0], order="C", copy=False)
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _claims(arrays: dict[str, NDArray[Any]]) -> list[Claim]:
+    counts = arrays["claim_leaf_count"]
+    if np.any(counts < 0):
+        raise CertificateError("claim_leaf_count: expected numbers >= 0")
+    ends = np.cumsum(counts.sum(axis=(1, 2), dtype=np.int64))
+    total = int(ends[-1]) if len(ends) else 0
+    if total != len(arrays["leaves"]):
+        raise CertificateError(f"claim_leaf_count sums to {total}; expected {len(arrays['leaves'])}, as leaves has")
+    claims = []
+    for index, end in enumerate(ends):
+        ratio, prices = float(arrays["claim_ratio"][index]), arrays["claim_prices"][index]
+        first = end - counts[index].sum(dtype=np.int64)
+        try:
+            claims.append(
+                Claim(ratio, prices, arrays["claim_delay_price"][index], counts[index], arrays["leaves"][first:end])
+            )
+        except CertificateError as error:
+            raise CertificateError(f"claim {index}: {error}") from None
+    return claims
+
+
+def _tree(arrays: dict[str, NDArray[Any]], claims: list[Claim]) -> Node:
+    """Build the tree from its end: in preorder, both children of a split are done when the split is met."""
+    kinds, users, values = (arrays[name].tolist() for name in ("node_kind", "node_user", "node_value"))
+    masks = arrays["split_servers"]
+    left_claims, left_masks = len(claims), len(masks)
+    done: list[Node] = []
+    for index in range(len(kinds) - 1, -1, -1):
+        kind, user, value = kinds[index], users[index], values[index]
+        if not BY_DEADLINE <= kind <= EMPTY:
+            raise CertificateError(f"node_kind[{index}] = {kind}; expected 0 to {EMPTY}")
+        if not math.isfinite(value) or (kind not in (BY_DEADLINE, BY_OFFLOAD) and value != 0.0):
+            raise CertificateError(f"node_value[{index}] = {value!r}; expected a number, 0 where there is none")
+        if kind not in (BY_SERVERS, BY_OFFLOAD) and user != -1:
+            raise CertificateError(f"node_user[{index}] = {user}; expected -1 for this kind of node")
+        if kind <= BY_OFFLOAD and len(done) < 2:
+            raise CertificateError(f"node_kind[{index}] = {kind} lacks children; expected two below a split")
+        if kind == BY_DEADLINE:
+            done.append(ByDeadline(value, done.pop(), done.pop()))
+        elif kind == BY_OFFLOAD:
+            done.append(ByOffload(user, value, done.pop(), done.pop()))
+        elif kind == BY_SERVERS:
+            left_masks -= 1
+            done.append(ByServers(user, masks[left_masks], done.pop(), done.pop()))
+        elif kind == CLAIM:
+            left_claims -= 1
+            done.append(claims[left_claims])
+        else:
+            done.append(Late() if kind == LATE else Empty())
+    if len(done) != 1:
+        raise CertificateError(f"node_kind makes {len(done)} trees; expected one")
+    return done[0]

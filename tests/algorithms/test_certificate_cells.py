@@ -1,0 +1,169 @@
+"""The bounds of single pairs and cells in ball arithmetic: no point that is reached lies above them."""
+
+from __future__ import annotations
+
+import itertools
+
+import flint
+import numpy as np
+import pytest
+from certificate_cases import coefficients
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pricing_cases import delay_and_energy
+
+from dashf_pyomo.algorithms.dual.pricing import prove_pair
+from dashf_pyomo.certificate import (
+    UnprovenError,
+    points,
+)
+from dashf_pyomo.certificate.balls import ball
+from dashf_pyomo.certificate.cellbound import Priced, cell_bound
+from dashf_pyomo.certificate.claims import Task, user_bound
+from dashf_pyomo.certificate.pairs import ScaledPair
+from formulations import Allocation, Scenario, evaluate
+from formulations.scaled import ScaledPairs
+
+# -- single pairs -----------------------------------------------------------------------------
+
+WIDE = st.integers(0, 2**32 - 1)
+
+
+@given(seed=WIDE)
+@settings(max_examples=80, deadline=None)
+def test_no_multipliers_prove_a_pair_below_a_point_that_is_reached(seed: int) -> None:
+    """Wide scenarios of one user, leaves of the kernels, then any multipliers and any cuts of the cells."""
+    rng = np.random.default_rng(seed)
+    spread = {
+        "channel_gain": (1e-16, 1e-6), "noise_psd": (1e-22, 1e-16), "bandwidth_max": (1e5, 1e9),
+        "user_power_max": (1e-3, 1e1), "server_power_max": (1e-2, 1e3), "user_speed_max": (1e11, 1e15),
+        "server_speed_max": (1e11, 1e15), "user_capacitance": (1e-40, 1e-36), "weight_energy": (1e-6, 1.0),
+        "score_norm": (1e-2, 1e2),
+    }  # fmt: skip
+    values = {key: 10.0 ** rng.uniform(*np.log10(ends)) for key, ends in spread.items()}
+    scenario = Scenario.random(1, 1, int(seed) % 1000, **values)
+    start = Allocation(
+        [0], [0.5], scenario.bandwidth_max, scenario.user_power_max, scenario.server_power_max,
+        scenario.user_speed_max, scenario.server_speed_max,
+    )  # fmt: skip
+    e = evaluate(scenario, start)
+    cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
+    c = coefficients(ScaledPairs.of(scenario, e.delay, cost))[0, 0]
+    t0 = 10.0 ** rng.uniform(-0.3, 0.7)
+    t1 = t0 * rng.choice([1.0, 1.2, 2.0])
+    prices, ratio = 10.0 ** rng.uniform(-2.0, 0.5, 3), 10.0 ** rng.uniform(-2.0, 1.0)
+    rho = ratio * rng.uniform(-0.2, 1.0)
+    upper, lower, rows = prove_pair(c, scenario.score_norm, prices, ratio, (t0, t1), rho, tolerance=1e-4)
+    if lower == -np.inf:
+        return
+    leaves = np.delete(rows, 7, axis=1)
+
+    def bound(entries: np.ndarray) -> float:
+        task = Task(0, 0, t0, t1, (0.0, 1.0), ratio, prices[None], rho, {0: entries})
+        try:
+            return user_bound(scenario, e.delay, cost, task)
+        except UnprovenError:
+            return np.inf
+
+    size = 1.0 + abs(upper)
+    known = max(lower, reached(rng, c, scenario.score_norm, prices, ratio, rho, (t0, t1))) - 1e-12 * size
+    assert known <= bound(leaves) <= upper + 1e-9 * size
+    for _ in range(4):
+        forged = leaves.copy()
+        for _ in range(rng.integers(1, 4)):
+            row, column = rng.integers(len(forged)), rng.integers(4, 9)
+            forged[row, column] *= 10.0 ** rng.uniform(-3.0, 3.0)
+            forged[:, column] *= rng.choice([1.0, 0.9, 1.1])
+        assert bound(forged) >= known
+    shrunk = leaves.copy()
+    shrunk[rng.integers(len(shrunk)), rng.choice([1, 3])] *= 1.0 - 1e-9
+    shrunk[:, 0] = np.minimum(shrunk[:, 0], shrunk[:, 1])
+    shrunk[:, 2] = np.minimum(shrunk[:, 2], shrunk[:, 3])
+    assert bound(shrunk) >= known
+
+
+def reached(
+    rng: np.random.Generator, c: np.ndarray, norm: float, prices: np.ndarray, ratio: float, rho: float,
+    interval: tuple[float, float],
+) -> float:  # fmt: skip
+    """The best of many random points."""
+    x = 10.0 ** rng.uniform(-3.0, 0.0, (3000, 6))
+    x[rng.uniform(size=x.shape) > 0.7] = 1.0
+    x[:, 3] = rng.choice([0.0, 1.0, 0.5], 3000)
+    delay, energy = delay_and_energy(c, x)
+    late = np.maximum(delay, interval[0]) if rho >= 0.0 else interval[1]
+    value = np.log1p(norm * x[:, :3].sum(axis=1)) - x[:, :3] @ prices - ratio * energy - rho * late
+    return float(np.max(np.where(delay <= interval[1], value, -np.inf)))
+
+
+# -- single cells -----------------------------------------------------------------------------
+
+
+def relaxed_maximum(c: np.ndarray, norm: float, prices: np.ndarray, b: tuple[float, float], x: float, phi: float,
+                    m: float, tau: float, nu: float) -> float:  # fmt: skip
+    """The Lagrangian of a cell at one SNR and phi, largest on fine grids, without the term of the deadline."""
+    a1, a2, a3, e1, e2, e3, e4, cu, cd = c
+    lb, lp, ls = prices
+    grid = np.append(np.logspace(-6.0, 0.0, 1000)[:-1], 1.0)
+    own = np.min(e1 * grid**2 + m * a1 / grid)
+    speed = np.max((tau - ls) * grid - (1.0 - phi) * (e3 * grid**2 + m * a3 / grid))
+    shares = np.geomspace(*b, 500)[:, None]
+    link = np.min((e2 * grid + m * a2) / (shares * np.log1p(cu * grid / shares)), axis=1)
+    shares = shares[:, 0]
+    power = x * shares / cd
+    down = (e4 * power + m * a2) / (shares * np.log1p(x))
+    terms = (tau - lb) * shares + (tau - lp - nu) * power - phi * link - (1.0 - phi) * down
+    s = np.linspace(0.0, 3.0, 3000)
+    return float(np.max(np.log1p(norm * s) - tau * s) + nu - phi * own + speed + np.max(terms))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_cell_bound_is_the_largest_lagrangian_where_nothing_is_relaxed_and_above_it_elsewhere(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
+    c[7:] = 10.0 ** rng.uniform(-2.0, 4.0, 2)
+    c[3:7] *= rng.choice([0.0, 1.0], 4, p=[0.1, 0.9])
+    norm, prices, b0 = (
+        10.0 ** rng.uniform(-1.0, 1.0),
+        10.0 ** rng.uniform(-1.0, 1.0, 3),
+        10.0 ** rng.uniform(-3.0, -1.0),
+    )
+    x0 = c[8] * 10.0 ** rng.uniform(-3.0, -0.01 - np.log10(b0))
+    m, nu = 10.0 ** rng.uniform(-2.0, 1.0), rng.choice([0.0, 1.0])
+    data = ScaledPair(*map(ball, c))
+    with flint.ctx.workprec(128):
+        # At rho = m the deadline has no term; it is late enough for every cell.
+        pair = Priced(data, ball(norm), tuple(map(ball, prices)), ball(m), 1e8, 2e8, ball(b0))
+        tau = norm / (1.0 + norm * rng.uniform(0.0, 3.0))
+
+        def largest(x: float, phi: float) -> float:
+            return relaxed_maximum(c, norm, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, nu)
+
+        for phi in (0.0, rng.uniform(), 1.0):
+            bound = cell_bound(pair, [x0, x0, phi, phi, m, tau, tau, nu, nu])
+            found = float(bound)
+            assert largest(x0, phi) <= found + 1e-9 * abs(found) + 1e-9
+            assert found == pytest.approx(largest(x0, phi), rel=1e-3, abs=1e-3)
+        x1, phis = x0 * rng.choice([1.1, 3.0, 100.0]), np.sort(rng.uniform(size=2))
+        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, nu, nu]))
+        for x in np.geomspace(x0, x1, 5):
+            assert max(largest(x, phi) for phi in (*phis, phis.mean())) <= bound + 1e-9 * abs(bound)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_bounds_do_not_depend_on_the_float_searches(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(points, "falling_root", lambda function, low, high: float(rng.uniform(1e-3, 1.0)))
+    monkeypatch.setattr(points, "level_for", lambda *_: float(10.0 ** rng.uniform(-2.0, 1.5)))
+    monkeypatch.setattr(points, "tangent_of_r", lambda x0, x1: float(x0 + (x1 - x0) * rng.uniform(0.01, 1.0)))
+    c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
+    c[7:] = 10.0 ** rng.uniform(-1.0, 3.0, 2)
+    prices, b0, m = 10.0 ** rng.uniform(-1.0, 1.0, 3), 10.0 ** rng.uniform(-3.0, -1.0), 10.0 ** rng.uniform(-2.0, 1.0)
+    x0 = c[8] * 10.0 ** rng.uniform(-3.0, -0.01 - np.log10(b0))
+    x1, phis, tau = x0 * rng.choice([1.0, 3.0, 100.0]), np.sort(rng.uniform(size=2)), rng.uniform(0.3, 1.0)
+    with flint.ctx.workprec(128):
+        pair = Priced(ScaledPair(*map(ball, c)), ball(1.0), tuple(map(ball, prices)), ball(m), 1e8, 2e8, ball(b0))
+        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, 0.0, 0.0]))
+    for x, phi in itertools.product(np.geomspace(x0, x1, 3), phis):
+        below = relaxed_maximum(c, 1.0, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, 0.0)
+        assert below <= bound + 1e-9 * abs(bound)
