@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual.pricing import prove_pair, search_pairs
+from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair, search_pairs
 from dashf_pyomo.certificate import (
     ByDeadline,
     ByOffload,

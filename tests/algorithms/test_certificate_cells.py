@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_cases import delay_and_energy
 
-from dashf_pyomo.algorithms.dual.pricing import prove_pair
+from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair
 from dashf_pyomo.certificate import (
     UnprovenError,
     points,
