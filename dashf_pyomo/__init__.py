@@ -29,6 +29,7 @@ def solve(
     time_limit: float | None = None,
     gap: float = 1e-3,
     threads: int | None = None,
+    certificate: str | None = None,
     observer: Observer | None = None,
     **options: Any,
 ) -> Result:
@@ -46,6 +47,8 @@ def solve(
         Relative gap at which a method that proves bounds may stop.
     threads
         Threads for solvers.
+    certificate
+        File to which a method that proves its bound (`dual`) writes the proof, for ``dashf check --certificate``.
     observer
         Called with every trace entry as it is made.
     **options
@@ -65,4 +68,4 @@ def solve(
     """
     from .algorithms import Limits, configure
 
-    return configure(method, options).solve(scenario, Limits(time_limit, gap, threads), observer)
+    return configure(method, options).solve(scenario, Limits(time_limit, gap, threads, certificate), observer)

@@ -69,6 +69,8 @@ class Method(ABC):
     summary: ClassVar[str]
     #: Whether the method proves upper bounds on the SCR; only then may its results carry one.
     proves_bounds: ClassVar[bool] = False
+    #: Whether the method can write a certificate of its bound.
+    writes_certificates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -101,10 +103,16 @@ class Method(ABC):
 
         Raises
         ------
+        InputError
+            If a certificate is asked for that the method cannot write.
         BackendError
             If a backend is missing or fails before any allocation was found.
         """
-        run = Run(scenario, limits or Limits(), observer)
+        limits = limits or Limits()
+        if limits.certificate is not None and not self.writes_certificates:
+            able = ", ".join(name for name, method in methods.items() if method.writes_certificates)
+            raise InputError(f"method {self.name} writes no certificate; expected {able}")
+        run = Run(scenario, limits, observer)
         return run.conclude(
             lambda: self.search(run),
             method=self.name,

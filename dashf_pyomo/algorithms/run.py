@@ -34,6 +34,8 @@ class Limits:
         Relative gap at which a method that proves bounds may stop.
     threads
         Threads for solvers; None leaves their defaults.
+    certificate
+        File for the certificate of the bound, or None.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Limits:
     time_limit: float | None = None
     gap: float = 1e-3
     threads: int | None = None
+    certificate: str | None = None
 
     def __post_init__(self) -> None:
         if self.time_limit is not None and not 0 < self.time_limit < 1e9:

@@ -36,6 +36,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--time-limit", type=float, metavar="S", help="wall time in seconds; keeps the best so far")
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument("--threads", type=int, metavar="K", help="threads for solvers")
+    parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (method dual)")
     parser.add_argument("--plot", metavar="FILE", help="draw association, shares and convergence (png, pdf, svg)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -48,8 +49,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
     scenario = load(parsed)
     method = configure(parsed.method, _options(parsed.option))
-    limits = Limits(parsed.time_limit, parsed.gap, parsed.threads)
-    for place in (parsed.output, parsed.plot):
+    limits = Limits(parsed.time_limit, parsed.gap, parsed.threads, parsed.certificate)
+    for place in (parsed.output, parsed.plot, parsed.certificate):
         _check_place(place, parsed.scenario)
     if parsed.plot:
         from ..pictures import check_suffix

@@ -11,6 +11,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from .interval import Bounded
+from .master import Prices
 from .pricer import Box
 
 __all__ = ["Cover", "Part"]
@@ -18,11 +19,12 @@ __all__ = ["Cover", "Part"]
 
 @dataclass(order=True)
 class Part:
-    """A box and what is known of it; parts are ordered by their bound, the worst first."""
+    """A box and what is known of it, with the prices that prove its bound; the worst bound comes first."""
 
     key: tuple[float, int]
     box: Box = field(compare=False)
     bounded: Bounded = field(compare=False)
+    prices: Prices | None = field(compare=False)
 
     @property
     def bound(self) -> float:
@@ -36,32 +38,30 @@ class Cover:
     def __init__(self) -> None:
         self._parts: list[Part] = []
         self._count = itertools.count()
-        self._done: list[Part] = []
 
     def __len__(self) -> int:
-        return len(self._parts) + len(self._done)
+        return len(self._parts)
 
     @property
     def parts(self) -> list[Part]:
         """All parts, by their shortest deadline."""
-        return sorted([*self._parts, *self._done], key=lambda part: part.box.interval)
+        return sorted(self._parts, key=lambda part: part.box.interval)
 
     @property
     def bound(self) -> float:
         """The bound of the worst part."""
-        return max((part.bound for part in (*self._parts, *self._done)), default=float("-inf"))
+        return max((part.bound for part in self._parts), default=float("-inf"))
 
-    def add(self, box: Box, bounded: Bounded, parent_bound: float = float("inf")) -> None:
-        """Add a box; what held for the box that it was cut from holds for it too."""
-        heapq.heappush(self._parts, Part((-min(bounded.bound, parent_bound), next(self._count)), box, bounded))
+    def add(self, box: Box, bounded: Bounded, parent: Part | None = None) -> None:
+        """Add a box; what held for the part that it was cut from holds for it too."""
+        bound, prices = bounded.bound, bounded.prices
+        if parent is not None and parent.bound < bound:
+            bound, prices = parent.bound, parent.prices
+        heapq.heappush(self._parts, Part((-bound, next(self._count)), box, bounded, prices))
 
-    def worst(self) -> Part | None:
-        """Return the part with the largest bound, or None if all parts are settled; it stays in the cover."""
-        return self._parts[0] if self._parts else None
-
-    def settle(self) -> None:
-        """Leave the worst part as it is: cutting it brings nothing."""
-        self._done.append(heapq.heappop(self._parts))
+    def worst(self) -> Part:
+        """Return the part with the largest bound; it stays in the cover."""
+        return self._parts[0]
 
     def take(self) -> Part:
         """Take the worst part out, to be replaced by what it is cut into."""

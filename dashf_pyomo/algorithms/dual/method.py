@@ -18,7 +18,7 @@ from formulations.joint.data import JointData
 from ..dashf import Dashf
 from ..dashf_plus import move_users
 from ..method import Method, methods, option
-from ..run import Run
+from ..run import OutOfTimeError, Run
 from ..steps import ResourceStep
 
 __all__ = ["Dual"]
@@ -38,6 +38,7 @@ class Dual(Method):
     name = "dual"
     summary = "certified upper bound by column generation with proven pricing, and an allocation near it"
     proves_bounds = True
+    writes_certificates = True
 
     rigour: str = option(
         "proven", "how pricing is bounded; heuristic never yields a bound", choices=("proven", "heuristic")
@@ -51,7 +52,14 @@ class Dual(Method):
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or the root is exhausted."""
-        return _Search(self, run).run()
+        search = _Search(self, run)
+        try:
+            said = search.run()
+        except OutOfTimeError:
+            search.write_certificate()
+            raise
+        search.write_certificate()
+        return said
 
 
 @dataclass
@@ -87,7 +95,7 @@ class _Search:
         while not said:
             self._tell()
             worst = self._cover.worst()
-            if run.closed or worst is None:
+            if run.closed:
                 break
             self._round(worst.bounded)
             if run.closed:
@@ -133,16 +141,16 @@ class _Search:
         """Replace the worst interval by its halves, around the deadline of its mixture if that is inside."""
         from .pricer import Box
 
-        part = self._cover.take()
+        part = self._cover.worst()
         low, high = part.box.interval
         middle = float(np.sqrt(low * high))
-        try:
-            for interval in ((low, middle), (middle, high)):
-                box = Box(interval, part.box.allowed)
-                self._cover.add(box, self._bound(box, part.bounded.prices), part.bound)
-        except BaseException:
-            self._cover.add(part.box, part.bounded, part.bound)  # it still covers whatever its halves do
-            raise
+        halves = [Box(interval, part.box.allowed) for interval in ((low, middle), (middle, high))]
+        bounded = [
+            self._bound(half, part.bounded.prices) for half in halves
+        ]  # may run out of time: then nothing is cut
+        self._cover.take()
+        for half, found in zip(halves, bounded, strict=True):
+            self._cover.add(half, found, part)
 
     def _limit(self, part: Any) -> float:
         """Return what cutting cannot bring the bound below: its value close to the mixture's deadline."""
@@ -174,6 +182,15 @@ class _Search:
             search_time=seconds["search"],
             proof_time=seconds["proof"],
         )
+
+    def write_certificate(self) -> None:
+        """Write the certificate of the bound that stands, if one is asked for and there is a bound."""
+        path, bound = self.run_.limits.certificate, self.run_.upper_bound
+        if path is None or bound is None:
+            return
+        from .certify import certificate_of
+
+        certificate_of(self._pricer, self._cover, self._data, bound, 0.3 * self.method.accuracy).write(path)
 
     # -- allocations --------------------------------------------------------------------------
 

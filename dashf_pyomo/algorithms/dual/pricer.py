@@ -162,6 +162,41 @@ class Pricer:
         self.seconds["proof" if prove else "search"] += time.perf_counter() - start
         return Priced(excess, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
 
+    def leaves(
+        self, prices: Prices, box: Box, tolerance: float, max_cells: int = 100_000
+    ) -> tuple[dict[tuple[int, int], Array], float]:
+        """Prove once more, pair by pair, and return the leaves of the proofs and the excess D that they show.
+
+        Parameters
+        ----------
+        prices, box, tolerance
+            As in `prove`.
+        max_cells
+            Most cells of a pair.
+        """
+        from .kernels.pricing import prove_pair
+
+        reached = self.search(prices, box, 0.1 * tolerance).best
+        found: dict[tuple[int, int], Array] = {}
+        best = np.full(self.scenario.n_users, -np.inf)
+        for n, m in np.argwhere(box.allowed).tolist():
+            upper, _, leaves = prove_pair(
+                self._coefficients[n, m],
+                self.scenario.score_norm,
+                prices.shares[m],
+                prices.ratio,
+                box.interval,
+                float(prices.delay[n]),
+                tolerance=tolerance,
+                need=float(reached[n]) + tolerance,
+                max_cells=max_cells,
+                hints=self._hints[n, m],
+            )
+            if upper > -np.inf:
+                found[n, m] = leaves
+                best[n] = max(best[n], upper)
+        return found, float(prices.shares.sum() + best.sum())
+
     def reduced(self, pool: ColumnPool, members: Index, prices: Prices, shortest: float) -> Array:
         """Return the reduced values of columns of the pool at given prices."""
         data, user, server = pool.data[members], pool.user[members], pool.server[members]
