@@ -171,6 +171,8 @@ def _status(result: Result) -> Iterator[Finding]:
         holds = False
     elif result.status is Status.CERTIFIED and result.gap is None:
         holds, detail = False, "certified without a bound"
+    elif result.status is Status.CERTIFIED and any(e.get("refuted") == result.bound_source for e in result.trace):
+        holds, detail = False, "certified by a source that the trace refutes"
     elif result.status is Status.INFEASIBLE:
         # Any association with equal shares and phi = 0.5 is feasible when every datum is positive.
         holds, detail = False, "infeasible, but a scenario without extra constraints never is"
@@ -226,7 +228,9 @@ def _contradiction(result: Result) -> str:
         if told is not None and (not is_number(told) or told < (entry["best"] or 0.0)):
             return f"the upper bound of entry {number} is {shown(told)}"
         # Only a bound that the incumbent refutes is given up.
-        if bound is not None and (told is None or told > bound) and "contradiction" not in entry:
+        # (or lifted to the incumbent, within the tolerances of its source).
+        rises = bound is not None and (told is None or (told > bound and told != entry["best"]))
+        if rises and "contradiction" not in entry:
             return f"the upper bound of entry {number} rises"
         bound = told
     if before > result.wall_time:

@@ -16,6 +16,7 @@ from formulations import InputError
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
+from formulations.joint.data import JointData
 
 from ..backends import BackendError, OutcomeStatus, backends
 from ..backends.exact import ExactBackend, ExactOutcome
@@ -37,6 +38,9 @@ BOUND_TOLERANCE = 1e-5
 
 #: Solvers in the order in which ``auto`` tries them; any other comes after.
 _ORDER = ("scip", "gurobi", "maingo")
+
+#: Share of the time limit that the start may take.
+_START_SHARE = 0.4
 
 #: Most models that are built for one solver.
 _MOST_ROUNDS = 3
@@ -67,7 +71,7 @@ class Minlp(Method):
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
     start: str = option("dashf-plus", "method that finds the start", choices=STARTS)
     cuts: str = option("default", "valid inequalities of convexified: default, all, none, or names separated by +")
-    tangent_error: float = option(1e-3, "largest relative error of tangent planes in convexified", above=0.0)
+    tangent_error: float = option(1e-3, "largest relative error of tangent planes in convexified", at_least=1e-6)
     memory: int = option(8000, "most memory of a solver, MB", at_least=100)
 
     def __post_init__(self) -> None:
@@ -83,10 +87,13 @@ class Minlp(Method):
         """Find a start, then let each solver improve it and prove a bound."""
         chosen = self._backends()
         try:
-            (Dashf() if self.start == "dashf" else DashfPlus()).search(run)
+            with run.part(_START_SHARE):
+                (Dashf() if self.start == "dashf" else DashfPlus()).search(run)
         except BackendError:
             if not run.has_incumbent:
                 raise
+        data = JointData.of(run.scenario, run.incumbent[0])
+        run.record_bound(data.most_score / data.least_cost * data.scr_unit, "data: score bound over least cost")
         said: list[str] = []
         ends: list[ExactOutcome] = []
         for place, backend in enumerate(chosen):
@@ -146,10 +153,14 @@ class Minlp(Method):
         options = self._model_options(formulation)
         end = None if run.limits.time_limit is None else run.elapsed + (run.limits.time_limit - run.elapsed) / shares
         for _ in range(_MOST_ROUNDS):
-            limits = run.backend_limits()
             known, before = run.incumbent
-            model = formulation.faces[Language.PYOMO](run.scenario, known=known, **options)
+            try:
+                model = formulation.faces[Language.PYOMO](run.scenario, known=known, **options)
+            except (ValueError, ArithmeticError, MemoryError) as error:
+                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                raise BackendError(f"joint model {self.formulation} cannot be built ({said})") from error
             set_values(model, known)
+            limits = run.backend_limits()  # building took its time
             joint = info(model)
             listener = _Listener(run, backend.name, joint, model)
             outcome = backend.solve(
@@ -183,7 +194,6 @@ class _Listener:
         self._model = model
         self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
         self._improve = ResourceStep(run, "joint-nlp", "auto", 1e-4, 2, two_starts=False)
-        self._refuted = False
 
     def __call__(self, progress: Progress) -> None:
         """Take in one report."""
@@ -192,7 +202,7 @@ class _Listener:
             facts["nodes"] = progress.nodes
         if progress.point:
             self._judge(progress.point, progress.objective, facts)
-        if progress.bound is not None and not self._refuted:
+        if progress.bound is not None:
             self._bound(progress.bound, facts)
 
     def _judge(self, point: dict[str, float], objective: float | None, facts: dict[str, Any]) -> None:
@@ -219,18 +229,17 @@ class _Listener:
 
     def _bound(self, objective_bound: float, facts: dict[str, Any]) -> None:
         bound = self._joint.upper_bound(objective_bound)
-        known = self._run.incumbent[1]
-        if known * (1.0 - BOUND_TOLERANCE) <= bound < known:
-            bound = known  # within the solver's tolerances the two agree
-        self._refuted = not self._run.record_bound(bound, self._source, **facts)
+        self._run.record_bound(bound, self._source, tolerance=BOUND_TOLERANCE, **facts)
 
     def finish(self, outcome: ExactOutcome) -> str:
         """Take in the end of the run, and say in a line how it ended."""
         run, name = self._run, self._solver
-        if outcome.bound is not None and not self._refuted:
+        if outcome.bound is not None:
             self._bound(outcome.bound, {"backend": name, "nodes": outcome.nodes})
         if outcome.status is OutcomeStatus.INFEASIBLE:
-            run.contradiction(f"{name} says that no allocation is as good as the known one")
+            run.refute(self._source, "that no allocation is as good as the known one")
+        elif outcome.status is OutcomeStatus.UNBOUNDED:
+            run.refute(self._source, "that the SCR is unbounded")
         nodes = "" if outcome.nodes is None else f", {outcome.nodes} nodes"
         trouble = f" ({outcome.message})" if outcome.message else ""
         return f"{name} on {self._joint.formulation}: {outcome.status}{trouble}{nodes}"

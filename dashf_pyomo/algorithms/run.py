@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,10 @@ class Run:
         self._trace: list[dict[str, Any]] = []
         self._solvers: dict[str, str] = {}
         self._incumbent: tuple[Allocation, Evaluation] | None = None
-        self._bound: tuple[float, str] | None = None
+        #: Least bound and its tolerance, by source.
+        self._bounds: dict[str, tuple[float, float]] = {}
+        self._refuted: set[str] = set()
+        self._part_end: float | None = None
         #: Claims of solvers that a verified allocation refutes.
         self.contradictions: list[str] = []
 
@@ -99,10 +103,24 @@ class Run:
         """
         if self.limits.time_limit is None:
             return BackendLimits(None, self.limits.threads)
-        remaining = self.limits.time_limit - self.elapsed
+        end = self.limits.time_limit if self._part_end is None else self._part_end
+        remaining = end - self.elapsed
         if remaining <= 0:
             raise OutOfTimeError
         return BackendLimits(remaining, self.limits.threads)
+
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """Give what runs inside a share of the time that is left; it ends with the block, not with an error."""
+        if self.limits.time_limit is not None:
+            self._part_end = self.elapsed + share * (self.limits.time_limit - self.elapsed)
+        try:
+            yield
+        except OutOfTimeError:
+            if self.limits.time_limit is not None and self.elapsed >= self.limits.time_limit:
+                raise
+        finally:
+            self._part_end = None
 
     # -- what is found ------------------------------------------------------------------------
 
@@ -123,9 +141,7 @@ class Run:
         accepted = evaluation.feasible and (best is None or keep == "always" or evaluation.scr > best)
         if accepted:
             self._incumbent = (allocation, evaluation)
-            if self._bound is not None and self._bound[0] < evaluation.scr:
-                (bound, source), self._bound = self._bound, None
-                self.contradiction(f"{source} says SCR <= {bound:.9g}")
+            self._judge_bounds()
         self._tell(
             scr=evaluation.scr,
             accepted=accepted,
@@ -135,8 +151,8 @@ class Run:
         )
         return evaluation
 
-    def record_bound(self, bound: float, source: str, **facts: Any) -> bool:
-        """Enter an upper bound on the SCR of every allocation in the trace; the least one stands.
+    def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
+        """Enter an upper bound on the SCR of every allocation in the trace; the least one that is not refuted stands.
 
         Parameters
         ----------
@@ -144,29 +160,48 @@ class Run:
             The bound.
         source
             Who says so, and on what grounds.
+        tolerance
+            How far below a verified SCR, relative, the source's own tolerances may put it; it then counts as that SCR.
         **facts
             What else the trace entry says.
 
         Returns
         -------
         bool
-            False if the bound is refuted: it lies below the SCR of the incumbent, which the evaluator verified. It is
-            then not used, and the trace says ``contradiction``.
+            False if the source is refuted: by this bound, which lies below the SCR of the incumbent that the evaluator
+            verified, or before. None of its bounds is used then.
         """
-        if self._incumbent is not None and bound < self._incumbent[1].scr:
-            self.contradiction(f"{source} says SCR <= {bound:.9g}", **facts)
+        if source in self._refuted:
             return False
-        if self._bound is None or bound < self._bound[0]:
-            self._bound = (bound, source)
+        before = self.upper_bound
+        self._bounds[source] = (min(bound, self._bounds.get(source, (bound, 0.0))[0]), tolerance)
+        if not self._judge_bounds(**facts):
+            return source not in self._refuted
+        if before is None or (self.upper_bound is not None and self.upper_bound < before):
             self._tell(scr=None, accepted=False, delay=None, energy=None, bound_source=source, **facts)
         return True
 
-    def contradiction(self, claim: str, **facts: Any) -> None:
-        """Enter a claim that the verified incumbent refutes."""
+    def _judge_bounds(self, **facts: Any) -> bool:
+        """Drop every source with a bound that the incumbent refutes; return whether there was none."""
+        if self._incumbent is None:
+            return True
+        scr, good = self._incumbent[1].scr, True
+        for source, (bound, tolerance) in list(self._bounds.items()):
+            if bound < scr * (1.0 - tolerance):
+                good = False
+                self.refute(source, f"SCR <= {bound:.9g}", **facts)
+            elif bound < scr:
+                self._bounds[source] = (scr, tolerance)
+        return good
+
+    def refute(self, source: str, claim: str, **facts: Any) -> None:
+        """Enter that the verified incumbent refutes what a source says; none of its bounds is used any more."""
         _, scr = self.incumbent
-        text = f"{claim}, but an allocation with SCR {scr:.9g} is verified"
+        text = f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified"
+        self._bounds.pop(source, None)
+        self._refuted.add(source)
         self.contradictions.append(text)
-        self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, **facts)
+        self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, refuted=source, **facts)
 
     def note(self, text: str) -> None:
         """Enter a remark in the trace."""
@@ -177,7 +212,7 @@ class Run:
             "iteration": len(self._trace),
             "time": self.elapsed,
             "scr": facts.pop("scr"),
-            "upper_bound": None if self._bound is None else self._bound[0],
+            "upper_bound": self.upper_bound,
             "best": None if self._incumbent is None else self._incumbent[1].scr,
             **facts,
         }
@@ -206,7 +241,7 @@ class Run:
     @property
     def upper_bound(self) -> float | None:
         """The least bound on the SCR that stands, or None."""
-        return None if self._bound is None else self._bound[0]
+        return min((bound for bound, _ in self._bounds.values()), default=None)
 
     @property
     def closed(self) -> bool:
@@ -247,7 +282,8 @@ class Run:
         if self.contradictions:
             message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
         allocation, evaluation = self._incumbent or (None, None)
-        bound, source = self._bound or (None, None)
+        bound = self.upper_bound
+        source = next((name for name, (value, _) in self._bounds.items() if value == bound), None)
         if allocation is None and status is Status.FEASIBLE:
             status = Status.UNKNOWN
         return Result(

@@ -19,7 +19,6 @@ the relative error of either function. Whatever a solver returns, the bound is o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -219,49 +218,51 @@ def _state_pair(
 
 # -- tangent planes ---------------------------------------------------------------------------
 
+#: Spectral efficiencies ln(1 + SNR) beyond this get no tangents of their own: their coefficients would be useless.
+MOST_SPECTRAL = 40.0
 
-@dataclass(frozen=True)
-class _Touching:
-    """Where tangents touch: positions along a curve, so that the relative error between neighbours is the same."""
 
-    grid: Array
-    weight: Array
-
-    def points(self, error: float) -> Array:
-        """Return positions; between neighbours a distance of l in the weight's measure errs by l^2 / 8."""
-        steps = 0.5 * (self.weight[1:] + self.weight[:-1]) * np.diff(self.grid)
-        length = np.concatenate([[0.0], np.cumsum(steps)])
-        count = max(int(np.ceil(length[-1] / np.sqrt(8.0 * error))) + 1, 2)
-        return np.asarray(np.interp(np.linspace(0.0, length[-1], count), length, self.grid))
+def _spectral(snr: float, least: float) -> float:
+    """Return the largest ln(1 + SNR) that a pair can have, capped."""
+    return float(min(np.logaddexp(0.0, np.log(snr) - np.log(least)), MOST_SPECTRAL))
 
 
 def _energy_tangents(link: float, snr: float, least: float, error: float) -> list[tuple[float, float, float]]:
     """Return (G, G', u) at the touching points of G(u) = u^2 (exp(link / u^2) - 1).
 
-    They are spread over l = link / u^2 = ln(1 + SNR) up to what the least bandwidth allows; tangents are valid
-    wherever they touch.
+    They are spread over l = link / u^2 = ln(1 + SNR) up to what the least bandwidth allows, so that the relative error
+    between neighbours is the same; the first is the asymptote G >= link. Tangents are valid wherever they touch.
     """
-    grid = np.geomspace(1e-3, max(np.log1p(snr / least), 2e-3), 2000)
+    low = min(1e-3, error)
+    grid = np.geomspace(low, max(_spectral(snr, least), 2.0 * low), 2000)
 
     def curve(at: Array) -> tuple[Array, Array, Array]:
         u = np.sqrt(link / at)
         rise = np.expm1(at)
         return u, u**2 * rise, 2.0 * u * (rise - at * np.exp(at))
 
+    # Between neighbours at a distance of s in the measure sqrt(G''/G) du the error is s^2 / 8.
     # G'' = 2 (e^l - 1) - 2 l e^l + 4 l^2 e^l, and du/dl = -u / (2 l).
     bend = 2.0 * np.expm1(grid) + (4.0 * grid**2 - 2.0 * grid) * np.exp(grid)
     u, value, _ = curve(grid)
-    at = _Touching(grid, np.sqrt(bend / value) * u / (2.0 * grid)).points(error)
+    weight = np.sqrt(bend / value) * u / (2.0 * grid)
+    length = np.concatenate([[0.0], np.cumsum(0.5 * (weight[1:] + weight[:-1]) * np.diff(grid))])
+    count = max(int(np.ceil(length[-1] / np.sqrt(8.0 * error))) + 1, 2)
+    at = np.interp(np.linspace(0.0, length[-1], count), length, grid)
     u, value, slope = curve(at)
-    return list(zip(value.tolist(), slope.tolist(), u.tolist(), strict=True))
+    return [(link, 0.0, 0.0), *zip(value.tolist(), slope.tolist(), u.tolist(), strict=True)]
 
 
 def _rate_tangents(snr: float, least: float, error: float) -> list[tuple[float, float]]:
-    """Return (constant, slope) with R(b, s) <= constant b + slope (snr s), touching at SNRs of a relative spread."""
-    sigma = np.expm1(np.linspace(np.log1p(min(snr, 1e-2)), np.log1p(snr / least), 2000))
-    at = _Touching(sigma, 1.0 / ((1.0 + sigma) * np.sqrt(np.log1p(sigma)))).points(error)
-    slope = 1.0 / (1.0 + at)
-    return list(zip((np.log1p(at) - at * slope).tolist(), slope.tolist(), strict=True))
+    """Return (constant, slope) with R(b, s) <= constant b + slope (snr s).
+
+    They touch at l = ln(1 + SNR) from 0 on; the measure of the relative error is dl / sqrt(l), so equal steps of
+    sqrt(l) make it the same everywhere.
+    """
+    reach = np.sqrt(_spectral(snr, least))
+    count = max(int(np.ceil(2.0 * reach / np.sqrt(8.0 * error))) + 1, 2)
+    at = np.linspace(0.0, reach, count) ** 2
+    return list(zip((at + np.expm1(-at)).tolist(), np.exp(-at).tolist(), strict=True))
 
 
 def _recover(model: pyo.ConcreteModel, value: Callable[[Any], float], server: NDArray[np.int64]) -> Array:

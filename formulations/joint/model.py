@@ -78,8 +78,11 @@ class JointInfo:
     def upper_bound(self, objective_bound: float) -> float:
         """Return the bound on the SCR that an upper bound on the model's objective implies, SI.
 
+        It holds for all allocations at least as good as the known one; others may be cut away.
+
         For a parametric objective D(y) = max score - y cost, every allocation has SCR = y + (score - y cost) / cost,
-        so SCR <= y + max(D, 0) / cost.
+        so SCR <= y + D / cost: over the least cost where D >= 0, and over the most an allocation as good as the known
+        one can cost where D < 0.
 
         Parameters
         ----------
@@ -89,7 +92,8 @@ class JointInfo:
         data = self.data
         if self.ratio is None:
             return objective_bound * data.scr_unit
-        return self.ratio + max(objective_bound, 0.0) / data.least_cost * data.scr_unit
+        cost = data.least_cost if objective_bound >= 0.0 else data.most_score / data.least_ratio
+        return self.ratio + objective_bound / cost * data.scr_unit
 
 
 def info(model: pyo.ConcreteModel) -> JointInfo:

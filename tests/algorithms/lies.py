@@ -55,3 +55,27 @@ def hanging(model: Any, task: Task, report: Report) -> Verdict:
 def no_numbers(model: Any, task: Task, report: Report) -> Verdict:
     report.incumbent([(v, float("nan")) for v, _ in _start(model)], float("nan"), float("nan"))
     return Verdict(OutcomeStatus.SOLVED, "", float("inf"), float("-inf"), -1)
+
+
+def bound_that_falls_through_the_gap(model: Any, task: Task, report: Report) -> Verdict:
+    y = info(model).data.least_ratio
+    for factor in (1.5, 1.0005, 0.9):
+        report.incumbent(_start(model), y, factor * y)
+    return Verdict(OutcomeStatus.SOLVED, "", y, 0.9 * y, 1)
+
+
+def close_and_then_infeasible(model: Any, task: Task, report: Report) -> Verdict:
+    y = info(model).data.least_ratio
+    report.incumbent(_start(model), y, 1.0005 * y)
+    return Verdict(OutcomeStatus.INFEASIBLE)
+
+
+def close_and_then_unbounded(model: Any, task: Task, report: Report) -> Verdict:
+    y = info(model).data.least_ratio
+    report.incumbent(_start(model), y, 1.0005 * y)
+    return Verdict(OutcomeStatus.UNBOUNDED)
+
+
+def negative_parametric(model: Any, task: Task, report: Report) -> Verdict:
+    report.incumbent(_start(model), 0.0, -1.0)
+    return Verdict(OutcomeStatus.SOLVED, "", 0.0, -1.0, 1)

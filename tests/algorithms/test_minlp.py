@@ -67,10 +67,42 @@ def test_a_bound_below_a_verified_incumbent_is_a_contradiction_and_not_used(regi
     register(liar=lies.bound_below_the_truth)
     result = run("liar")
     assert result.status is Status.FEASIBLE
-    assert result.upper_bound is None
+    assert result.bound_source is not None and result.bound_source.startswith("data")
     assert result.message.startswith("CONTRADICTION: liar")
     assert any("contradiction" in entry for entry in result.trace)
     assert holds(result)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [lies.bound_that_falls_through_the_gap, lies.close_and_then_infeasible, lies.close_and_then_unbounded],
+)
+def test_no_bound_of_a_refuted_solver_certifies(register: Callable[..., None], search: Any) -> None:
+    register(liar=search)
+    result = run("liar")
+    assert result.status is Status.FEASIBLE
+    assert "CONTRADICTION" in result.message
+    assert result.bound_source is not None and result.bound_source.startswith("data")
+    assert holds(result)
+    document = {**result.to_dict(), "status": "certified", "bound_source": result.trace[-1].get("refuted")}
+    assert "status" in {finding.claim for finding in check(SCENARIO, document) if not finding.holds}
+
+
+def test_a_parametric_value_below_zero_is_a_contradiction(register: Callable[..., None]) -> None:
+    register(liar=lies.negative_parametric)
+    result = run("liar", formulation="parametric")
+    assert result.status is Status.FEASIBLE
+    assert "CONTRADICTION" in result.message
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e290])
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_channels_make_a_model_or_an_error_that_keeps_the_start(name: str, factor: float) -> None:
+    working("scip")
+    far = replace(SCENARIO, channel_gain=SCENARIO.channel_gain * factor)
+    result = dashf_pyomo.solve(far, "minlp", formulation=name, start="dashf", time_limit=3.0)
+    assert result.allocation is not None
+    assert result.upper_bound is None or result.upper_bound >= result.scr
 
 
 def test_a_point_is_worth_what_the_evaluator_says(register: Callable[..., None]) -> None:
@@ -93,7 +125,8 @@ def test_what_is_no_number_is_neither_a_point_nor_a_bound(register: Callable[...
     register(liar=lies.no_numbers)
     result = run("liar")
     assert result.status is Status.ERROR
-    assert result.allocation is not None and result.upper_bound is None
+    assert result.allocation is not None
+    assert result.bound_source is not None and result.bound_source.startswith("data")
 
 
 @pytest.mark.parametrize(("name", "status"), [("killed", Status.ERROR), ("hanging", Status.TIME_LIMIT)])
@@ -101,10 +134,10 @@ def test_incumbent_and_bound_survive_a_solver_that_does_not(
     register: Callable[..., None], name: str, status: Status
 ) -> None:
     register(**{name: getattr(lies, name)})
-    result = run(name, time_limit=3.0)
+    result = run(name, time_limit=4.0)
     assert result.status is status
     assert result.allocation is not None
-    assert result.wall_time < 6.0
+    assert result.wall_time < 7.0
     assert result.upper_bound is not None and result.upper_bound > result.scr
     assert result.bound_source is not None and name in result.bound_source
     assert holds(result)

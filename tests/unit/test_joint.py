@@ -63,18 +63,21 @@ def test_a_pair_that_is_too_slow_for_any_good_allocation_is_removed() -> None:
 
 
 @pytest.mark.parametrize("error", [1e-2, 1e-3])
-@pytest.mark.parametrize(("link", "snr", "least"), [(1e-3, 1e4, 1e-3), (5.0, 1e-2, 0.5), (1.0, 1e8, 1e-6)])
+@pytest.mark.parametrize(
+    ("link", "snr", "least"), [(1e-3, 1e4, 1e-3), (5.0, 1e-2, 0.5), (1.0, 1e8, 1e-6), (1.0, 1e-12, 1e-12)]
+)
 def test_tangent_planes_are_on_the_safe_side_and_close(link: float, snr: float, least: float, error: float) -> None:
-    spectral = np.geomspace(2e-3, np.log1p(snr / least) * 0.999, 3000)
+    spectral = np.geomspace(1e-8, np.log1p(snr / least) * 0.999, 3000)
     u = np.sqrt(link / spectral)
     exact = u**2 * np.expm1(spectral)
     planes = np.array([value + slope * (u - at) for value, slope, at in _energy_tangents(link, snr, least, error)])
     below = planes.max(axis=0) / exact
     assert below.max() <= 1 + 1e-12
     assert below.min() >= 1 - 2 * error
+    assert len(planes) < 2000
 
-    sigma = np.expm1(np.linspace(np.log1p(min(snr, 1e-2)) * 1.01, np.log1p(snr / least) * 0.999, 3000))
-    rate = np.log1p(sigma)
+    sigma = np.expm1(spectral)
+    rate = spectral
     above = np.array([c + slope * sigma for c, slope in _rate_tangents(snr, least, error)]).min(axis=0) / rate
     assert above.min() >= 1 - 1e-12
     assert above.max() <= 1 + 2 * error
@@ -102,7 +105,8 @@ def test_a_bound_on_the_parametric_objective_bounds_the_scr(name: str) -> None:
         e = evaluate(scenario, allocation)
         cost = e.score / e.scr
         value = (e.score - 100.0 * cost) / scenario.score_scale
-        assert found.upper_bound(value) >= e.scr * (1 - 1e-9)
+        # What is worse than the known allocation may be cut away.
+        assert max(found.upper_bound(value), found.data.ratio) >= e.scr * (1 - 1e-9)
 
 
 def test_other_models_and_scenarios_that_cannot_be_scaled_are_refused() -> None:
