@@ -27,7 +27,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/ordering.py
 
-# Versions that work together, on the oldest Python too (3.11.0 if there is one); `make lock` renews them after a deliberate upgrade.
+# Versions that work together, on early releases of Python 3.11 too; `make lock` renews them after a deliberate upgrade.
 lock: $(READY)
 	$(BIN)/pip install --upgrade --upgrade-strategy eager --editable ".[test,lint,docs]"
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
