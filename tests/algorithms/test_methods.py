@@ -49,6 +49,8 @@ def scenarios() -> dict[str, Scenario]:
 
 #: Seconds; for methods that take what they get. The paper's need a tenth of it.
 LIMIT = 1.0
+#: Seconds that a solver in a child process leaves for handing over.
+RESERVE = 0.2
 PAPER = ("dashf", "rucaa", "gucaa", "aauco", "gucro", "nearest")
 
 
@@ -74,7 +76,7 @@ RUNS = [(method, name) for method in methods for name in [*scenarios()][:: 1 if 
 def test_returns_a_feasible_allocation_and_what_the_evaluator_says_of_it(method: str, name: str) -> None:
     scenario, result = scenarios()[name], solved(method, name)
     if result.status is Status.TIME_LIMIT:
-        assert result.wall_time >= LIMIT
+        assert result.wall_time >= LIMIT - RESERVE
     else:
         assert result.status in (Status.FEASIBLE, Status.CERTIFIED)
     assert result.allocation is not None
@@ -95,7 +97,8 @@ def test_dashf_never_ends_below_its_start(name: str) -> None:
 
 @of_all_methods
 def test_the_same_call_gives_the_same_result(method: str) -> None:
-    first, second = (dashf_pyomo.solve(default(users=4), method) for _ in range(2))
+    users = 2 if method == "minlp" else 4  # which proves four users' optimum in its own time
+    first, second = (dashf_pyomo.solve(default(users), method) for _ in range(2))
     assert first.scr == second.scr
     assert first.allocation.to_dict() == second.allocation.to_dict()
 
