@@ -183,7 +183,7 @@ def test_leaves_cover_everything_and_prove_the_bound(draw: int) -> None:
     for k in range(0, 20, 4):
         upper, _, leaves = prove_pair(*pricing.pair(k), tolerance=1e-4)
         assert leaves[:, LEAF.index("bound")].max() == upper
-        pair = link.make_pair(*pricing.pair(k)[:4], *pricing.interval, pricing.delay_price[k])
+        pair = link.make_pair(*pricing.pair(k)[:4], *pricing.interval, pricing.delay_price[k], 0.0, 1.0)
         floor = cells.least_bandwidth(pair)
         top = leaves[:, 1].max()
         assert floor > 0 and top >= pair.cd / floor
@@ -200,7 +200,7 @@ def test_leaves_cover_everything_and_prove_the_bound(draw: int) -> None:
 
 def lagrangian(pair: link.Pair, x: float, phi: float, b: float, psi: float, p: float, f: float, u: dict) -> arb:
     """The Lagrangian of a true point at the multipliers `u`, by ball arithmetic: no bound may lie below it."""
-    a1, a2, a3, e1, e2, e3, e4, cu, cd, norm, lb, lp, ls, t0, t1, rho = (arb(item) for item in pair)
+    a1, a2, a3, e1, e2, e3, e4, cu, cd, norm, lb, lp, ls, t0, t1, rho, *_ = (arb(item) for item in pair)
     x, phi, b, psi, p, f = (arb(item) for item in (x, phi, b, psi, p, f))
     m, tau, nu = arb(u["m"]), arb(u["tau"]), arb(u["nu"])
     power = x * b / cd
@@ -225,7 +225,7 @@ def test_cell_bound_is_above_the_dual_by_ball_arithmetic(seed: int) -> None:
         c = 10.0 ** rng.uniform(-3.0, 1.0, 9)
         c[7:] = 10.0 ** rng.uniform(-6.0, 8.0, 2)
         prices = 10.0 ** rng.uniform(-2.0, 0.0, 3)
-        pair = link.make_pair(c, 10.0 ** rng.uniform(-1, 1), prices, 1.0, 0.5, 2.0, rng.normal())
+        pair = link.make_pair(c, 10.0 ** rng.uniform(-1, 1), prices, 1.0, 0.5, 2.0, rng.normal(), 0.0, 1.0)
         floor = 10.0 ** rng.uniform(-6.0, -1.0)
         x0 = min(1e6, c[8] / floor) * 10.0 ** rng.uniform(-6.0, 0.0)
         cell = cells.make_cell(pair, floor, x0, x0 * rng.choice([1.0, 1.5, 30.0]), *np.sort(rng.uniform(size=2)))

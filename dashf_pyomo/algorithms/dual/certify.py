@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from formulations.joint.data import JointData
 
-from ...certificate import Certificate, Claim, Empty, Late, Node, by_deadlines
+from ...certificate import ByDeadline, ByOffload, ByServers, Certificate, Claim, Empty, Late, Node, by_deadlines
+from .boxes import DeadlineCut, ServerCut
 from .cover import Cover, Part
 from .pricer import Pricer
 
@@ -24,7 +23,7 @@ def certificate_of(pricer: Pricer, cover: Cover, data: JointData, bound: float, 
     pricer
         Has scenario and units.
     cover
-        Its parts lie side by side from `JointData.least_delay` to `JointData.most_delay`.
+        Holds all deadlines from `JointData.least_delay` to `JointData.most_delay`.
     data
         Where the cover begins and ends.
     bound
@@ -33,23 +32,34 @@ def certificate_of(pricer: Pricer, cover: Cover, data: JointData, bound: float, 
         Relative accuracy of the first proofs.
     """
     scaled = bound / data.scr_unit
-    parts = cover.parts
-    edges = [0.0, *(part.box.interval[0] for part in parts), parts[-1].box.interval[1]]
-    nodes: list[Node] = [Empty(), *(_claim(pricer, part, scaled, accuracy) for part in parts), Late()]
+    tree = _node(pricer, cover.root, scaled, accuracy)
     return Certificate(
         scenario_sha256=pricer.scenario.sha256,
         upper_bound=bound,
         time_unit=pricer.pairs.time_unit,
         cost_unit=pricer.pairs.cost_unit,
-        root=by_deadlines(edges[1:], nodes),
+        root=by_deadlines(list(cover.root.box.interval), [Empty(), tree, Late()]),
     )
+
+
+def _node(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
+    """Return a part of the cover as a node: the cut it was given, or what its prices prove."""
+    cut = part.cut
+    if cut is None:
+        return _claim(pricer, part, bound, accuracy)
+    first, second = (_node(pricer, child, bound, accuracy) for child in part.children)
+    if isinstance(cut, DeadlineCut):
+        return ByDeadline(cut.at, first, second)
+    if isinstance(cut, ServerCut):
+        return ByServers(cut.user, cut.servers, first, second)
+    return ByOffload(cut.user, cut.at, first, second)
 
 
 def _claim(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
     """Return the claim of one part, proven closely enough for the bound if that can be."""
     prices, box = part.prices, part.box
-    if prices is None or part.bound == -np.inf:
-        return Empty()
+    if prices is None:
+        return Empty()  # a user has no server left
     least_cost = pricer.pairs.time_weight * box.interval[0]
     n = box.allowed.shape[0]
     tolerance = max(accuracy * bound * least_cost / n, 1e-12)

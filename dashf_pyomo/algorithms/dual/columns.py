@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
 
-__all__ = ["DELAY", "ENERGY", "WIDTH", "ColumnPool", "columns_of"]
+__all__ = ["DELAY", "ENERGY", "OFFLOAD", "WIDTH", "ColumnPool", "columns_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: Entries of a column: shares of bandwidth, power, speed, then phi, user power and speed (fractions), energy, delay.
 WIDTH = 8
-ENERGY, DELAY = 6, 7
+OFFLOAD, ENERGY, DELAY = 3, 6, 7
 
 
 class ColumnPool:

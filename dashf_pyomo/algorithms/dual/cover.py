@@ -1,18 +1,22 @@
-"""The cover of all deadlines by intervals, bounded one by one, the worst first.
+"""The cover: a tree of boxes that together hold every allocation which may be better than the incumbent.
 
 An allocation at least as good as the incumbent has its delay between that of the slowest user alone with all resources
-and score bound / (y omega_t); both follow from the data. An interval whose bound is above the target is cut in two.
+and score bound / (y omega_t); both follow from the data. The box with the worst bound is cut in two, again and again.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .boxes import Box, Cut
 from .interval import Bounded
 from .master import Prices
-from .pricer import Box
 
 __all__ = ["Cover", "Part"]
 
@@ -25,6 +29,9 @@ class Part:
     box: Box = field(compare=False)
     bounded: Bounded = field(compare=False)
     prices: Prices | None = field(compare=False)
+    depth: int = field(default=0, compare=False)
+    cut: Cut | None = field(default=None, compare=False)
+    children: tuple[Part, ...] = field(default=(), compare=False)
 
     @property
     def bound(self) -> float:
@@ -33,36 +40,52 @@ class Part:
 
 
 class Cover:
-    """Boxes that together hold every allocation that may be better than the incumbent."""
+    """The tree and its leaves, the parts.
 
-    def __init__(self) -> None:
-        self._parts: list[Part] = []
+    Parameters
+    ----------
+    box
+        Holds everything.
+    bounded
+        What is known of it.
+    """
+
+    def __init__(self, box: Box, bounded: Bounded) -> None:
         self._count = itertools.count()
+        self.root = Part((-bounded.bound, next(self._count)), box, bounded, bounded.prices)
+        self._heap = [self.root]
 
     def __len__(self) -> int:
-        return len(self._parts)
-
-    @property
-    def parts(self) -> list[Part]:
-        """All parts, by their shortest deadline."""
-        return sorted(self._parts, key=lambda part: part.box.interval)
+        return len(self._heap)
 
     @property
     def bound(self) -> float:
         """The bound of the worst part."""
-        return max((part.bound for part in self._parts), default=float("-inf"))
-
-    def add(self, box: Box, bounded: Bounded, parent: Part | None = None) -> None:
-        """Add a box; what held for the part that it was cut from holds for it too."""
-        bound, prices = bounded.bound, bounded.prices
-        if parent is not None and parent.bound < bound:
-            bound, prices = parent.bound, parent.prices
-        heapq.heappush(self._parts, Part((-bound, next(self._count)), box, bounded, prices))
+        return self._heap[0].bound
 
     def worst(self) -> Part:
-        """Return the part with the largest bound; it stays in the cover."""
-        return self._parts[0]
+        """Return the part with the largest bound."""
+        return self._heap[0]
 
-    def take(self) -> Part:
-        """Take the worst part out, to be replaced by what it is cut into."""
-        return heapq.heappop(self._parts)
+    def split(self, cut: Cut, bounded: Sequence[Bounded]) -> tuple[Part, ...]:
+        """Cut the worst part in two; what held for it holds for both."""
+        parent = heapq.heappop(self._heap)
+        children = []
+        for box, found in zip(cut(parent.box), bounded, strict=True):
+            bound, prices = found.bound, found.prices
+            if parent.bound < bound:
+                bound, prices = parent.bound, parent.prices
+            child = Part((-bound, next(self._count)), box, found, prices, parent.depth + 1)
+            heapq.heappush(self._heap, child)
+            children.append(child)
+        parent.cut, parent.children = cut, tuple(children)
+        return parent.children
+
+    def profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the bound as a function of the deadline: edges, shape (K + 1,), and bounds between, shape (K,)."""
+        edges = np.unique([end for part in self._heap for end in part.box.interval])
+        bounds = np.full(len(edges) - 1, -np.inf)
+        for part in self._heap:
+            first, last = np.searchsorted(edges, part.box.interval)
+            bounds[first:last] = np.maximum(bounds[first:last], part.bound)
+        return edges, bounds

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import DELAY, ColumnPool
+from .boxes import Box
+from .columns import DELAY, OFFLOAD, ColumnPool
 from .master import Master, Prices
-from .pricer import Box, Priced, Pricer
+from .pricer import Priced, Pricer
 
 __all__ = ["Bounded", "bound_box"]
 
@@ -62,6 +63,7 @@ def bound_box(
     accuracy: float,
     start: Prices | None,
     *,
+    coarse: float = COARSE,
     most_rounds: int = 40,
     max_cells: int = 1000,
     proven: bool = True,
@@ -85,6 +87,9 @@ def bound_box(
         Relative accuracy of the prices and of the proof.
     start
         Prices to start from, or None.
+    coarse
+        Prices are good enough once better ones bring the bound down by no more than this part of what it lies above
+        the floor.
     most_rounds
         Most rounds of column generation.
     max_cells
@@ -124,7 +129,7 @@ def bound_box(
             best, centre = reached, trial
         if best <= max(value, floor) * (1.0 + accuracy) or best <= target * (1.0 - 0.1 * accuracy):
             break
-        if best - value <= COARSE * (best - floor):
+        if best - value <= coarse * (best - floor):
             break  # far above the incumbent, prices need not be better than that
         before = len(pool)
         _collect(pricer, pool, priced, trial, shortest)
@@ -150,9 +155,12 @@ def _suitable(pool: ColumnPool, box: Box) -> Index:
 
 
 def _fits(pool: ColumnPool, members: Index, box: Box) -> NDArray[np.bool_]:
+    user, phi = pool.user[members], pool.data[members, OFFLOAD]
     return np.asarray(
         (pool.data[members, DELAY] <= box.interval[1] * (1.0 + 1e-9))
-        & box.allowed[pool.user[members], pool.server[members]]
+        & box.allowed[user, pool.server[members]]
+        & (box.offload[user, 0] <= phi)
+        & (phi <= box.offload[user, 1])
     )
 
 

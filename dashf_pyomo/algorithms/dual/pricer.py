@@ -11,32 +11,17 @@ from numpy.typing import NDArray
 from formulations import Scenario
 from formulations.scaled import ScaledPairs
 
+from .boxes import Box
 from .columns import WIDTH, ColumnPool
 from .master import Prices
 
-__all__ = ["Box", "Priced", "Pricer"]
+__all__ = ["Priced", "Pricer"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: Floating-point sums of the bound are raised by this much, relative to their magnitude.
 SUM_SLACK = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Box:
-    """The part of the problem that a bound is about.
-
-    Parameters
-    ----------
-    interval
-        Shortest and longest delay, time units.
-    allowed
-        Pairs that may be connected, shape (N, M).
-    """
-
-    interval: tuple[float, float]
-    allowed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +122,20 @@ class Pricer:
             box.interval,
             prices.delay[user],
         )
-        hints = self._hints[user, server]
+        hints, offload = self._hints[user, server], box.offload[user]
         n = self.scenario.n_users
         if prove:
-            first = search_pairs(*arguments, tolerance=0.1 * tolerance, hints=hints)
+            first = search_pairs(*arguments, offload=offload, tolerance=0.1 * tolerance, hints=hints)
             reached = np.full(n, -np.inf)
             np.maximum.at(reached, user, first.lower)
             # A pair below what another server of the user reaches is of no interest.
+            need = reached[user] + tolerance
             found = price_pairs(
-                *arguments, tolerance=tolerance, need=reached[user] + tolerance, max_cells=max_cells, hints=hints
+                *arguments, offload=offload, tolerance=tolerance, need=need, max_cells=max_cells, hints=hints
             )
             self.cells += int(found.cells.sum())
         else:
-            found = search_pairs(*arguments, tolerance=tolerance, hints=hints)
+            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints)
         values = found.upper if prove else found.lower
         best = np.full(n, -np.inf)
         np.maximum.at(best, user, values)
@@ -187,14 +173,14 @@ class Pricer:
                 prices.ratio,
                 box.interval,
                 float(prices.delay[n]),
+                offload=box.offload[n],
                 tolerance=tolerance,
                 need=float(reached[n]) + tolerance,
                 max_cells=max_cells,
                 hints=self._hints[n, m],
             )
-            if upper > -np.inf:
-                found[n, m] = leaves
-                best[n] = max(best[n], upper)
+            found[n, m] = leaves
+            best[n] = max(best[n], upper)
         return found, float(prices.shares.sum() + best.sum())
 
     def reduced(self, pool: ColumnPool, members: Index, prices: Prices, shortest: float) -> Array:

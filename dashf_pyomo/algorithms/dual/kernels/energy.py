@@ -9,6 +9,7 @@ with e, d the energy and delay of a user that offloads everything, and A, U from
 jointly convex in phi and the times spent: E1 phi^3 a1^2 / t^2 for training, and for the uplink a perspective of
 t (e^(L/t) - 1). So there is no gap.
 The maximum lies at phi = 1 where the own delay meets T, at phi = 0 with m = 0, or where both costs are equal.
+Where phi is kept in a range, the convexity in phi says that the least energy is at the end next to the free optimum.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 
 import numpy as np
 from numba import prange
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .compiling import compiled, compiled_parallel
 from .link import excess, link, make_pair, own_cost
@@ -75,6 +76,40 @@ def own_deadline_price(pair, b, deadline):
 @compiled
 def fulfil(pair, b, power, speed, deadline):
     """Return E*, phi, p, f and the price m of delay; E* is infinite where the deadline cannot be met."""
+    free = _fulfil(pair, b, power, speed, deadline)
+    if pair.f0 <= free[1] <= pair.f1 or free[0] == math.inf:
+        return free
+    return _kept(pair, b, power, speed, deadline, pair.f0 if free[1] < pair.f0 else pair.f1)
+
+
+@compiled
+def _kept(pair, b, power, speed, deadline, phi):
+    """Return the columns of `fulfil` at a given phi."""
+    w = 1.0 - phi
+    e, d = 0.0, 0.0
+    if w > 0.0:
+        e, d = server_side(pair, b, power, speed)
+        if not w * d <= deadline:
+            return math.inf, phi, 1.0, 1.0, 0.0
+    if phi <= 0.0:
+        return e, 0.0, 1.0, 1.0, 0.0
+    left = (deadline - w * d) / phi
+    fastest = pair.a1 + pair.a2 / (b * math.log1p(pair.cu / b))
+    if fastest > left:
+        return math.inf, phi, 1.0, 1.0, 0.0
+    if fastest == left:
+        own, p, f, m = pair.E1 + pair.E2 * (fastest - pair.a1) / pair.a2, 1.0, 1.0, 0.0
+    else:
+        m = own_deadline_price(pair, b, left)
+        if m <= 0.0:
+            return w * e, phi, 1.0, 1.0, 0.0
+        own, _, p, f, _ = _own(pair, b, m, left)
+    return phi * own + w * e, phi, p, f, m
+
+
+@compiled
+def _fulfil(pair, b, power, speed, deadline):
+    """Return the columns of `fulfil` for phi in [0, 1]."""
     nothing = (math.inf, 1.0, 1.0, 1.0, 0.0)
     if b <= 0.0 or deadline <= 0.0:
         return nothing
@@ -155,17 +190,17 @@ def _mixed(pair, b, e, d, alone, deadline):
 
 
 @compiled_parallel
-def _least_energy(coefficients, shares, deadlines):
+def _least_energy(coefficients, shares, deadlines, offload):
     count = coefficients.shape[0]
     out = np.empty((count, 5))
     nothing = np.zeros(3)
     for k in prange(count):
-        pair = make_pair(coefficients[k], 1.0, nothing, 1.0, 0.0, deadlines[k], 0.0)
+        pair = make_pair(coefficients[k], 1.0, nothing, 1.0, 0.0, deadlines[k], 0.0, offload[k, 0], offload[k, 1])
         out[k] = np.array(fulfil(pair, shares[k, 0], shares[k, 1], shares[k, 2], deadlines[k]))
     return out
 
 
-def least_energy(coefficients: Array, shares: Array, deadline: Array | float) -> Array:
+def least_energy(coefficients: Array, shares: Array, deadline: Array | float, offload: ArrayLike = (0.0, 1.0)) -> Array:
     """Return the least energy of every pair at its shares and deadline, and how it is reached.
 
     Parameters
@@ -176,6 +211,8 @@ def least_energy(coefficients: Array, shares: Array, deadline: Array | float) ->
         Shares b, pi, psi of the server, shape (K, 3).
     deadline
         T, in time units, a number or shape (K,).
+    offload
+        Range of phi, shape (2,) or (K, 2).
 
     Returns
     -------
@@ -188,5 +225,6 @@ def least_energy(coefficients: Array, shares: Array, deadline: Array | float) ->
     count = len(coefficients)
     shares = np.ascontiguousarray(np.broadcast_to(np.asarray(shares, dtype=np.float64), (count, 3)))
     deadlines = np.ascontiguousarray(np.broadcast_to(np.asarray(deadline, dtype=np.float64), (count,)))
-    result: Array = _least_energy(coefficients, shares, deadlines)
+    ranges = np.ascontiguousarray(np.broadcast_to(np.asarray(offload, dtype=np.float64), (count, 2)))
+    result: Array = _least_energy(coefficients, shares, deadlines, ranges)
     return result

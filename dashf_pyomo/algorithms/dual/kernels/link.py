@@ -42,6 +42,8 @@ class Pair(NamedTuple):
         Interval of the deadline.
     rho
         Price of the deadline.
+    f0, f1
+        Range of phi.
     """
 
     a1: float
@@ -60,10 +62,12 @@ class Pair(NamedTuple):
     t0: float
     t1: float
     rho: float
+    f0: float
+    f1: float
 
 
 @compiled
-def make_pair(c, norm, prices, ratio, t0, t1, rho):
+def make_pair(c, norm, prices, ratio, t0, t1, rho, f0, f1):
     """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied."""
     return Pair(
         c[0],
@@ -82,6 +86,8 @@ def make_pair(c, norm, prices, ratio, t0, t1, rho):
         t0,
         t1,
         rho,
+        f0,
+        f1,
     )
 
 

@@ -11,7 +11,8 @@ and between.
 E* has two ridges, where the price of delay jumps, and each is climbed with one unknown less:
 
 - `SERVED`: the server alone takes exactly T (phi = 0). Below T the user helps to save energy, above it to save time.
-  There psi = a3 / (T - a2 / R).
+  There psi = a3 / (T - a2 / R). Where phi may not be 0, its least value with the user at its caps, likewise.
+- `UPPER`: the same at the largest phi, where that is below 1.
 - `OWN`: the user alone takes exactly T at its caps (phi = p = f = 1). With less bandwidth it must offload, however
   dear that is. There R(cu, b, 1) = a2 / (T - a1).
 """
@@ -26,13 +27,13 @@ from .compiling import compiled
 from .energy import fulfil, own_deadline_price
 from .link import bandwidth_for, excess, link
 
-__all__ = ["FREE", "LEAST_SHARE", "OWN", "SERVED", "climb", "feasible_start", "search", "value"]
+__all__ = ["FREE", "LEAST_SHARE", "OWN", "SERVED", "UPPER", "climb", "feasible_start", "search", "value"]
 
 #: Smallest share that the search looks at; below it a share is as good as zero.
 LEAST_SHARE = 1e-13
 
-#: Where a climb stays: anywhere, on the ridge of the server alone, or on that of the user alone.
-FREE, SERVED, OWN = 0, 1, 2
+#: Where a climb stays: anywhere, or on a ridge.
+FREE, SERVED, OWN, UPPER = 0, 1, 2, 3
 
 
 @compiled
@@ -55,13 +56,22 @@ def _value_and_gradient(pair, theta, gradient, ridge):
     rate = b * level
     along_b = rate - b * (1.0 - math.exp(-level))  # b dR/db
     along_power = power * pair.cd * math.exp(-level)
-    if ridge == SERVED:
-        left = deadline - pair.a2 / rate
+    bound, up_rate, up_along_b, left = ridge != FREE, 1.0, 0.0, 1.0
+    if bound:
+        phi, m = (pair.f0 if ridge == SERVED else pair.f1), 0.0
+        left = deadline
+        if phi > 0.0:
+            up = math.log1p(pair.cu / b)
+            up_rate = b * up
+            up_along_b = b * math.exp(-up) * excess(up)
+            left -= phi * (pair.a1 + pair.a2 / up_rate)
+        left = left / (1.0 - phi) - pair.a2 / rate
         if left < pair.a3:
             return -math.inf
         speed = pair.a3 / left
         theta[2] = math.log(speed)
-        energy, phi, m = pair.E3 * speed * speed + pair.E4 * power / rate, 0.0, 0.0
+        energy = (1.0 - phi) * (pair.E3 * speed * speed + pair.E4 * power / rate)
+        energy += phi * (pair.E1 + pair.E2 / up_rate) if phi > 0.0 else 0.0
     else:
         energy, phi, _, _, m = fulfil(pair, b, power, speed, deadline)
     if not energy < math.inf:
@@ -79,12 +89,14 @@ def _value_and_gradient(pair, theta, gradient, ridge):
         gradient[0] += w * cost * along_b / rate
         gradient[1] += w * (cost * along_power - pair.E4 * power) / rate
         gradient[2] += w * (m * pair.a3 / speed - 2.0 * pair.E3 * speed * speed)
-    if ridge == SERVED:
-        # d ln psi = (d(a2 / R) - dT) / (T - a2 / R)
+    if bound:
+        # With w = 1 - phi, d ln psi = (d(a2 / R) + phi / w d(a2 / R up) - dT / w) / left.
         follows = gradient[2] / left
-        gradient[0] -= follows * pair.a2 * along_b / (rate * rate)
+        up_shrinks = phi * pair.a2 * up_along_b / (up_rate * up_rate)
+        gradient[0] -= follows * (pair.a2 * along_b / (rate * rate) + up_shrinks / (1.0 - phi))
+        gradient[0] += phi * pair.E2 * up_along_b / (up_rate * up_rate)
         gradient[1] -= follows * pair.a2 * along_power / (rate * rate)
-        gradient[3] -= follows * deadline
+        gradient[3] -= follows * deadline / (1.0 - phi)
         gradient[2] = 0.0
     return math.log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
 
@@ -193,7 +205,7 @@ def climb(pair, b, power, speed, deadline, ridge, accuracy, most):
     if not current > -math.inf:
         return current, b, power, speed, deadline
     # The value that counts is that of E*: rounding can push a ridge off the deadline by a hair.
-    if ridge == SERVED:
+    if ridge == SERVED or ridge == UPPER:
         speed = min(1.0, speed * (1.0 + 1e-13))
     elif ridge == OWN:
         b = min(1.0, b * (1.0 + 1e-12))
@@ -268,6 +280,8 @@ def search(pair, hints, accuracy, most, best):
     for k in range(hints.shape[0] + 5):
         at, ridge = deadline, FREE
         i = k - hints.shape[0]
+        if (i == 1 and pair.f0 >= 1.0) or (i == 3 and pair.f1 < 1.0):
+            continue  # phi may not be there
         if i < 0:
             b, power, speed, at = hints[k, 0], hints[k, 1], hints[k, 2], hints[k, 3]
             if not b > 0.0:

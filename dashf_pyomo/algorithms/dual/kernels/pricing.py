@@ -56,6 +56,7 @@ def price_pairs(
     interval: tuple[float, float],
     delay_price: ArrayLike,
     *,
+    offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     need: ArrayLike = -np.inf,
     max_cells: int = 1000,
@@ -66,7 +67,7 @@ def price_pairs(
     The pricing problem of a pair is::
 
         h = max  ln(1 + norm (b + pi + psi)) - prices . (b, pi, psi) - ratio energy - delay_price T
-            over T in the interval, shares, phi, p, f with delay <= T
+            over T in the interval, phi in its range, shares, p, f with delay <= T
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def price_pairs(
         Shortest and longest deadline, time units; the longest is finite and positive.
     delay_price
         Price rho of the deadline, of any sign, a number or shape (K,).
+    offload
+        Range of phi, within [0, 1], shape (2,) or (K, 2).
     tolerance
         Gap between the bounds at which a pair is done, absolute, positive, a number or shape (K,).
     need
@@ -99,8 +102,8 @@ def price_pairs(
     """
     if max_cells < 1:
         raise ValueError(f"max_cells = {max_cells}; expected at least 1")
-    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, tolerance, need, hints)
-    return PricingResult(*price(*data[:8], int(max_cells), *data[8:]))
+    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, need, hints)
+    return PricingResult(*price(*data[:9], int(max_cells), *data[9:]))
 
 
 def search_pairs(
@@ -111,6 +114,7 @@ def search_pairs(
     interval: tuple[float, float],
     delay_price: ArrayLike,
     *,
+    offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     hints: Array | None = None,
 ) -> PricingResult:
@@ -118,8 +122,8 @@ def search_pairs(
 
     Parameters are those of `price_pairs`.
     """
-    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, tolerance, -np.inf, hints)
-    return PricingResult(*price(*data[:8], 0, *data[8:]))
+    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, -np.inf, hints)
+    return PricingResult(*price(*data[:9], 0, *data[9:]))
 
 
 def prove_pair(
@@ -130,6 +134,7 @@ def prove_pair(
     interval: tuple[float, float],
     delay_price: float,
     *,
+    offload: ArrayLike = (0.0, 1.0),
     tolerance: float = 1e-4,
     need: float = -np.inf,
     max_cells: int = 1000,
@@ -147,17 +152,17 @@ def prove_pair(
     upper, lower
         Proven upper bound and value of the best column.
     leaves : array, shape (number, 10)
-        Entries of `LEAF`; the cells cover all of [0, infinity) x [0, 1] that meets the longest deadline, and each
+        Entries of `LEAF`; the cells cover all of [0, infinity) x the range of phi that meets the longest deadline, and each
         bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
         nu_low, nu_high).
     """
     data = _checked(
         np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
-        tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
+        offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
     )  # fmt: skip
-    c, norm, priced, ratio, t0, t1, rho, gap, wanted, starts = data
+    c, norm, priced, ratio, t0, t1, rho, ends, gap, wanted, starts = data
     tree = np.empty((max_cells // 2 + 2, TREE_WIDTH))
-    pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0])
+    pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0], ends[0, 0], ends[0, 1])
     upper, lower, _, leaves = prove(pair, starts[0], gap[0], wanted[0], max_cells, tree, np.empty(4))
     return upper, lower, tree[:leaves, : len(LEAF)].copy()
 
@@ -169,10 +174,11 @@ def _checked(
     ratio: float,
     interval: tuple[float, float],
     delay_price: ArrayLike,
+    offload: ArrayLike,
     tolerance: ArrayLike,
     need: ArrayLike,
     hints: Array | None,
-) -> tuple[Array, float, Array, float, float, float, Array, Array, Array, Array]:
+) -> tuple[Array, float, Array, float, float, float, Array, Array, Array, Array, Array]:
     """Return the arguments of the kernels, checked."""
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     if c.ndim != 2 or c.shape[1] != 9:
@@ -194,7 +200,10 @@ def _checked(
     )
     if not np.all(np.isfinite(rho)) or not np.all(gap > 0.0) or np.any(np.isnan(wanted)):
         raise ValueError("delay prices must be finite, tolerances positive, needs not NaN")
+    ends = np.ascontiguousarray(np.broadcast_to(np.asarray(offload, dtype=np.float64), (count, 2)))
+    if not np.all((ends[:, 0] >= 0.0) & (ends[:, 0] <= ends[:, 1]) & (ends[:, 1] <= 1.0)):
+        raise ValueError("ranges of phi must lie in [0, 1], low end first")
     starts = np.zeros((count, 0, 4)) if hints is None else np.ascontiguousarray(hints, dtype=np.float64)
     if starts.shape[0] != count or starts.ndim != 3 or starts.shape[2] != 4:
         raise ValueError(f"hints have shape {starts.shape}; expected ({count}, H, 4)")
-    return c, float(norm), priced, float(ratio), t0, t1, rho, gap, wanted, starts
+    return c, float(norm), priced, float(ratio), t0, t1, rho, ends, gap, wanted, starts

@@ -16,7 +16,7 @@ from .cells import least_bandwidth, least_delay, make_cell
 from .compiling import compiled, compiled_parallel
 from .energy import fulfil
 from .link import make_pair
-from .local import FREE, LEAST_SHARE, OWN, SERVED, climb, search
+from .local import FREE, LEAST_SHARE, OWN, SERVED, UPPER, climb, search
 from .local import value as value_of
 from .multipliers import exchange, tighten
 
@@ -80,10 +80,11 @@ def prove(pair, hints, tolerance, need, most, tree, best):
     """Branch and bound of one pair; return upper, lower, and the numbers of cells bounded and of leaves."""
     floor = least_bandwidth(pair)
     best[:] = 0.0
-    whole = make_cell(pair, min(floor, 1.0), 0.0, pair.cd / min(floor, 1.0) * (1.0 + 1e-9), 0.0, 1.0)
+    whole = make_cell(pair, min(floor, 1.0), 0.0, pair.cd / min(floor, 1.0) * (1.0 + 1e-9), pair.f0, pair.f1)
     if floor > 1.0 or least_delay(pair, whole) > pair.t1 * (1.0 + 1e-9):
         tree[0, :] = 0.0
-        tree[0, 1], tree[0, 3], tree[0, 4], tree[0, 5], tree[0, 6], tree[0, 7] = whole.x1, 1.0, 1.0, 1.0, 1.0, -math.inf
+        tree[0, 1], tree[0, 2], tree[0, 3], tree[0, 7] = whole.x1, pair.f0, pair.f1, -math.inf
+        tree[0, 4:7] = 1.0
         return -math.inf, -math.inf, 1, 1
     lower = search(pair, hints, 0.001 * tolerance, 50, best)
     m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
@@ -95,7 +96,7 @@ def prove(pair, hints, tolerance, need, most, tree, best):
     trial = np.empty(4)
     target = max(need, lower + tolerance)
     cells, leaves, climbs = 1, 1, 0
-    if _bound(pair, floor, 0.0, whole.x1, 0.0, 1.0, m, tau, tau, target, accuracy, lower, tree[0], trial):
+    if _bound(pair, floor, 0.0, whole.x1, pair.f0, pair.f1, m, tau, tau, target, accuracy, lower, tree[0], trial):
         lower = _improve(pair, trial, tolerance, lower, best)
     while cells + 2 <= most and leaves + 1 < tree.shape[0]:
         worst = 0
@@ -159,8 +160,16 @@ def _improve(pair, trial, tolerance, lower, best):
     """Climb from a promising column, and along a ridge that may be near, and keep what is reached."""
     b, power, speed, deadline = trial[0], trial[1], trial[2], trial[3]
     energy, phi, p, f, _ = fulfil(pair, b, power, speed, deadline)
-    for ridge in (FREE, SERVED, OWN):
-        if energy < math.inf and ((ridge == SERVED and phi > 0.3) or (ridge == OWN and min(phi, p, f) < 0.7)):
+    for ridge in (FREE, SERVED, OWN, UPPER):
+        if (ridge == SERVED and pair.f0 >= 1.0) or (ridge == OWN and pair.f1 < 1.0):
+            continue
+        if ridge == UPPER and (pair.f1 >= 1.0 or pair.f1 <= pair.f0):
+            continue
+        if energy < math.inf and (
+            (ridge == SERVED and phi > pair.f0 + 0.3)
+            or (ridge == OWN and min(phi, p, f) < 0.7)
+            or (ridge == UPPER and phi < pair.f1 - 0.3)
+        ):
             continue
         found = climb(pair, b, power, speed, deadline, ridge, 0.001 * tolerance, 50)
         if found[0] > lower:
@@ -187,12 +196,12 @@ def _column(pair, c, best, column):
 
 
 @compiled_parallel
-def price(c, norm, prices, ratio, t0, t1, rho, tolerance, most, need, hints):
+def price(c, norm, prices, ratio, t0, t1, rho, offload, tolerance, most, need, hints):
     """Price all pairs; see `pricing.price_pairs`. With `most` = 0 nothing is proven."""
     count = c.shape[0]
     bounds, columns, cells = np.empty((2, count)), np.full((count, 9), np.nan), np.zeros(count, np.int64)
     for k in prange(count):
-        pair = make_pair(c[k], norm, prices[k], ratio, t0, t1, rho[k])
+        pair = make_pair(c[k], norm, prices[k], ratio, t0, t1, rho[k], offload[k, 0], offload[k, 1])
         best = np.empty(4)
         if most > 0:
             tree = np.empty((most // 2 + 2, TREE_WIDTH))

@@ -1,0 +1,216 @@
+"""The search that `dual` and `bnp` share: boxes bounded from above, allocations from their mixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from formulations import Allocation, InputError
+from formulations.joint.data import JointData
+
+from ..dashf import Dashf
+from ..dashf_plus import move_users
+from ..run import Run
+from ..steps import ResourceStep
+from .boxes import Box, Cut
+from .branching import NARROW, deadline_cut, user_cut
+from .columns import ColumnPool, columns_of
+from .cover import Cover, Part
+from .interval import COARSE, Bounded, bound_box
+from .master import Prices
+from .pricer import Pricer
+from .rounding import rounded
+
+if TYPE_CHECKING:
+    from .method import Dual
+
+__all__ = ["Search"]
+
+#: The root is exhausted when cutting deadlines can bring the bound down by no more than this part of the gap.
+EXHAUSTED = 0.05
+
+#: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
+BY_DEADLINE = 0.3
+
+#: Branching bounds a box less closely than the root: it will be cut again if it stays open.
+COARSE_BRANCH = 0.1
+
+
+class Search:
+    """The state of a search; ratios inside are scaled.
+
+    Parameters
+    ----------
+    method
+        Its options.
+    run
+        Takes what is found.
+
+    Raises
+    ------
+    InputError
+        If the scenario has no weight on time.
+    """
+
+    def __init__(self, method: Dual, run: Run) -> None:
+        self.method, self.run = method, run
+        scenario = run.scenario
+        if scenario.weight_time <= 0.0:
+            raise InputError(
+                f"weight_time = 0: the best delay is unbounded; method {method.name} needs a positive weight"
+            )
+        large = scenario.n_users > method.joint_users
+        allocation = "nlp" if large else "joint-nlp"
+        Dashf(association="hull", rounding="argmax", allocation=allocation, inner_iterations=2).search(run)
+        self.data = JointData.of(scenario, run.incumbent[0])
+        self.pricer = Pricer(scenario, self.data.pairs)
+        self.pool = ColumnPool()
+        self.cover: Cover | None = None
+        self._learn(run.incumbent[0])
+        self._allocate = ResourceStep(run, allocation, "auto", 1e-3, 2, two_starts=False)
+        self._tried: set[bytes] = set()
+        self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
+
+    def bound_all(self) -> str:
+        """Bound from above and below until the gap is closed or nothing is left to cut; return how it ended."""
+        run, method = self.run, self.method
+        whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
+        self.cover = cover = Cover(whole, self._bound(whole, None))
+        said = "gap closed"
+        while True:
+            self._tell(cover)
+            worst = cover.worst()
+            if not run.closed:
+                self._round(worst.bounded)
+            if run.closed:
+                break
+            cut = self._branch(worst) if method.branches else self._root_cut(worst)
+            if cut is None:
+                said = "no box can be cut" if method.branches else "root bound exhausted"
+                break
+            self._split(cover, cut)
+        if not run.closed and method.moves:
+            tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
+            said += f"; {kept} of {tried} moves of users kept"
+        return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
+
+    # -- bounds -------------------------------------------------------------------------------
+
+    @property
+    def _floor(self) -> float:
+        return self.run.incumbent[1] / self.data.scr_unit
+
+    @property
+    def _target(self) -> float:
+        """A bound that is good enough: with the incumbent it closes the asked gap."""
+        return self._floor * (1.0 + 0.95 * self.run.limits.gap)
+
+    def _tick(self) -> None:
+        self.run.backend_limits()  # raises when nothing is left
+
+    def _bound(self, box: Box, start: Prices | None, *, proven: bool = True, most_rounds: int = 40) -> Bounded:
+        method = self.method
+        return bound_box(
+            self.pricer,
+            self.pool,
+            box,
+            self._floor,
+            self._target,
+            method.accuracy,
+            start,
+            coarse=COARSE_BRANCH if method.branches and start is not None else COARSE,
+            most_rounds=most_rounds,
+            max_cells=method.max_cells,
+            proven=proven and method.rigour == "proven",
+            tick=self._tick,
+        )
+
+    def _split(self, cover: Cover, cut: Cut) -> None:
+        """Cut the worst box; if time runs out before both parts are bounded, nothing is cut."""
+        worst = cover.worst()
+        found = [self._bound(box, worst.bounded.prices) for box in cut(worst.box)]
+        for part in cover.split(cut, found):
+            if self.method.branches and part.bound > self._target and not self.run.closed:
+                self._round(part.bounded)
+
+    def _root_cut(self, worst: Part) -> Cut | None:
+        """Return where to cut deadlines, or None if that can bring the bound down by next to nothing."""
+        limit = self._limit(worst)
+        little = max(self.method.accuracy * limit, EXHAUSTED * (worst.bound - self._floor))
+        return deadline_cut(worst.box) if worst.bound - limit > little else None
+
+    def _branch(self, worst: Part) -> Cut | None:
+        """Return where to cut a box: at a deadline if that helps, else at a user that its mixture splits."""
+        by_deadline = deadline_cut(worst.box)
+        if by_deadline is not None:
+            gain = worst.bound - max(self._limit(worst), self._target)
+            if gain > BY_DEADLINE * (worst.bound - self._target):
+                return by_deadline
+        return user_cut(worst.box, worst.bounded, self.pool) or deadline_cut(worst.box, 1e-9)
+
+    def _limit(self, part: Part) -> float:
+        """Return about what cutting deadlines cannot bring the bound below: the value at the mixture's deadline."""
+        low, high = part.box.interval
+        mixture = part.bounded.deadline
+        if not self.method.branches and self._probed[0] <= mixture <= self._probed[1]:
+            return self._probed[2]
+        narrow = max(low, mixture * (1.0 - 0.5 * NARROW)), min(high, mixture * (1.0 + 0.5 * NARROW))
+        if not narrow[0] < narrow[1]:
+            return part.bounded.value
+        rounds = 6 if self.method.branches else 40
+        value = self._bound(part.box.between(*narrow), part.bounded.prices, proven=False, most_rounds=rounds).value
+        self._probed = (*narrow, value)
+        return value
+
+    def _tell(self, cover: Cover) -> None:
+        """Report the bound of the cover; below the incumbent it says no more than the incumbent."""
+        run = self.run
+        if self.method.rigour != "proven":
+            run.note(f"unproven bound {cover.bound * self.data.scr_unit:.9g}")
+            return
+        bound = max(cover.bound * self.data.scr_unit, run.incumbent[1])
+        worst, unit = cover.worst(), self.data.pairs.time_unit
+        run.record_bound(
+            bound,
+            self.method.source,
+            boxes=len(cover),
+            depth=worst.depth,
+            deadlines=[end * unit for end in worst.box.interval],
+            columns=len(self.pool),
+            rounds=worst.bounded.rounds,
+            cells=self.pricer.cells,
+            search_time=self.pricer.seconds["search"],
+            proof_time=self.pricer.seconds["proof"],
+        )
+
+    def write_certificate(self) -> None:
+        """Write the certificate of the bound that stands, if one is asked for and there is a bound."""
+        path, bound = self.run.limits.certificate, self.run.upper_bound
+        if path is None or bound is None or self.cover is None:
+            return
+        from .certify import certificate_of
+
+        certificate_of(self.pricer, self.cover, self.data, bound, 0.3 * self.method.accuracy).write(path)
+
+    # -- allocations --------------------------------------------------------------------------
+
+    def _learn(self, allocation: Allocation) -> None:
+        """Add the columns of an allocation to the pool."""
+        self.pool.add(*columns_of(self.run.scenario, self.data.pairs, allocation))
+
+    def _round(self, bounded: Bounded) -> None:
+        """Round a mixture, and the same with its most split users elsewhere, and optimise what is new."""
+        run = self.run
+        rng = np.random.default_rng(len(self._tried))
+        for draw in (None, rng, rng):
+            candidate = rounded(run.scenario, bounded, self.pool, draw)
+            if candidate is None or candidate.server.tobytes() in self._tried:
+                continue
+            self._tried.add(candidate.server.tobytes())
+            run.record(candidate, phase="rounding")
+            polished, facts = self._allocate(candidate, run.incumbent[1])
+            run.record(polished, phase="polish", **facts)
+            self._learn(polished)
+            if run.closed:
+                return
