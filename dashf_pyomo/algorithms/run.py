@@ -203,9 +203,9 @@ class Run:
         self.contradictions.append(text)
         self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, refuted=source, **facts)
 
-    def note(self, text: str) -> None:
-        """Enter a remark in the trace."""
-        self._tell(scr=None, accepted=False, delay=None, energy=None, note=text)
+    def note(self, text: str, **facts: Any) -> None:
+        """Enter a remark in the trace, with what else the entry says."""
+        self._tell(scr=None, accepted=False, delay=None, energy=None, note=text, **facts)
 
     def _tell(self, **facts: Any) -> None:
         entry = {

@@ -140,6 +140,12 @@ class Master:
         )
         self.members = np.concatenate([self.members, members])
 
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Forget all other columns of `members`."""
+        gone = (2 + self._n + np.flatnonzero(~chosen)).astype(np.int32)
+        self._highs.deleteCols(len(gone), gone)
+        self.members = self.members[chosen]
+
     def solve(self) -> tuple[float, Prices, Array]:
         """Return the value, the prices, and the weights of `members`; those of a user sum to one, or less as yet.
 

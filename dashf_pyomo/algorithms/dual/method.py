@@ -35,9 +35,7 @@ class Dual(Method):
     accuracy: float = option(1e-4, "relative accuracy of prices and proofs", above=0.0)
     moves: int = option(20, "most moves of single users, where the gap stays open", at_least=0)
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
-    joint_users: int = option(
-        300, "most users for joint-nlp; beyond, columns are averaged and nlp polishes", at_least=1
-    )
+    joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
@@ -47,7 +45,7 @@ class Dual(Method):
         try:
             said = search.bound_all()
         except OutOfTimeError:
-            search.write_certificate()
+            search.finish()
             raise
-        search.write_certificate()
+        search.finish()
         return said

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations import Scenario
+from formulations import Allocation, Scenario
 from formulations.scaled import ScaledPairs
 
 from .boxes import Box
-from .columns import WIDTH, ColumnPool
+from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool, columns_of
 from .master import Prices
 
 __all__ = ["Priced", "Pricer"]
@@ -22,6 +22,9 @@ Index = NDArray[np.int64]
 
 #: Floating-point sums of the bound are raised by this much, relative to their magnitude.
 SUM_SLACK = 1e-12
+
+#: A quick search leaves out pairs whose last column is worse than the user's best by this part of its score.
+MARGIN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +91,62 @@ class Pricer:
             axis=2,
         )
         self._hints = np.zeros((n, m, 1, 4))
+        self._last = np.full((n, m, WIDTH), np.nan)
 
-    def search(self, prices: Prices, box: Box, tolerance: float) -> Priced:
-        """Find good columns of every allowed pair; nothing is proven."""
-        return self._price(prices, box, tolerance, prove=False)
+    def shadow(self, allocation: Allocation, ratio: float) -> Prices:
+        """Return the prices at which an allocation is about the best: those of a local optimum are its multipliers.
+
+        Parameters
+        ----------
+        allocation
+            A feasible allocation.
+        ratio
+            Its scaled SCR.
+        """
+        from .kernels.shadow import shadow_prices
+
+        n, m = self.scenario.n_users, self.scenario.n_servers
+        user, server, data = columns_of(self.scenario, self.pairs, allocation)
+        slopes = shadow_prices(
+            self._coefficients[user, server],
+            self.scenario.score_norm,
+            ratio,
+            data[:, :3],
+            float(data[:, DELAY].max()) * (1.0 + 1e-9),
+        )
+        prices = np.zeros((m, 3))
+        for i in range(3):
+            weight = np.where(np.isfinite(slopes[:, i]), data[:, i], 0.0)
+            held = np.bincount(server, weight, minlength=m)
+            worth = np.bincount(server, weight * np.nan_to_num(slopes[:, i]), minlength=m)
+            prices[:, i] = np.maximum(np.divide(worth, held, out=np.zeros(m), where=held > 0.0), 0.0)
+        late = np.maximum(np.nan_to_num(slopes[:, 3]), 0.0)
+        return Prices(ratio, prices, late if late.any() else np.ones(n)).balanced(self.pairs.time_weight)
+
+    def least_energy(self, server: Index, shares: Array, deadline: float) -> Array:
+        """Return what `kernels.energy.least_energy` does, for every user at one server, shape (N,)."""
+        from .kernels.energy import least_energy
+
+        return least_energy(self._coefficients[np.arange(len(server)), server], shares, deadline)
+
+    def search(self, prices: Prices, box: Box, tolerance: float, quick: bool = False) -> Priced:
+        """Find good columns of every allowed pair; nothing is proven.
+
+        A quick search climbs from the last columns alone, and leaves out pairs that are far from the best.
+        """
+        return self._price(prices, box, tolerance, prove=False, quick=quick)
+
+    def _near(self, prices: Prices, box: Box) -> NDArray[np.bool_]:
+        """Return the pairs whose last column is near the best of its user, and those without one, shape (N, M)."""
+        last, shortest = self._last, box.interval[0]
+        gains = np.log1p(self.scenario.score_norm * last[:, :, :3].sum(axis=2))
+        value = gains - (last[:, :, :3] * prices.shares).sum(axis=2) - prices.ratio * last[:, :, ENERGY]
+        value -= prices.delay[:, np.newaxis] * np.maximum(last[:, :, DELAY], shortest)
+        phi = last[:, :, OFFLOAD]
+        fits = (last[:, :, DELAY] <= box.interval[1]) & (box.offload[:, :1] <= phi) & (phi <= box.offload[:, 1:])
+        fits &= np.isfinite(value) & box.allowed
+        best = np.where(fits, value, -np.inf).max(axis=1, keepdims=True)
+        return box.allowed & (~fits | (value >= best - MARGIN * np.maximum(gains, 0.0)))
 
     def prove(self, prices: Prices, box: Box, tolerance: float, max_cells: int) -> Priced:
         """Prove what every user can be worth at most; columns come along.
@@ -109,11 +164,13 @@ class Pricer:
         """
         return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
 
-    def _price(self, prices: Prices, box: Box, tolerance: float, prove: bool, max_cells: int = 0) -> Priced:
+    def _price(
+        self, prices: Prices, box: Box, tolerance: float, prove: bool, max_cells: int = 0, quick: bool = False
+    ) -> Priced:
         from .kernels.pricing import price_pairs, search_pairs
 
         start = time.perf_counter()
-        user, server = np.nonzero(box.allowed)
+        user, server = np.nonzero(self._near(prices, box) if quick else box.allowed)
         arguments = (
             self._coefficients[user, server],
             self.scenario.score_norm,
@@ -135,7 +192,7 @@ class Pricer:
             )
             self.cells += int(found.cells.sum())
         else:
-            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints)
+            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints, quick=quick)
         values = found.upper if prove else found.lower
         best = np.full(n, -np.inf)
         np.maximum.at(best, user, values)
@@ -145,6 +202,7 @@ class Pricer:
         columns = found.columns
         there = np.isfinite(columns).all(axis=1)
         self._hints[user[there], server[there], 0] = columns[there][:, [0, 1, 2, 8]]
+        self._last[user[there], server[there]] = columns[there, :WIDTH]
         self.seconds["proof" if prove else "search"] += time.perf_counter() - start
         return Priced(excess, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from formulations import Allocation, Scenario
 
-from .columns import ColumnPool
+from .columns import OFFLOAD, ColumnPool
 from .interval import Bounded
 
-__all__ = ["rounded", "split_users"]
+__all__ = ["modes", "rounded"]
 
 Array = NDArray[np.float64]
 
@@ -21,11 +21,15 @@ def _by_server(bounded: Bounded, pool: ColumnPool, shape: tuple[int, int]) -> Ar
     return weight
 
 
-def split_users(bounded: Bounded, pool: ColumnPool, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Return the users that the mixture serves by several servers, the most evenly split first."""
-    heaviest = _by_server(bounded, pool, shape).max(axis=1)
-    order = np.argsort(heaviest)
-    return np.asarray(order[heaviest[order] < 1.0 - 1e-6])
+def modes(bounded: Bounded, pool: ColumnPool, server: NDArray[np.int64]) -> Array:
+    """Return phi of every user's heaviest column at its server, shape (N,); 1/2 where it has none."""
+    members = bounded.members
+    there = pool.server[members] == server[pool.user[members]]
+    members, weights = members[there], bounded.weights[there]
+    phi = np.full(len(server), 0.5)
+    order = np.argsort(weights, kind="stable")  # the heaviest comes last, and stays
+    phi[pool.user[members[order]]] = pool.data[members[order], OFFLOAD]
+    return phi
 
 
 def rounded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,8 @@ from .cover import Cover, Part
 from .interval import COARSE, Bounded, bound_box
 from .master import Prices
 from .pricer import Pricer
-from .rounding import rounded
+from .primal import fixed_modes, fixed_servers, mean_allocation
+from .rounding import modes, rounded
 
 if TYPE_CHECKING:
     from .method import Dual
@@ -60,15 +62,17 @@ class Search:
             raise InputError(
                 f"weight_time = 0: the best delay is unbounded; method {method.name} needs a positive weight"
             )
-        large = scenario.n_users > method.joint_users
-        allocation = "nlp" if large else "joint-nlp"
-        Dashf(association="hull", rounding="argmax", allocation=allocation, inner_iterations=2).search(run)
+        self._large = scenario.n_users > method.joint_users
+        start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)
+        if self._large:
+            start = replace(start, allocation="nlp", inner_iterations=1, max_iterations=1)
+        start.search(run)
         self.data = JointData.of(scenario, run.incumbent[0])
         self.pricer = Pricer(scenario, self.data.pairs)
         self.pool = ColumnPool()
         self.cover: Cover | None = None
         self._learn(run.incumbent[0])
-        self._allocate = ResourceStep(run, allocation, "auto", 1e-3, 2, two_starts=False)
+        self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False)
         self._tried: set[bytes] = set()
         self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
 
@@ -76,7 +80,12 @@ class Search:
         """Bound from above and below until the gap is closed or nothing is left to cut; return how it ended."""
         run, method = self.run, self.method
         whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
-        self.cover = cover = Cover(whole, self._bound(whole, None))
+        start = self.pricer.shadow(run.incumbent[0], self._floor)
+        if self._large:
+            # At the servers of the start, pricing is cheap, and phi finds its place: better prices to start from.
+            server = run.incumbent[0].server
+            start = self._mean(fixed_servers(whole, server), start).prices or start
+        self.cover = cover = Cover(whole, self._bound(whole, start))
         said = "gap closed"
         while True:
             self._tell(cover)
@@ -90,7 +99,7 @@ class Search:
                 said = "no box can be cut" if method.branches else "root bound exhausted"
                 break
             self._split(cover, cut)
-        if not run.closed and method.moves:
+        if not run.closed and method.moves and not self._large:
             tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
             said += f"; {kept} of {tried} moves of users kept"
         return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
@@ -119,7 +128,7 @@ class Search:
             self._target,
             method.accuracy,
             start,
-            coarse=COARSE_BRANCH if method.branches and start is not None else COARSE,
+            coarse=COARSE_BRANCH if method.branches and self.cover is not None else COARSE,
             most_rounds=most_rounds,
             max_cells=method.max_cells,
             proven=proven and method.rigour == "proven",
@@ -184,10 +193,17 @@ class Search:
             proof_time=self.pricer.seconds["proof"],
         )
 
-    def write_certificate(self) -> None:
-        """Write the certificate of the bound that stands, if one is asked for and there is a bound."""
+    def finish(self) -> None:
+        """Enter the bound over all deadlines, and write the certificate of the bound that stands, if one is asked for."""
         path, bound = self.run.limits.certificate, self.run.upper_bound
-        if path is None or bound is None or self.cover is None:
+        if bound is None or self.cover is None:
+            return
+        edges, bounds = self.cover.profile()
+        # Below the incumbent a bound says nothing more; minus infinity stands for boxes without allocations.
+        profile = [max(value * self.data.scr_unit, 0.0) for value in bounds.tolist()]
+        edges_s = (edges * self.data.pairs.time_unit).tolist()
+        self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile)
+        if path is None:
             return
         from .certify import certificate_of
 
@@ -199,9 +215,38 @@ class Search:
         """Add the columns of an allocation to the pool."""
         self.pool.add(*columns_of(self.run.scenario, self.data.pairs, allocation))
 
+    def _mean(self, box: Box, start: Prices | None) -> Bounded:
+        """Record the mean of the mixture of a box with one server for each user, and return what is known of it."""
+        run = self.run
+        args = self._floor, self.method.accuracy, start, self._tick
+        allocation, bounded = mean_allocation(self.pricer, self.pool, box, *args)
+        if allocation is not None:
+            run.record(allocation, phase="mean of columns", rounds=bounded.rounds)
+            self._learn(allocation)
+        return bounded
+
+    def _round_large(self, bounded: Bounded) -> None:
+        """Round a mixture, and generate columns at what it was rounded to."""
+        candidate = rounded(self.run.scenario, bounded, self.pool)
+        if candidate is None:
+            return
+        phi = modes(bounded, self.pool, candidate.server)
+        key = candidate.server.tobytes() + (phi > 0.5).tobytes()
+        if key in self._tried:
+            return
+        self._tried.add(key)
+        whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
+        prices = self._mean(fixed_modes(whole, candidate.server, phi), bounded.prices).prices
+        if not self.run.closed:
+            # Once more around the phi that came out.
+            allocation = self.run.incumbent[0]
+            self._mean(fixed_modes(whole, allocation.server, allocation.offload), prices)
+
     def _round(self, bounded: Bounded) -> None:
         """Round a mixture, and the same with its most split users elsewhere, and optimise what is new."""
         run = self.run
+        if self._large:
+            return self._round_large(bounded)
         rng = np.random.default_rng(len(self._tried))
         for draw in (None, rng, rng):
             candidate = rounded(run.scenario, bounded, self.pool, draw)

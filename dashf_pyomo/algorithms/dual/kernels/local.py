@@ -27,7 +27,18 @@ from .compiling import compiled
 from .energy import fulfil, own_deadline_price
 from .link import bandwidth_for, excess, link
 
-__all__ = ["FREE", "LEAST_SHARE", "OWN", "SERVED", "UPPER", "climb", "feasible_start", "search", "value"]
+__all__ = [
+    "FREE",
+    "LEAST_SHARE",
+    "OWN",
+    "SERVED",
+    "UPPER",
+    "climb",
+    "feasible_start",
+    "search",
+    "value",
+    "value_and_gradient",
+]
 
 #: Smallest share that the search looks at; below it a share is as good as zero.
 LEAST_SHARE = 1e-13
@@ -45,7 +56,7 @@ def value(pair, b, power, speed, deadline):
 
 
 @compiled
-def _value_and_gradient(pair, theta, gradient, ridge):
+def value_and_gradient(pair, theta, gradient, ridge):
     """Return J at exp(theta) and write its gradient in theta; on a ridge one entry of theta follows."""
     power, speed = math.exp(theta[1]), math.exp(theta[2])
     deadline = min(pair.t1, max(pair.t0, math.exp(theta[3])))
@@ -149,7 +160,7 @@ def climb(pair, b, power, speed, deadline, ridge, accuracy, most):
     gradient, following, ahead = np.empty(4), np.empty(4), np.empty(4)
     direction, step, change = np.empty(4), np.empty(4), np.empty(4)
     inverse = np.eye(4)
-    current = _value_and_gradient(pair, theta, gradient, ridge)
+    current = value_and_gradient(pair, theta, gradient, ridge)
     fresh = True
     for _ in range(most):
         if not current > -math.inf:
@@ -178,7 +189,7 @@ def climb(pair, b, power, speed, deadline, ridge, accuracy, most):
             for i in range(4):
                 following[i] = min(high[i], max(low[i], theta[i] + length * direction[i]))
                 rise += gradient[i] * (following[i] - theta[i])
-            reached = _value_and_gradient(pair, following, ahead, ridge)
+            reached = value_and_gradient(pair, following, ahead, ridge)
             if reached >= current + 1e-4 * rise and reached > -math.inf:
                 found = True
                 break
@@ -205,7 +216,7 @@ def climb(pair, b, power, speed, deadline, ridge, accuracy, most):
     if not current > -math.inf:
         return current, b, power, speed, deadline
     # The value that counts is that of E*: rounding can push a ridge off the deadline by a hair.
-    if ridge == SERVED or ridge == UPPER:
+    if ridge in (SERVED, UPPER):
         speed = min(1.0, speed * (1.0 + 1e-13))
     elif ridge == OWN:
         b = min(1.0, b * (1.0 + 1e-12))
@@ -262,8 +273,10 @@ def _inverse_rate(pair, c, time):
 
 
 @compiled
-def search(pair, hints, accuracy, most, best):
-    """Climb from structured starts and hints; write b, pi, psi, T of the best into `best` and return its J.
+def search(pair, hints, accuracy, most, best, quick):
+    """Climb from hints and structured starts; write b, pi, psi, T of the best into `best` and return its J.
+
+    A quick search climbs from hints alone if one of them meets the deadline.
 
     Returns minus infinity if no start meets the deadline: then nothing does, as one start is all shares whole.
     """
@@ -280,6 +293,8 @@ def search(pair, hints, accuracy, most, best):
     for k in range(hints.shape[0] + 5):
         at, ridge = deadline, FREE
         i = k - hints.shape[0]
+        if i == 0 and quick and found > -math.inf:
+            break
         if (i == 1 and pair.f0 >= 1.0) or (i == 3 and pair.f1 < 1.0):
             continue  # phi may not be there
         if i < 0:

@@ -117,13 +117,14 @@ def search_pairs(
     offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     hints: Array | None = None,
+    quick: bool = False,
 ) -> PricingResult:
     """Find good columns of every pair by local search alone: `upper` is infinite or minus infinity.
 
-    Parameters are those of `price_pairs`.
+    Parameters are those of `price_pairs`, and `quick`: climb from hints alone where one meets the deadline.
     """
     data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, -np.inf, hints)
-    return PricingResult(*price(*data[:9], 0, *data[9:]))
+    return PricingResult(*price(*data[:9], -1 if quick else 0, *data[9:]))
 
 
 def prove_pair(
@@ -152,8 +153,8 @@ def prove_pair(
     upper, lower
         Proven upper bound and value of the best column.
     leaves : array, shape (number, 10)
-        Entries of `LEAF`; the cells cover all of [0, infinity) x the range of phi that meets the longest deadline, and each
-        bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
+        Entries of `LEAF`; the cells cover all of [0, infinity) x the range of phi that meets the longest
+        deadline, and each bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
         nu_low, nu_high).
     """
     data = _checked(

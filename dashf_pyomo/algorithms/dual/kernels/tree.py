@@ -86,7 +86,7 @@ def prove(pair, hints, tolerance, need, most, tree, best):
         tree[0, 1], tree[0, 2], tree[0, 3], tree[0, 7] = whole.x1, pair.f0, pair.f1, -math.inf
         tree[0, 4:7] = 1.0
         return -math.inf, -math.inf, 1, 1
-    lower = search(pair, hints, 0.001 * tolerance, 50, best)
+    lower = search(pair, hints, 0.001 * tolerance, 50, best, False)
     m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
     if lower > -math.inf:
         price = fulfil(pair, best[0], best[1], best[2], best[3])[4]
@@ -197,7 +197,7 @@ def _column(pair, c, best, column):
 
 @compiled_parallel
 def price(c, norm, prices, ratio, t0, t1, rho, offload, tolerance, most, need, hints):
-    """Price all pairs; see `pricing.price_pairs`. With `most` = 0 nothing is proven."""
+    """Price all pairs; see `pricing.price_pairs`. With `most` = 0 nothing is proven, below 0 the search is quick."""
     count = c.shape[0]
     bounds, columns, cells = np.empty((2, count)), np.full((count, 9), np.nan), np.zeros(count, np.int64)
     for k in prange(count):
@@ -208,7 +208,7 @@ def price(c, norm, prices, ratio, t0, t1, rho, offload, tolerance, most, need, h
             bounds[0, k], bounds[1, k], cells[k], _ = prove(pair, hints[k], tolerance[k], need[k], most, tree, best)
         else:
             bounds[0, k] = np.inf
-            bounds[1, k] = search(pair, hints[k], 0.001 * tolerance[k], 60, best)
+            bounds[1, k] = search(pair, hints[k], 0.001 * tolerance[k], 60, best, most < 0)
         if bounds[1, k] > -np.inf:
             _column(pair, c[k], best, columns[k])
     return bounds[0], bounds[1], columns, cells
