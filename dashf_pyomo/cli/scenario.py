@@ -51,6 +51,14 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
         help="a scenario field, generator argument or option of the family in SI units, for instance "
         "bandwidth_max=2e7; may be repeated",
     )
+    group.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an extra constraint, for instance delay_limit=60, server_energy=[5000,null] or forbidden=[[0,1]]; may be "
+        "repeated",
+    )
 
 
 def draw(parsed: argparse.Namespace) -> Scenario:
@@ -74,6 +82,15 @@ def draw(parsed: argparse.Namespace) -> Scenario:
             overrides[field] = json.loads(value)
         except (ValueError, RecursionError):
             raise InputError(f"--set {field}: {shown(value)} is not a number or a list of numbers") from None
+    constraints: dict[str, Any] = {}
+    for text in parsed.constraint:
+        name, value = split_pair(text, "--constraint")
+        if name in constraints:
+            raise InputError(f"--constraint {name} is given twice; expected once")
+        try:
+            constraints[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            raise InputError(f"--constraint {name}: {shown(value)} is not a number or a list") from None
     readings: dict[str, str] = {}
     for text in parsed.reading:
         name, value = split_pair(text, "--reading")
@@ -87,6 +104,7 @@ def draw(parsed: argparse.Namespace) -> Scenario:
         seed=0 if parsed.seed is None else parsed.seed,
         preset=parsed.preset or "default",
         readings=readings,
+        constraints=constraints,
         **overrides,
     )
 
