@@ -1,7 +1,7 @@
 """`hull` and `milp` in arrays: assembled by vectorised indexing, no loop over pairs, no modelling layer.
 
-Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T, and the excesses of extra constraints
-where there are any; phi_n is the sum of user n's w.
+Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T, and the excesses of extra
+constraints where there are any; phi_n is the sum of user n's w.
 The pattern of the matrix depends on N and M alone and is built once; new coefficients only change its values.
 """
 
