@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from . import physics
 from .arrays import indexed, read_numbers, require_finite, shown
-from .constraints import Constraints
+from .constraints import EXCESS_PRICE, Constraints
 from .documents import InputError, check_keys
 from .scenario import Scenario
 
-__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate"]
+__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate", "merit"]
 
 Array = NDArray[np.float64]
 
@@ -307,6 +307,23 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
         energy_downlink=energy_downlink,
         violations=tuple(violations),
     )
+
+
+def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:
+    """Return score minus y times cost, (10), less what violations of extra constraints cost at `EXCESS_PRICE`.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    allocation
+        What is to be compared with others.
+    ratio
+        Dinkelbach's y.
+    """
+    s, e = scenario, evaluate(scenario, allocation)
+    value = e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+    return value if s.constraints is None else value - EXCESS_PRICE * s.score_scale * e.extra_excess
 
 
 def _check_fits(s: Scenario, a: Allocation) -> None:

@@ -26,7 +26,7 @@ from .documents import InputError, ScenarioError
 if TYPE_CHECKING:
     from .scenario import Scenario
 
-__all__ = ["ALL_EXTRAS", "Constraints", "Extra", "allowed_pairs", "require_support"]
+__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "require_support"]
 
 Array = NDArray[np.float64]
 
@@ -42,6 +42,10 @@ class Extra(StrEnum):
 
 #: What a formulation or method says that supports every kind.
 ALL_EXTRAS = frozenset(Extra)
+
+#: Where a limit is elastic: the price of a relative excess of one, in units of the largest possible score of a server.
+#: Beyond what any limit is worth, unless it nearly excludes everything.
+EXCESS_PRICE = 1e3
 
 _LIMITS = {
     "delay_limit": (0, np.inf),

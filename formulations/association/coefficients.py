@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation
-from ..constraints import Extra
+from ..constraints import EXCESS_PRICE, Extra
 from ..scenario import Scenario
-from .limited import EXCESS_PRICE, AssociationLimits, limited_offloading, rate_shortage
+from .limited import AssociationLimits, limited_offloading, rate_shortage
 from .pairs import PairResources
 
 __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import Constraints
+from ..constraints import EXCESS_PRICE, Constraints
 
-__all__ = ["EXCESS_PRICE", "AssociationLimits", "limited_offloading", "rate_shortage"]
+__all__ = ["AssociationLimits", "limited_offloading", "rate_shortage"]
 
 Array = NDArray[np.float64]
-
-#: Price of a relative excess of one, in units of the largest possible score: beyond what any limit is worth.
-EXCESS_PRICE = 1e3
 
 #: Largest share of a budget of energy that is told apart; anything above is out of reach anyway.
 _MOST_ENERGY = 1e4

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from ..constraints import EXCESS_PRICE
 from ..matrix import MatrixProgram
 from ..scenario import Scenario
 from .coefficients import DELAY_ROWS, AssociationCoefficients
-from .limited import EXCESS_PRICE
 from .model import AssociationSolution, clean
 
 __all__ = ["AssociationMatrix"]

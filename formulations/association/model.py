@@ -14,9 +14,9 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
 from .coefficients import DELAY_ROWS, AssociationCoefficients
-from .limited import EXCESS_PRICE
 
 __all__ = ["AssociationModel", "AssociationSolution", "Lifting", "clean"]
 

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation, Evaluation, evaluate
-from ..association.limited import EXCESS_PRICE
-from ..constraints import ALL_EXTRAS
+from ..constraints import ALL_EXTRAS, EXCESS_PRICE
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .limits import LIMIT_MARGIN

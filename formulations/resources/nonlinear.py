@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
-from ..association.limited import EXCESS_PRICE
+from ..constraints import EXCESS_PRICE
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .limits import LIMIT_MARGIN, LimitRows, ResourceLimits

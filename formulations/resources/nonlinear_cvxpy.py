@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
-from ..association.limited import EXCESS_PRICE
+from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
 from .limits import LIMIT_MARGIN
 from .nonlinear import LEAST_SHARE, ResourceProgram
