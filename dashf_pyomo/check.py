@@ -105,7 +105,7 @@ def _findings(
     yield Finding("scenario", same, f"{scenario.sha256[:16]}... is the scenario's hash")
     yield from _evaluation(scenario, document, result)
     yield from _bound(document, result, proof)
-    yield from _status(result)
+    yield from _status(scenario, result)
     yield from _method(scenario, result)
     yield from _trace(result)
 
@@ -164,7 +164,7 @@ def _bound(document: Mapping[str, Any], result: Result, proof: float | str | Non
         yield Finding("upper bound", proof <= result.upper_bound, f"{said}, the certificate proves {proof:.9g}")
 
 
-def _status(result: Result) -> Iterator[Finding]:
+def _status(scenario: Scenario, result: Result) -> Iterator[Finding]:
     has = result.allocation is not None
     holds, detail = True, f"{result.status} {'with' if has else 'without'} an allocation"
     if (result.status in _NEEDS_ALLOCATION and not has) or (result.status in _NO_ALLOCATION and has):
@@ -173,7 +173,7 @@ def _status(result: Result) -> Iterator[Finding]:
         holds, detail = False, "certified without a bound"
     elif result.status is Status.CERTIFIED and any(e.get("refuted") == result.bound_source for e in result.trace):
         holds, detail = False, "certified by a source that the trace refutes"
-    elif result.status is Status.INFEASIBLE:
+    elif result.status is Status.INFEASIBLE and scenario.constraints is None:
         # Any association with equal shares and phi = 0.5 is feasible when every datum is positive.
         holds, detail = False, "infeasible, but a scenario without extra constraints never is"
     yield Finding("status", holds, detail)

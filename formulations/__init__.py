@@ -6,16 +6,20 @@ Light names are here at once; the model builders load their modelling language w
 from __future__ import annotations
 
 from .allocation import FEASIBILITY_TOLERANCE, Allocation, AllocationError, Evaluation, Violation, evaluate
+from .constraints import ALL_EXTRAS, Constraints, Extra
 from .documents import InputError
 from .scenario import PRESETS, READINGS, Scenario, ScenarioError
 
 __all__ = [
+    "ALL_EXTRAS",
     "FEASIBILITY_TOLERANCE",
     "PRESETS",
     "READINGS",
     "Allocation",
     "AllocationError",
+    "Constraints",
     "Evaluation",
+    "Extra",
     "InputError",
     "Scenario",
     "ScenarioError",

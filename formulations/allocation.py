@@ -6,7 +6,7 @@ itself; what a method reports is what this file says about its allocation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from . import physics
 from .arrays import indexed, read_numbers, require_finite, shown
+from .constraints import EXCESS_PRICE, Constraints
 from .documents import InputError, check_keys
 from .scenario import Scenario
 
-__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate"]
+__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate", "merit"]
 
 Array = NDArray[np.float64]
 
@@ -163,7 +164,9 @@ class Violation:
     value, limit
         What was found and what was allowed, SI units.
     relative
-        The excess relative to the budget or cap; infinite for an infinite delay.
+        The excess relative to the budget or cap; infinite for an infinite delay, 1 for a pair that is not allowed.
+    extra
+        Whether it is one of the scenario's extra constraints.
     """
 
     constraint: str
@@ -171,6 +174,7 @@ class Violation:
     value: float
     limit: float
     relative: float
+    extra: bool = False
 
     def __str__(self) -> str:
         return f"{self.constraint}, {self.where}: {self.value:.9g} against {self.limit:.9g} ({self.relative:.2e} over)"
@@ -225,6 +229,12 @@ class Evaluation:
         return max((violation.relative for violation in self.violations), default=0.0)
 
     @property
+    def extra_excess(self) -> float:
+        """Sum of the relative violations of extra constraints beyond `FEASIBILITY_TOLERANCE`."""
+        found = (violation.relative for violation in self.violations if violation.extra)
+        return sum(relative for relative in found if relative > FEASIBILITY_TOLERANCE)
+
+    @property
     def feasible(self) -> bool:
         """Whether no constraint is broken by more than `FEASIBILITY_TOLERANCE`."""
         return self.max_violation <= FEASIBILITY_TOLERANCE
@@ -274,6 +284,12 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     totals = {"(3j) finite delay": delay, "(1) finite score": total_score}
     if np.isfinite(delay):  # an infinite delay comes with an infinite energy
         totals["(2) finite energy"] = energy
+    violations = _violations(s, allocation, totals)
+    if s.constraints is not None:
+        user_delay = time_local + time_uplink + time_server + time_downlink
+        spent = np.bincount(m, energy_server + energy_downlink, minlength=s.n_servers).astype(np.float64)
+        violations += _extra_violations(s.constraints, m, user_delay, rate_up, rate_down, spent)
+        violations.sort(key=lambda violation: -violation.relative)
     cost = float(physics.service_cost(delay, energy, s.weight_time, s.weight_energy))
     return Evaluation(
         scr=physics.service_cost_ratio(total_score, cost),
@@ -289,8 +305,25 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
         energy_uplink=energy_uplink,
         energy_server=energy_server,
         energy_downlink=energy_downlink,
-        violations=tuple(_violations(s, allocation, totals)),
+        violations=tuple(violations),
     )
+
+
+def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:
+    """Return score minus y times cost, (10), less what violations of extra constraints cost at `EXCESS_PRICE`.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    allocation
+        What is to be compared with others.
+    ratio
+        Dinkelbach's y.
+    """
+    s, e = scenario, evaluate(scenario, allocation)
+    value = e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+    return value if s.constraints is None else value - EXCESS_PRICE * s.score_scale * e.extra_excess
 
 
 def _check_fits(s: Scenario, a: Allocation) -> None:
@@ -347,6 +380,24 @@ def _violations(s: Scenario, a: Allocation, totals: Mapping[str, float]) -> list
         if not np.isfinite(total):
             found.append(Violation(constraint, "all users", total, np.inf, np.inf))
     return sorted(found, key=lambda violation: -violation.relative)
+
+
+def _extra_violations(
+    c: Constraints, server: NDArray[np.int64], delay: Array, rate_up: Array, rate_down: Array, spent: Array
+) -> Iterator[Violation]:
+    """Yield the extra constraints that are broken; shapes (N,), and (M,) for the energy spent by each server."""
+    for constraint, kind, value, limit, over in (
+        ("(X1) delay limit", "user", delay, c.delay_limit, delay - c.delay_limit),
+        ("(X3) minimum uplink rate", "user", rate_up, c.uplink_rate, c.uplink_rate - rate_up),
+        ("(X3) minimum downlink rate", "user", rate_down, c.downlink_rate, c.downlink_rate - rate_down),
+        ("(X4) server energy", "server", spent, c.server_energy, spent - c.server_energy),
+    ):
+        for i in np.flatnonzero(over > 0):
+            relative = float(over[i] / limit[i])
+            yield Violation(constraint, f"{kind} {i}", float(value[i]), float(limit[i]), relative, extra=True)
+    for user in np.flatnonzero(~c.allowed[np.arange(len(server)), server]):
+        where = f"user {user} at server {server[user]}"
+        yield Violation("(X2) association not allowed", where, 1.0, 0.0, 1.0, extra=True)
 
 
 def _servers(value: Any) -> NDArray[np.int64]:

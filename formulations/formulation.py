@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .constraints import Extra
 from .registry import Registry
 
 __all__ = ["Feature", "Formulation", "Kind", "Language", "Subproblem", "formulations"]
@@ -80,6 +81,8 @@ class Formulation:
         Names of the options that the builders take.
     frees_offloading
         For resource formulations: whether the offloading is a variable too.
+    supports
+        Extra constraints of a scenario that the model states; with others it must not be used.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Formulation:
     faces: Mapping[str, Callable[..., Any]]
     options: tuple[str, ...] = ()
     frees_offloading: bool = False
+    supports: frozenset[Extra] = frozenset()
 
 
 #: Every formulation by ``subproblem/name``, for instance ``association/hull``.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import indexed, read_numbers, require_finite, shown
+from .constraints import Constraints
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
 from .paper import PRESETS, READ_FROM, READINGS, read_paper
 
@@ -105,7 +106,7 @@ class Scenario:
     readings
         How the generator read the paper, or None.
     constraints
-        Extra constraints as declared data; none are supported yet, so only None or an empty mapping.
+        Extra constraints as declared data, see `Constraints.read` for what an object may hold; None for none.
 
     Raises
     ------
@@ -138,7 +139,7 @@ class Scenario:
     name: str = ""
     seed: int | None = None
     readings: Mapping[str, str] | None = None
-    constraints: Mapping[str, Any] | None = None
+    constraints: Constraints | None = None
 
     def __post_init__(self) -> None:
         gain = read_numbers("channel_gain", self.channel_gain, ScenarioError)
@@ -167,12 +168,8 @@ class Scenario:
                 _check_text("a key of readings", key)
                 _check_text(f"readings[{key!r}]", value)
             object.__setattr__(self, "readings", MappingProxyType(dict(self.readings)))
-        if self.constraints is not None:
-            if not isinstance(self.constraints, Mapping):
-                raise ScenarioError(f"constraints = {shown(self.constraints)}; expected an object or null")
-            for key in self.constraints:
-                raise ScenarioError(f"constraints: {shown(key)} is not supported yet; expected no extra constraints")
-            object.__setattr__(self, "constraints", None)
+        constraints = Constraints.read(self.constraints, gain.shape[0], gain.shape[1])
+        object.__setattr__(self, "constraints", constraints)
 
     # -- sizes and derived data ---------------------------------------------------------------
 
@@ -216,6 +213,7 @@ class Scenario:
         adapter_range: tuple[float, float] = (1.2e6, 14e6),
         token_bits_range: tuple[float, float] = (10e6, 50e6),
         name: str | None = None,
+        constraints: Mapping[str, Any] | None = None,
         **overrides: ArrayLike,
     ) -> Scenario:
         """Draw a scenario as Section V-A of the paper describes it.
@@ -247,6 +245,8 @@ class Scenario:
             Range of the token data, bit, uniform; the reading `tokens` turns bits into FLOP.
         name
             Name of the scenario; made from the arguments by default.
+        constraints
+            Extra constraints, as in a scenario file.
         **overrides
             Any numeric field of `Scenario`, replacing the default or the drawn value; positions too,
             from which the gains then follow.
@@ -295,7 +295,8 @@ class Scenario:
         if name is None:
             suffix = "" if preset == "default" else f"-{preset}"
             name = f"random-{users}x{servers}-seed{seed}{suffix}"
-        return cls(**values, name=name, seed=int(seed), readings=chosen)
+        extra = Constraints.read(constraints, users, servers)
+        return cls(**values, name=name, seed=int(seed), readings=chosen, constraints=extra)
 
     # -- JSON ---------------------------------------------------------------------------------
 
@@ -311,7 +312,7 @@ class Scenario:
             value = getattr(self, field)
             document[field] = value.tolist() if isinstance(value, np.ndarray) else value
         document["readings"] = None if self.readings is None else dict(self.readings)
-        document["constraints"] = None
+        document["constraints"] = None if self.constraints is None else self.constraints.to_dict()
         return document
 
     @classmethod

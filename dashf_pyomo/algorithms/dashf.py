@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from formulations import Allocation
+from formulations import ALL_EXTRAS, Allocation, Extra
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
-from formulations.formulation import Subproblem
+from formulations.formulation import Subproblem, formulations
 
 from ..backends import backends
 from .dinkelbach import ACCEPT, dinkelbach
@@ -40,6 +40,7 @@ class Dashf(Method):
     """
 
     name = "dashf"
+    supports = ALL_EXTRAS
     summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
 
     association: str = option(
@@ -66,6 +67,11 @@ class Dashf(Method):
             "chi = 0": "term dropped",
             "Hungarian": "server columns replicated",
         }
+
+    def honours(self) -> frozenset[Extra]:
+        """Return what both formulations support."""
+        parts = (f"{Subproblem.ASSOCIATION}/{self.association}", f"{Subproblem.RESOURCES}/{self.allocation}")
+        return self.supports.intersection(*(formulations[part].supports for part in parts))
 
     def search(self, run: Run) -> str:
         """Run Algorithm 1."""

@@ -13,8 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from formulations import Allocation, evaluate
-from formulations.association.pairs import PairResources
+from formulations import Allocation
+from formulations.allocation import merit
+from formulations.association.pairs import PairResources, equal_split, where_allowed
+from formulations.constraints import allowed_pairs
 from formulations.formulation import Subproblem
 
 from .dashf import Dashf
@@ -23,7 +25,7 @@ from .rounding import ROUNDINGS
 from .run import Run
 from .steps import ResourceStep, formulation_names
 
-__all__ = ["DashfPlus", "move_users"]
+__all__ = ["DashfPlus", "move_users", "seek"]
 
 
 @methods.register
@@ -57,8 +59,35 @@ class DashfPlus(Dashf):
         allocate = ResourceStep(
             run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations, two_starts=False
         )
+        if not run.has_incumbent and not seek(run, allocate, self.moves):
+            return f"{said}; no allocation found that meets the extra constraints"
         tried, kept = move_users(run, allocate, self.moves, self.epsilon)
         return f"{said}; {kept} of {tried} moves of users kept"
+
+
+def seek(run: Run, allocate: ResourceStep, tries: int) -> bool:
+    """Look for a first allocation that is feasible, from associations that are tried in turn; return whether there is.
+
+    Parameters
+    ----------
+    run
+        Takes what is found.
+    allocate
+        Optimises at an association.
+    tries
+        Most associations: strongest, in turn, then random ones.
+    """
+    s, rng = run.scenario, np.random.default_rng(0)
+    first = [np.argmax(s.channel_gain, axis=1), np.arange(s.n_users) % s.n_servers]
+    for number in range(tries):
+        drawn = first[number] if number < len(first) else rng.integers(s.n_servers, size=s.n_users)
+        start = equal_split(s, where_allowed(s, drawn), np.full(s.n_users, 0.5))
+        ratio = run.record(start, phase="seek").scr
+        reached, facts = allocate(start, ratio)
+        run.record(reached, phase="seek", ratio=ratio, **facts)
+        if run.has_incumbent:
+            return True
+    return False
 
 
 def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float) -> tuple[int, int]:
@@ -104,16 +133,15 @@ def _moves(run: Run, allocation: Allocation, ratio: float) -> Iterator[Allocatio
     """
     s = run.scenario
     pairs = PairResources.around(s, allocation, "equal-share")
-    proposals = []
+    proposals, allowed = [], allowed_pairs(s)
     for user in range(s.n_users):
         for server in range(s.n_servers):
-            if server == allocation.server[user]:
+            if server == allocation.server[user] or not allowed[user, server]:
                 continue
             moved = allocation.server.copy()
             moved[user] = server
             candidate = pairs.at(s, moved, allocation.offload)
-            e = evaluate(s, candidate)
-            value = e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+            value = merit(s, candidate, ratio)
             if np.isfinite(value):
                 proposals.append((-value, user, server, candidate))
     for *_, candidate in sorted(proposals, key=lambda proposal: proposal[:3]):

@@ -42,11 +42,22 @@ def dinkelbach(
         One of `ACCEPT`.
     """
     allocation = start
-    ratio = run.record(start, keep=accept, phase="start").scr
+    judged = run.record(start, keep=accept, phase="start")
+    # With extra constraints an iterate may break some; there is no fall before one that keeps them.
+    met, ratio = judged.extra_excess == 0.0, judged.scr
     best, best_iteration = ratio, 0
     for iteration in range(1, max_iterations + 1):
         allocation, facts = step(allocation, ratio)
-        reached = run.record(allocation, keep=accept, phase="iterate", ratio=ratio, **facts).scr
+        judged = run.record(allocation, keep=accept, phase="iterate", ratio=ratio, **facts)
+        reached, before, met = judged.scr, met, judged.extra_excess == 0.0
+        if not before:
+            settled = abs(reached - ratio) <= epsilon * ratio and not met
+            best, best_iteration, ratio = reached, iteration, reached
+            if settled:
+                return f"stopped after {iteration} iterations, none of which meets the extra constraints"
+            continue
+        if not met:
+            return f"iterate {iteration} breaks an extra constraint; kept iterate {best_iteration}"
         if reached > best:
             best, best_iteration = reached, iteration
         if reached < ratio * (1.0 - epsilon):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from formulations import InputError, Scenario
 from formulations.arrays import shown
+from formulations.constraints import Extra, require_support
 from formulations.registry import Registry
 
 from ..result import Result
@@ -71,6 +72,8 @@ class Method(ABC):
     proves_bounds: ClassVar[bool] = False
     #: Whether the method can write a certificate of its bound.
     writes_certificates: ClassVar[bool] = False
+    #: Extra constraints of a scenario that the method honours; it refuses scenarios with others.
+    supports: ClassVar[frozenset[Extra]] = frozenset()
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -83,6 +86,10 @@ class Method(ABC):
     def readings(self) -> dict[str, str]:
         """Return the readings of the paper that this method makes."""
         return {}
+
+    def honours(self) -> frozenset[Extra]:
+        """Return the extra constraints that the method honours with these options."""
+        return self.supports
 
     def all_readings(self, scenario: Scenario) -> dict[str, str]:
         """Return every reading in force: the scenario's, those of the problem, and the method's."""
@@ -104,7 +111,8 @@ class Method(ABC):
         Raises
         ------
         InputError
-            If a certificate is asked for that the method cannot write.
+            If a certificate is asked for that the method cannot write, or the scenario has extra constraints that it
+            does not honour.
         BackendError
             If a backend is missing or fails before any allocation was found.
         """
@@ -112,6 +120,7 @@ class Method(ABC):
         if limits.certificate is not None and not self.writes_certificates:
             able = ", ".join(name for name, method in methods.items() if method.writes_certificates)
             raise InputError(f"method {self.name} writes no certificate; expected {able}")
+        require_support(f"method {self.name}", self.honours(), scenario)
         run = Run(scenario, limits, observer)
         return run.conclude(
             lambda: self.search(run),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from formulations import InputError
+from formulations import ALL_EXTRAS, Extra, InputError
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
@@ -66,6 +66,7 @@ class Minlp(Method):
     name = "minlp"
     summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
     proves_bounds = True
+    supports = ALL_EXTRAS
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
@@ -83,6 +84,10 @@ class Minlp(Method):
         if self.cuts not in ("default", "all", "none"):
             self._model_options(formulations["joint/convexified"])
 
+    def honours(self) -> frozenset[Extra]:
+        """Return what the joint formulation supports."""
+        return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
+
     def search(self, run: Run) -> str:
         """Find a start, then let each solver improve it and prove a bound."""
         chosen = self._backends()
@@ -92,6 +97,8 @@ class Minlp(Method):
         except BackendError:
             if not run.has_incumbent:
                 raise
+        if not run.has_incumbent:
+            return "the start found no allocation that meets the extra constraints; expected one to bound the model by"
         data = JointData.of(run.scenario, run.incumbent[0])
         run.record_bound(data.most_score / data.least_cost * data.scr_unit, "data: score bound over least cost")
         said: list[str] = []

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from formulations import Allocation, Scenario, evaluate
+from formulations import Allocation, Scenario
+from formulations.allocation import merit
 from formulations.association.coefficients import optimal_offloading
 from formulations.association.pairs import PairResources
+from formulations.constraints import allowed_pairs
 
 if TYPE_CHECKING:
     from formulations.association.model import AssociationSolution
@@ -54,10 +56,9 @@ class RoundingTask:
     seed: int = 0
 
     def value(self, server: Servers) -> float:
-        """Return score minus y times cost at an association, offloading optimal, resources scaled into budgets."""
+        """Return the `merit` at an association, offloading optimal, resources scaled into budgets."""
         s = self.scenario
-        e = evaluate(s, offloaded(s, self.pairs.at(s, server, self.fractional.offload), self.ratio))
-        return e.score - self.ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+        return merit(s, offloaded(s, self.pairs.at(s, server, self.fractional.offload), self.ratio), self.ratio)
 
 
 def offloaded(scenario: Scenario, allocation: Allocation, ratio: float) -> Allocation:
@@ -88,7 +89,8 @@ def hungarian(task: RoundingTask) -> Servers:
     Source: the Hungarian step after (8).
     """
     server = np.repeat(np.arange(task.scenario.n_servers), slots(task.pairs, task.scenario))
-    users, places = linear_sum_assignment(task.fractional.association[:, server], maximize=True)
+    weight = np.where(allowed_pairs(task.scenario), task.fractional.association, -float(task.scenario.n_users))
+    users, places = linear_sum_assignment(weight[:, server], maximize=True)
     rounded = np.empty(task.scenario.n_users, dtype=np.int64)
     rounded[users] = server[places]
     return rounded
@@ -133,6 +135,7 @@ def _repair(server: Servers, task: RoundingTask) -> Servers:
     x = task.fractional.association
     n, m = x.shape
     share = np.array([held / budget for held, budget in _resources(task.pairs, task.scenario)])
+    allowed = allowed_pairs(task.scenario)
     server = server.copy()
     users = np.arange(n)
     load = np.array([np.bincount(server, part[users, server], minlength=m) for part in share])
@@ -142,7 +145,7 @@ def _repair(server: Servers, task: RoundingTask) -> Servers:
         if over.size == 0:
             break
         members = np.flatnonzero(np.isin(server, over))
-        fits = (load[:, None, :] + share[:, members, :] <= room).all(axis=0)
+        fits = (load[:, None, :] + share[:, members, :] <= room).all(axis=0) & allowed[members]
         fits[np.arange(len(members)), server[members]] = False
         if not fits.any():
             break  # nowhere to go: the shares are scaled back later

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from formulations import Allocation, evaluate
+from formulations.allocation import merit
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources
+from formulations.association.pairs import PairResources, where_allowed
+from formulations.constraints import require_support
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 
 from ..backends import BackendError, OutcomeStatus, capable_backends
@@ -33,6 +35,8 @@ class _Step:
     """A model and the backends that may solve it."""
 
     def __init__(self, run: Run, formulation: Formulation, backend: str, **options: Any) -> None:
+        label = f"formulation {formulation.subproblem}/{formulation.name}"
+        require_support(label, formulation.supports, run.scenario)
         self._run = run
         self._formulation = formulation
         self._options = options
@@ -122,7 +126,7 @@ class AssociationStep(_Step):
         scenario = self._run.scenario
         coefficients = AssociationCoefficients.of(scenario, pairs, ratio)
         found, facts = self._solve(methodcaller("update", coefficients))
-        server = self._round(RoundingTask(found, pairs, scenario, ratio, self._seed))
+        server = where_allowed(scenario, self._round(RoundingTask(found, pairs, scenario, ratio, self._seed)))
         allocation = pairs.at(scenario, server, found.offload)
         return offloaded(scenario, allocation, ratio), {
             "association_value": found.value,
@@ -185,34 +189,28 @@ class ResourceStep(_Step):
             middle = replace(allocation, offload=np.full(scenario.n_users, 0.5))
             if np.isfinite(evaluate(scenario, middle).delay):
                 starts.append(middle)
-        best, value = allocation, self._objective(allocation, ratio)
+        best, value = allocation, merit(scenario, allocation, ratio)
         facts: dict[str, Any] = {"solver_time": 0.0, "solves": 0}
         for start in starts:
             reached, climbed = self._climb(start, ratio, facts)
             if climbed > value:
                 best, value = reached, climbed
         if self._polish is not None:
-            reached, _ = self._polish._climb(best, ratio, facts)
-            best = reached
+            best, _ = self._polish._climb(best, ratio, facts)
         return best, {f"allocation_{key}": value for key, value in facts.items()}
 
     def _climb(self, allocation: Allocation, ratio: float, facts: dict[str, Any]) -> tuple[Allocation, float]:
         """Solve again and again from one start while (10) grows; add to the facts."""
-        value = self._objective(allocation, ratio)
+        scenario = self._run.scenario
+        value = merit(scenario, allocation, ratio)
         for _ in range(self._max_iterations):
             candidate, found = self._solve(methodcaller("update", allocation, ratio))
             facts |= {**found, "solver_time": facts["solver_time"] + (found["solver_time"] or 0.0)}
             facts["solves"] += 1
-            reached = self._objective(candidate, ratio)
+            reached = merit(scenario, candidate, ratio)
             growth = reached - value
             if growth > 0:
                 allocation, value = candidate, reached
-            if growth <= self._epsilon * abs(evaluate(self._run.scenario, allocation).score):
+            if growth <= self._epsilon * abs(evaluate(scenario, allocation).score):
                 break
         return allocation, value
-
-    def _objective(self, allocation: Allocation, ratio: float) -> float:
-        """(10): score minus y times cost."""
-        s = self._run.scenario
-        e = evaluate(s, allocation)
-        return e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation
+from ..constraints import EXCESS_PRICE, Extra
 from ..scenario import Scenario
+from .limited import AssociationLimits, limited_offloading, rate_shortage
 from .pairs import PairResources
 
 __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
@@ -62,6 +64,9 @@ class AssociationCoefficients:
         Share of its server's budget that a pair would hold.
     time_unit, objective_unit
         Scaled times and objectives are multiplied by these to get s and score units.
+    limits
+        Rows of extra constraints, None where the scenario has none. What a pair's rates fall short of the least ones is
+        priced in `pair_cost`, and pairs that are not allowed have both ends closed.
     """
 
     time_price: float
@@ -78,6 +83,7 @@ class AssociationCoefficients:
     speed_share: Array
     time_unit: float
     objective_unit: float
+    limits: AssociationLimits | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, pairs: PairResources, ratio: float) -> AssociationCoefficients:
@@ -118,6 +124,10 @@ class AssociationCoefficients:
             user_cost, server_cost = price * (local_energy[:, column] + uplink_energy), price * server_energy
         if price == 0.0:
             user_cost, server_cost = np.zeros_like(user_time), np.zeros_like(server_time)
+        extra = s.constraints
+        if extra is not None:
+            user_time = np.where(extra.allowed, user_time, np.inf)
+            server_time = np.where(extra.allowed, server_time, np.inf)
 
         # Times and energies are linear in phi, so no allocation is faster or cheaper than everybody's best end.
         best_time = _largest(np.minimum(user_time, server_time).min(axis=1))
@@ -140,10 +150,11 @@ class AssociationCoefficients:
         alone = np.asarray(user_end.any(axis=1))
         user_energy = kept(price * uplink_energy if price else np.zeros_like(uplink), user_end, scale)
         served_energy = kept(server_cost, server_end, scale)
+        shortage = 0.0 if extra is None else EXCESS_PRICE * rate_shortage(extra, rate_up, rate_down)
         return cls(
             time_price=time_price * unit / scale,
             local_cost=kept(price * local_energy, alone, scale),
-            pair_cost=served_energy - value / scale,
+            pair_cost=served_energy - value / scale + shortage,
             product_cost=user_energy - served_energy,
             local_time=kept(local, alone, unit),
             server_time=kept(server_time, server_end, unit),
@@ -155,6 +166,7 @@ class AssociationCoefficients:
             speed_share=share_f,
             time_unit=unit,
             objective_unit=scale,
+            limits=None if extra is None else AssociationLimits.of(extra, server_energy, unit),
         )
 
     def value(self, server: NDArray[np.int64], offload: Array) -> float:
@@ -223,6 +235,13 @@ def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float)
     energy_zero = physics.training_energy(
         s.server_capacitance[m], s.flops, s.server_epochs[m], 1.0, a.server_speed
     ) + physics.transmission_energy(a.server_power, downlink)
+
+    limits = s.constraints
+    if limits is not None and limits.kinds & {Extra.DELAY, Extra.ENERGY}:
+        energy_price = ratio * s.weight_energy
+        with np.errstate(invalid="ignore"):
+            costs = energy_price * energy_zero, energy_price * energy_one
+        return limited_offloading(limits, m, (time_zero, time_one), costs, energy_zero, ratio * s.weight_time)
 
     # An end that takes forever is no choice, whatever the other one costs.
     only_zero, only_one = ~np.isfinite(time_one), ~np.isfinite(time_zero)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cvxpy as cp
 
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .matrix import AssociationMatrix
@@ -44,5 +45,6 @@ formulations.register(
         summary="LP: products over the convex hull of each user; at least as tight as the SDR",
         faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
+        supports=ALL_EXTRAS,
     )
 )

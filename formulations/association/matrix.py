@@ -1,6 +1,7 @@
 """`hull` and `milp` in arrays: assembled by vectorised indexing, no loop over pairs, no modelling layer.
 
-Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T; phi_n is the sum of user n's w.
+Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T, and the excesses of extra
+constraints where there are any; phi_n is the sum of user n's w.
 The pattern of the matrix depends on N and M alone and is built once; new coefficients only change its values.
 """
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from ..constraints import EXCESS_PRICE
 from ..matrix import MatrixProgram
 from ..scenario import Scenario
 from .coefficients import DELAY_ROWS, AssociationCoefficients
@@ -66,22 +68,30 @@ class AssociationMatrix:
             rows(n, (user, x), (user, w), (np.arange(n), np.full(n, deadline)))
         for _ in range(3):
             rows(m, (server, x))  # budgets
+        self._limited = scenario.constraints is not None
+        columns = 2 * pairs + 1
+        if self._limited:  # hurry delay - excess <= 1 and energy (x - w) - excess <= 1
+            late, over = columns + np.arange(n), columns + n + np.arange(m)
+            columns += n + m
+            rows(n, (user, x), (user, w), (np.arange(n), late))
+            rows(m, (server, x), (server, w), (np.arange(m), over))
 
         row, column = (np.concatenate(part) for part in zip(*blocks, strict=True))
         # Entries keep their order through the conversion, so that `update` can put values in place.
         order = np.arange(len(row), dtype=np.float64)
-        pattern = coo_array((order, (row, column)), shape=(first, 2 * pairs + 1)).tocsr()
+        pattern = coo_array((order, (row, column)), shape=(first, columns)).tocsr()
         self._order = pattern.data.astype(np.int64)
         delays = pairs if self._pairwise else n
-        free = np.full(pairs + delays + 3 * m, -np.inf)
+        free = np.full(first - n, -np.inf)
+        more = columns - 2 * pairs  # T and the excesses
         self.problem = MatrixProgram(
-            cost=np.zeros(2 * pairs + 1),
+            cost=np.zeros(columns),
             matrix=pattern,
             row_lower=np.concatenate([np.ones(n), free]),
-            row_upper=np.concatenate([np.ones(n), np.zeros(pairs + delays), np.ones(3 * m)]),
-            lower=np.zeros(2 * pairs + 1),
-            upper=np.concatenate([np.ones(2 * pairs), [np.inf]]),
-            integer=np.concatenate([np.full(pairs, binary), np.zeros(pairs + 1, dtype=np.bool_)]),
+            row_upper=np.concatenate([np.ones(n), np.zeros(pairs + delays), np.ones(first - n - pairs - delays)]),
+            lower=np.zeros(columns),
+            upper=np.concatenate([np.ones(2 * pairs), np.full(more, np.inf)]),
+            integer=np.concatenate([np.full(pairs, binary), np.zeros(pairs + more, dtype=np.bool_)]),
         )
         self._unit = 1.0
 
@@ -99,12 +109,18 @@ class AssociationMatrix:
         else:
             delay = [c.server_time.ravel(), (extra + local).ravel(), -np.ones(n)]
         shares = [share.ravel() for share in (c.bandwidth_share, c.power_share, c.speed_share)]
-        values = np.concatenate([one, one, -one, *delay, *shares])
+        limits: list[Array] = []
+        if c.limits is not None:
+            hurry, energy = c.limits.hurry[:, None], c.limits.energy.ravel()
+            limits = [(hurry * c.server_time).ravel(), (hurry * (extra + local)).ravel(), -np.ones(n)]
+            limits += [energy, -energy, -np.ones(m)]
+        values = np.concatenate([one, one, -one, *delay, *shares, *limits])
         self.problem.matrix.data = values[self._order]
         self.problem.upper[n * m : 2 * n * m] = c.user_end.ravel()
         self.problem.row_lower[n : n + n * m] = -c.server_end.ravel()  # w - x >= -server_end
         product_cost = c.product_cost + c.local_cost[:, None]
-        self.problem.cost = np.concatenate([c.pair_cost.ravel(), product_cost.ravel(), [c.time_price]])
+        excess = np.full(n + m if self._limited else 0, EXCESS_PRICE)
+        self.problem.cost = np.concatenate([c.pair_cost.ravel(), product_cost.ravel(), [c.time_price], excess])
 
     def solution(self) -> AssociationSolution:
         """Read the solution after the program was solved, cleaned of the solver's tolerance."""

@@ -14,6 +14,7 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
 from .coefficients import DELAY_ROWS, AssociationCoefficients
 
@@ -129,17 +130,36 @@ class AssociationModel:
         constraints += [
             cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1 for resource in ("bandwidth", "power", "speed")
         ]
+        if scenario.constraints is not None:
+            late, over = cp.Variable(n, nonneg=True, name="late"), cp.Variable(m, nonneg=True, name="over")
+            p |= {
+                "hurried_local_time": cp.Parameter(n, nonneg=True, name="hurried_local_time"),
+                "hurried_server_time": cp.Parameter((n, m), nonneg=True, name="hurried_server_time"),
+                "hurried_extra_time": cp.Parameter((n, m), name="hurried_extra_time"),
+                "energy": cp.Parameter((n, m), nonneg=True, name="energy"),
+            }
+            times = cp.multiply(p["hurried_server_time"], x) + cp.multiply(p["hurried_extra_time"], w)
+            hurried = cp.multiply(p["hurried_local_time"], phi) + cp.sum(times, axis=1)
+            constraints += [hurried <= 1 + late, cp.sum(cp.multiply(p["energy"], x - w), axis=0) <= 1 + over]
+            objective += EXCESS_PRICE * (cp.sum(late) + cp.sum(over))
         self.problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def update(self, coefficients: AssociationCoefficients) -> None:
         """Set the parameters; nothing is compiled again."""
         c = coefficients
         self._unit = c.objective_unit
+        extra = c.uplink_time - c.server_time
+        values = {"extra_time": extra}
+        if c.limits is not None:
+            hurry = c.limits.hurry
+            values |= {
+                "hurried_local_time": hurry * c.local_time,
+                "hurried_server_time": hurry[:, None] * c.server_time,
+                "hurried_extra_time": hurry[:, None] * extra,
+                "energy": c.limits.energy,
+            }
         for name, parameter in self._parameters.items():
-            if name == "extra_time":
-                parameter.value = c.uplink_time - c.server_time
-            else:
-                parameter.value = getattr(c, name)
+            parameter.value = values[name] if name in values else getattr(c, name)
 
     def solution(self) -> AssociationSolution:
         """Read the solution after the problem was solved, cleaned of the solver's tolerance."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
+from ..constraints import allowed_pairs
 from ..scenario import Scenario
 
-__all__ = ["IDLE_PAIRS", "PairResources", "equal_split", "start_allocation"]
+__all__ = ["IDLE_PAIRS", "PairResources", "equal_split", "start_allocation", "where_allowed"]
 
 Array = NDArray[np.float64]
 
@@ -104,9 +105,19 @@ class PairResources:
 
 
 def start_allocation(scenario: Scenario) -> Allocation:
-    """Return the start of Algorithm 1: users in turn over the servers, budget / N each, phi = 0.5."""
-    server = np.arange(scenario.n_users, dtype=np.int64) % scenario.n_servers
+    """Return the start of Algorithm 1: users in turn over the servers, budget / N each, phi = 0.5.
+
+    A user that its server is forbidden to takes the strongest of those that are allowed.
+    """
+    server = where_allowed(scenario, np.arange(scenario.n_users, dtype=np.int64) % scenario.n_servers)
     return PairResources.equal(scenario).at(scenario, server, np.full(scenario.n_users, 0.5))
+
+
+def where_allowed(scenario: Scenario, server: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the association with users at servers that are not allowed moved to the strongest that is, shape (N,)."""
+    allowed = allowed_pairs(scenario)
+    strongest = np.argmax(np.where(allowed, scenario.channel_gain, -1.0), axis=1)
+    return np.where(allowed[np.arange(len(server)), server], server, strongest)
 
 
 def equal_split(scenario: Scenario, server: NDArray[np.int64], offload: Array) -> Allocation:

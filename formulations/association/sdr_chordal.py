@@ -11,6 +11,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .model import AssociationModel, Lifting
@@ -50,5 +51,6 @@ formulations.register(
         summary="SDP: the paper's relaxation in N blocks of M + 2 rows, the same value",
         faces={Language.CVXPY: build},
         options=("delay_rows",),
+        supports=ALL_EXTRAS,
     )
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..allocation import Allocation
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
@@ -117,6 +118,22 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
         add(energies[2, n] >= up_price[n, 0] * model.user_power[n] * times[2, n])
         add(energies[3, n] >= (1 - phi) * sum(c.server_energy[q] * model.server_speed[q] ** 2 for q in pairs))
         add(energies[4, n] >= sum(down_price[q] * model.server_power[q] for q in pairs) * times[4, n])
+    limits = data.limits
+    if limits is not None:
+        for n in users:
+            if np.isfinite(limits.delay[n]):
+                add(sum(times[i, n] for i in range(1, 5)) <= limits.delay[n])
+            for need, rate in ((limits.need_up, model.rate_up), (limits.need_down, model.rate_down)):
+                if need[n, 0] > 0:  # rates are in one unit for all servers, as the bandwidths
+                    add(rate[n] >= need[n, 0] * width[0])
+        for k in servers:
+            if limits.send[k] > 0:
+                spent = sum(
+                    limits.train[n, k] * (1 - model.offload[n]) * model.server_speed[n, k] ** 2
+                    + limits.send[k] * model.server_power[n, k] * times[4, n]
+                    for n in users
+                )
+                add(spent <= 1)
     return sum(energies[i, n] for i in range(1, 5) for n in users)
 
 
@@ -129,6 +146,7 @@ formulations.register(
         source="(3) with on/off resources",
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
+        supports=ALL_EXTRAS,
         options=("known", "ratio"),
     )
 )

@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
+from ..constraints import ALL_EXTRAS
 from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
+from .limits import JointLimits
 from .model import decisions, info, objective
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def build(
     _couple(model, data, cuts)
     for pair in usable:
         _state_pair(model, data, pair, cuts, tangent_error)
+    if data.limits is not None:
+        _limit(model, data, data.limits, tangent_error)
     objective(model, sum(model.score[n] for n in model.users), _cost(model, data))
     return model
 
@@ -127,6 +131,8 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
     model.rate_down = pyo.Var(
         pairs, bounds=lambda _, n, k: (0, np.log1p(data.pairs.snr_down[n, k])), doc="R(beta - z, s) at most"
     )
+    if data.limits is not None and np.any(data.limits.send > 0):
+        model.trained = pyo.Var(pairs, bounds=(0, 1), doc="q^2 / v at least, for budgets of energy")
     norm = data.scenario.score_norm
     model.score = pyo.Var(model.users, bounds=(0, np.log1p(3.0 * norm)))
     model.rows = pyo.ConstraintList()
@@ -144,6 +150,35 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
             add(sum(share[n, k] for n in model.users) <= 1)
     if "score" in cuts:
         add(sum(model.score[n] for n in model.users) <= data.most_score)
+
+
+def _limit(model: pyo.ConcreteModel, data: JointData, limits: JointLimits, tangent_error: float) -> None:
+    """State the extra constraints; pairs that are not allowed are not there.
+
+    The least uplink rate is exact: with phi = 0 the least bandwidth of the pair carries it at full power, and otherwise
+    it says t2 <= link w / R. The least downlink rate enters by the tangents of R.
+    """
+    add, c = model.rows.add, data.pairs
+    for n in model.users:
+        mine = [(n, k) for k in model.servers if (n, k) in model.pairs]
+        if np.isfinite(limits.delay[n]):
+            times = (model.time1, model.time2, model.time3, model.time4)
+            add(sum(time[q] for time in times for q in mine) <= limits.delay[n])
+        for q in mine:
+            x, w, beta, pi = model.x[q], model.own[q], model.bandwidth[q], model.server_power[q]
+            if max(limits.need_up[q], limits.need_down[q]) > 0:
+                add(beta >= data.least_bandwidth[q] * x)
+            if limits.need_up[q] > 0:
+                add(limits.need_up[q] * model.time2[q] <= c.link_time[q] * w)
+            if limits.need_down[q] > 0:
+                for constant, slope in _rate_tangents(c.snr_down[q], data.least_bandwidth[q], tangent_error):
+                    add(constant * beta + slope * c.snr_down[q] * pi >= limits.need_down[q] * x)
+    for k in model.servers:
+        mine = [(n, k) for n in model.users if (n, k) in model.pairs]
+        if limits.send[k] > 0 and mine:
+            for q in mine:
+                add(model.trained[q] * (model.x[q] - model.own[q]) >= model.served_speed[q] ** 2)
+            add(sum(limits.train[q] * model.trained[q] + limits.send[k] * model.exposure4[q] for q in mine) <= 1)
 
 
 def _cost(model: pyo.ConcreteModel, data: JointData) -> Any:
@@ -285,6 +320,7 @@ formulations.register(
         source="(3), perspectives of local training, uplink and server training",
         summary="perspectives and tangent planes; four products per pair are all that is not convex",
         faces={Language.PYOMO: build},
+        supports=ALL_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error"),
     )
 )

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
 from ..association.coefficients import optimal_offloading
-from ..association.pairs import equal_split
+from ..association.pairs import equal_split, where_allowed
+from ..constraints import allowed_pairs
 from ..documents import InputError
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
+from .limits import JointLimits
 
 __all__ = ["JointData", "known_allocation"]
 
@@ -38,15 +40,23 @@ def known_allocation(scenario: Scenario) -> Allocation:
     """
     best, most = None, 0.0
     users = np.arange(scenario.n_users, dtype=np.int64)
-    for server in (np.argmax(scenario.channel_gain, axis=1), users % scenario.n_servers):
+    for chosen in (np.argmax(scenario.channel_gain, axis=1), users % scenario.n_servers):
+        server = where_allowed(scenario, chosen)
         allocation = equal_split(scenario, server, np.full(scenario.n_users, 0.5))
         ratio = evaluate(scenario, allocation).scr
         for _ in range(3):  # Dinkelbach in the offloading alone
             offload = optimal_offloading(scenario, allocation, ratio)
             allocation = equal_split(scenario, server, offload)
             ratio = max(ratio, evaluate(scenario, allocation).scr)
+        if scenario.constraints is not None:
+            e = evaluate(scenario, allocation)
+            ratio = e.scr if e.feasible else 0.0
         if ratio > most:
             best, most = allocation, ratio
+    if best is None and scenario.constraints is not None:
+        raise InputError(
+            "no simple allocation meets the extra constraints; give the joint models a known one (method minlp does)"
+        )
     if best is None:
         raise InputError(
             "no simple allocation has a positive service-cost ratio; the joint models need one to scale by"
@@ -88,7 +98,8 @@ class JointData:
         """
         if scenario.weight_time <= 0.0:
             raise InputError("weight_time = 0: the best delay is unbounded; the joint models need a positive weight")
-        simple = known_allocation(scenario)
+        # Without extra constraints a known allocation must not hide that the data allow none to scale by.
+        simple = known_allocation(scenario) if known is None or scenario.constraints is None else known
         allocation = simple if known is None else known
         e = evaluate(scenario, allocation)
         if not (e.feasible and e.scr > 0.0):
@@ -134,12 +145,16 @@ class JointData:
 
     @cached_property
     def pair_delay(self) -> Array:
-        """Least delay of every pair, alone with all resources, scaled, shape (N, M); delay is linear in phi."""
+        """Least delay of every pair, alone with all resources, scaled, shape (N, M); delay is linear in phi.
+
+        Infinite where the pair is not allowed.
+        """
         p = self.pairs
         with np.errstate(divide="ignore"):
             own = p.local_time[:, np.newaxis] + p.link_time / np.log1p(p.snr_up)
             served = p.server_time + p.link_time / np.log1p(p.snr_down)
-        return np.minimum(own, served) * (1.0 - WIDENED)
+        least = np.minimum(own, served) * (1.0 - WIDENED)
+        return np.where(allowed_pairs(self.scenario), least, np.inf)
 
     @property
     def least_delay(self) -> float:
@@ -156,31 +171,39 @@ class JointData:
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """Pairs that an allocation as good as the known one can use, shape (N, M)."""
-        return self.pair_delay <= self.most_delay
+        usable = self.pair_delay <= self.user_delay[:, np.newaxis]
+        if self.limits is not None:
+            usable &= self.limits.reachable(self.pairs.snr_up, self.pairs.snr_down)
+        return usable
+
+    @cached_property
+    def limits(self) -> JointLimits | None:
+        """Extra constraints of the scenario in the units of the model, None where there are none."""
+        return JointLimits.of(self.scenario, self.pairs.time_unit)
+
+    @cached_property
+    def user_delay(self) -> Array:
+        """Bound on every user's scaled delay: that on the whole, and its own limit, shape (N,)."""
+        most = np.full(self.scenario.n_users, self.most_delay)
+        return most if self.limits is None else np.minimum(most, self.limits.delay * (1.0 + WIDENED))
 
     @cached_property
     def least_bandwidth(self) -> Array:
         """Least share of bandwidth that a connected pair needs, shape (N, M); 1 where the pair is not usable.
 
         Whatever phi, something is sent up or down, so the faster link at full power must carry the adapter in time:
-        max(R_up, R_down) >= link_time / T_max, and R increases in the share.
+        max(R_up, R_down) >= link_time / T_max, and R increases in the share. So does a least rate, at full power.
         """
         p = self.pairs
-        snr = np.maximum(p.snr_up, p.snr_down)
-        needed = p.link_time / self.most_delay
-        low, high = np.full(snr.shape, -700.0), np.zeros(snr.shape)
-        for _ in range(100):  # bisection on the logarithm of the share
-            middle = 0.5 * (low + high)
-            share = np.exp(middle)
-            with np.errstate(over="ignore"):
-                enough = share * np.log1p(snr / share) >= needed
-            high = np.where(enough, middle, high)
-            low = np.where(enough, low, middle)
-        return np.where(self.usable, np.exp(low) * (1.0 - WIDENED), 1.0)
+        least = _least_share(np.maximum(p.snr_up, p.snr_down), p.link_time / self.user_delay[:, np.newaxis])
+        if self.limits is not None:
+            for snr, need in ((p.snr_up, self.limits.need_up), (p.snr_down, self.limits.need_down)):
+                least = np.maximum(least, np.where(need > 0, _least_share(snr, need), 0.0))
+        return np.where(self.usable, least, 1.0)
 
     def identical_users(self) -> list[tuple[int, int]]:
         """Return pairs of users (n, n') with n < n' and the same data throughout; neighbours of each group only."""
-        s = self.scenario
+        s, c = self.scenario, self.scenario.constraints
         rows = np.column_stack(
             [
                 s.channel_gain,
@@ -191,13 +214,14 @@ class JointData:
                 s.adapter_params,
                 s.flops_per_param,
                 s.user_epochs,
+                *([] if c is None else [c.delay_limit, c.uplink_rate, c.downlink_rate, c.allowed]),
             ]
         )
         return _neighbours(rows)
 
     def identical_servers(self) -> list[tuple[int, int]]:
         """Return pairs of servers (m, m') with m < m' and the same data and gains; neighbours of each group only."""
-        s = self.scenario
+        s, c = self.scenario, self.scenario.constraints
         rows = np.column_stack(
             [
                 s.channel_gain.T,
@@ -207,9 +231,23 @@ class JointData:
                 s.server_gpus,
                 s.server_capacitance,
                 s.server_epochs,
+                *([] if c is None else [c.server_energy, c.allowed.T]),
             ]
         )
         return _neighbours(rows)
+
+
+def _least_share(snr: Array, needed: Array) -> Array:
+    """Return the least share of bandwidth with R >= needed at this SNR, or one, shape (N, M)."""
+    low, high = np.full(snr.shape, -700.0), np.zeros(snr.shape)
+    for _ in range(100):  # bisection on the logarithm of the share
+        middle = 0.5 * (low + high)
+        share = np.exp(middle)
+        with np.errstate(over="ignore"):
+            enough = share * np.log1p(snr / share) >= needed
+        high = np.where(enough, middle, high)
+        low = np.where(enough, low, middle)
+    return np.exp(low) * (1.0 - WIDENED)
 
 
 def _neighbours(rows: Array) -> list[tuple[int, int]]:

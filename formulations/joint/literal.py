@@ -7,13 +7,19 @@ any speed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..allocation import Allocation
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
+from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
+from .limits import JointLimits
 from .model import decisions, objective
 
 if TYPE_CHECKING:
@@ -94,6 +100,9 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
         )
         setattr(model, f"{label}_budget", row)
 
+    if data.limits is not None:
+        _limit(model, data.limits, rate, c)
+
     def energy(n: int, k: int) -> Any:
         link = c.link_time[n, k]
         return model.x[n, k] * (
@@ -110,6 +119,40 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     return sum(score(n, k) for n, k in pairs), cost
 
 
+def _limit(model: pyo.ConcreteModel, limits: JointLimits, rate: Callable[..., Any], c: ScaledPairs) -> None:
+    """State the extra constraints of the scenario; pairs that are not allowed are fixed already."""
+    model.extra = pyo.ConstraintList(doc="(X1), (X3), (X4)")
+    add, x, users, servers = model.extra.add, model.x, model.users, model.servers
+    up, served, down = model.uplink_time, model.server_time, model.downlink_time
+    bandwidth, power, speed = model.bandwidth, model.server_power, model.server_speed
+    for n in users:
+        if np.isfinite(limits.delay[n]):
+            add(
+                model.local_time[n] + sum(x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in servers)
+                <= limits.delay[n]
+            )
+        for k in servers:
+            for need, snr, sent in (
+                (limits.need_up, c.snr_up, model.user_power[n]),
+                (limits.need_down, c.snr_down, power[n, k]),
+            ):
+                if need[n, k] > 0:
+                    add(rate(snr[n, k], bandwidth[n, k], sent) >= need[n, k] * x[n, k])
+    for k in servers:
+        if limits.send[k] > 0:
+            add(
+                sum(
+                    x[n, k]
+                    * (
+                        limits.train[n, k] * (1 - model.offload[n]) * speed[n, k] ** 2
+                        + limits.send[k] * power[n, k] * down[n, k]
+                    )
+                    for n in users
+                )
+                <= 1
+            )
+
+
 formulations.register(
     Formulation(
         name="literal",
@@ -119,6 +162,7 @@ formulations.register(
         source="(2), (3)",
         summary="the problem as printed: products of x and resources, the ratio as objective",
         faces={Language.PYOMO: build},
+        supports=ALL_EXTRAS,
         options=("known",),
     )
 )

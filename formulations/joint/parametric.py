@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..allocation import Allocation
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .data import JointData
@@ -52,6 +53,7 @@ formulations.register(
         source="(4)",
         summary="the problem as printed with the objective score - y cost",
         faces={Language.PYOMO: build},
+        supports=ALL_EXTRAS,
         options=("known", "ratio"),
     )
 )

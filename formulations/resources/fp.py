@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import physics
-from ..allocation import Allocation, evaluate
+from ..allocation import Allocation, Evaluation, evaluate
+from ..constraints import ALL_EXTRAS, EXCESS_PRICE
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limits import LIMIT_MARGIN
 
 __all__ = ["FractionalProgram", "build"]
 
@@ -31,6 +33,12 @@ Array = NDArray[np.float64]
 
 #: Least unit of a share, times min(1, M/N): shares at the reference point may be zero.
 LEAST_UNIT = 1e-2
+
+#: A limit on the delay, relative to the reference's, that stands for none.
+_NO_LIMIT = 1e4
+
+#: Parameters of the server's energy, relative to its budget: by the squares of speed, power and inverse rate.
+_ENERGY = ("train", "send_power", "send")
 
 #: Pairs up to which the association is a parameter, so that one compilation serves every association.
 #: Beyond, a parameter for each pair costs more memory than compiling again for a new association.
@@ -57,6 +65,7 @@ class FractionalProgram:
         self._scenario = scenario
         self._members: NDArray[np.int64] | None = None  # association that is compiled in
         self._reference: Allocation | None = None
+        self._rate: dict[str, Array] = {}  # of the reference, by direction
         n, m = scenario.n_users, scenario.n_servers
         self._p = {
             name: cp.Parameter(n, nonneg=True, name=name)
@@ -73,11 +82,13 @@ class FractionalProgram:
         self._time_price = cp.Parameter(nonneg=True, name="time_price")
         self._variable = {name: cp.Variable(n, nonneg=True, name=name) for name in self._unit}
         self._membership: dict[str, cp.Parameter] | None = None
+        self._limited = scenario.constraints is not None
+        if self._limited:
+            limits = ("delay_limit", "up_need", "down_need", *_ENERGY)
+            self._p |= {name: cp.Parameter(n, nonneg=True, name=name) for name in limits}
         if n * m <= PARAMETRIC_PAIRS:
-            self._membership = {
-                name: cp.Parameter((n, m), nonneg=True, name=f"{name}_membership")
-                for name in ("bandwidth", "power", "speed")
-            }
+            names = ("bandwidth", "power", "speed", *_ENERGY * self._limited)
+            self._membership = {name: cp.Parameter((n, m), nonneg=True, name=f"{name}_membership") for name in names}
             self.problem = self._compose(None)
 
     def update(self, reference: Allocation, ratio: float) -> None:
@@ -105,8 +116,8 @@ class FractionalProgram:
         self._unit = unit = self._units(a)
         members = m[:, None] == np.arange(s.n_servers)
         if self._membership is not None:
-            for name, parameter in self._membership.items():
-                parameter.value = members * unit[name][:, None]
+            for name in unit.keys() & self._membership.keys():
+                self._membership[name].value = members * unit[name][:, None]
         elif self._members is None or not np.array_equal(self._members, m):
             self._members = m
             self.problem = self._compose(m)
@@ -140,6 +151,32 @@ class FractionalProgram:
             "down", "downlink", rest > 0, e.time_downlink / e.delay, energy_price * e.energy_downlink,
             a.server_power, unit["power"] * s.server_power_max[m],
         )  # fmt: skip
+        if self._limited:
+            self._set_limits(a, e)
+
+    def _set_limits(self, a: Allocation, e: Evaluation) -> None:
+        """Set what extra constraints need: limits relative to the reference, energies relative to their budgets."""
+        s, m, p, rest = self._scenario, a.server, self._p, 1.0 - a.offload
+        extra = s.constraints
+        assert extra is not None
+        tight = 1.0 - LIMIT_MARGIN
+        p["delay_limit"].value = np.minimum(extra.delay_limit / e.delay, _NO_LIMIT) * tight
+        p["up_need"].value = extra.uplink_rate / self._rate["up"] / tight
+        p["down_need"].value = extra.downlink_rate / self._rate["down"] / tight
+        budget = extra.server_energy[m] * tight
+        speed = self._unit["speed"] * s.server_speed_max[m]
+        p["train"].value = (
+            physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], rest, speed) / budget
+        )
+        # chi/r by its surrogate, as in the objective.
+        sent = e.energy_downlink / 2.0 / budget
+        power = a.server_power / s.server_power_max[m]
+        p["send"].value = sent
+        p["send_power"].value = sent * (self._unit["power"] / np.where(rest > 0, power, 1.0)) ** 2
+        if self._membership is not None:
+            members = m[:, None] == np.arange(s.n_servers)
+            for name in _ENERGY:
+                self._membership[name].value = members * np.asarray(p[name].value)[:, None]
 
     def _units(self, a: Allocation) -> dict[str, Array]:
         """Return the unit of each variable as a share of its budget or cap: the reference's, but not zero."""
@@ -166,6 +203,7 @@ class FractionalProgram:
             physics.rate(a.bandwidth, power, gain, s.noise_psd),
             physics.rate(bandwidth_unit, power_unit, gain, s.noise_psd),
         )
+        self._rate[way] = rate
         p = self._p
         p[f"{link}_time"].value = time
         p[f"{link}_energy"].value = energy / 2.0
@@ -209,29 +247,45 @@ class FractionalProgram:
             + cp.multiply(p["downlink_power"], cp.square(power))
             + cp.multiply(p["downlink_energy"], cp.square(slow_down))
         )
-        constraints = [
-            user_power <= p["user_power_cap"],
-            user_speed <= p["user_speed_cap"],
-            cp.inv_pos(relative_rate("up", user_power)) <= slow_up,
-            cp.inv_pos(relative_rate("down", power)) <= slow_down,
-            cp.inv_pos(user_speed) <= slow_user,
-            cp.inv_pos(speed) <= slow_server,
+        rate_up, rate_down = relative_rate("up", user_power), relative_rate("down", power)
+        times = (
             cp.multiply(p["local_time"], slow_user)
             + cp.multiply(p["uplink_time"], slow_up)
             + cp.multiply(p["server_time"], slow_server)
             + cp.multiply(p["downlink_time"], slow_down)
-            <= delay,
+        )
+        constraints = [
+            user_power <= p["user_power_cap"],
+            user_speed <= p["user_speed_cap"],
+            cp.inv_pos(rate_up) <= slow_up,
+            cp.inv_pos(rate_down) <= slow_down,
+            cp.inv_pos(user_speed) <= slow_user,
+            cp.inv_pos(speed) <= slow_server,
+            times <= delay,
         ]
-        if server is None:
-            assert self._membership is not None
-            for name, variable in share.items():
-                spread = cp.reshape(variable, (n, 1), order="C") @ np.ones((1, m))
-                constraints.append(cp.sum(cp.multiply(self._membership[name], spread), axis=0) <= 1)
-        else:
+
+        def by_server(name: str, expression: cp.Expression) -> cp.Expression:
+            """Sum a parameter times an expression over the users of every server."""
+            if server is None:
+                assert self._membership is not None
+                spread = cp.reshape(expression, (n, 1), order="C") @ np.ones((1, m))
+                return cp.sum(cp.multiply(self._membership[name], spread), axis=0)
             members = np.equal.outer(np.arange(m), server).astype(np.float64)
-            for name, variable in share.items():
-                constraints.append(members @ cp.multiply(p[f"{name}_unit"], variable) <= 1)
-        return cp.Problem(cp.Minimize(self._time_price * delay + energy - value), constraints)
+            return members @ cp.multiply(p[name if name in _ENERGY else f"{name}_unit"], expression)
+
+        constraints += [by_server(name, variable) <= 1 for name, variable in share.items()]
+        objective = self._time_price * delay + energy - value
+        if self._limited:
+            excess = cp.Variable(nonneg=True, name="excess")
+            squares = zip(_ENERGY, (speed, power, slow_down), strict=True)
+            constraints += [
+                times <= p["delay_limit"] + excess,
+                rate_up >= p["up_need"] - excess,
+                rate_down >= p["down_need"] - excess,
+                sum(by_server(name, cp.square(variable)) for name, variable in squares) <= 1 + excess,
+            ]
+            objective += EXCESS_PRICE * excess
+        return cp.Problem(cp.Minimize(objective), constraints)
 
     def solution(self) -> Allocation:
         """Read the resources after the problem was solved, cut back into budgets and caps."""
@@ -256,5 +310,6 @@ formulations.register(
         source="(12)",
         summary="convex surrogate of the paper's fractional programming, solved again around its solution",
         faces={Language.CVXPY: build},
+        supports=ALL_EXTRAS,
     )
 )

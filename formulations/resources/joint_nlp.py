@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .nonlinear import ResourceProgram
@@ -40,5 +41,6 @@ formulations.register(
         summary="offloading and resources together at a fixed association, smooth nonlinear program",
         faces={Language.NONLINEAR: build, Language.CVXPY: build_cvxpy},
         frees_offloading=True,
+        supports=ALL_EXTRAS,
     )
 )

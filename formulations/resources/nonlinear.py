@@ -11,7 +11,7 @@ psi of bandwidth, power and speed, fractions p, f of the user's caps and the rat
 Users meet only in T and the budgets, so the Hessian of the Lagrangian is one small block per user. The
 variables are the *logarithms* of shares and fractions: times go like 1/share over many magnitudes, where Newton
 steps in the shares themselves overshoot. T is relative to the reference point's delay, the objective to
-`score_scale`.
+`score_scale`. Extra constraints of a scenario add rows and one variable, see `limits`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
+from ..constraints import EXCESS_PRICE
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
+from .limits import LIMIT_MARGIN, LimitRows, ResourceLimits
 
 __all__ = ["ResourceProgram"]
 
@@ -57,6 +59,7 @@ class ResourceProgram:
         self.point: Array | None = None
         self.value: float | None = None
         self.multipliers: tuple[Array, Array, Array] | None = None
+        self.limits: LimitRows | None = None
         n, m, width = scenario.n_users, scenario.n_servers, self._width
         users = np.arange(n)
         self._last = width * n
@@ -135,6 +138,21 @@ class ResourceProgram:
                 *[s.n_users + resource * s.n_servers + m for resource in range(3)],
             ]
         )
+        self._add_limits(reference, delay)
+
+    def _add_limits(self, reference: Allocation, time_unit: float) -> None:
+        """Add the rows of extra constraints, and their excess as the last variable."""
+        s, m = self._scenario, reference.server
+        limits = ResourceLimits.of(s, m, time_unit)
+        if limits is None:
+            return
+        first = s.n_users + 3 * s.n_servers
+        rows = self.limits = LimitRows(limits, m, s.n_servers, self._width, first)
+        self.lower, self.upper = np.append(self.lower, 0.0), np.append(self.upper, np.inf)
+        self.start = np.append(self.start, 0.0)
+        self.start[-1] = max(float(np.max(self.constraints(self.start)[first:])) - 1.0, 0.0)
+        self.row_lower = np.full(first + rows.count, -np.inf)
+        self.row_upper = np.append(self.row_upper[:first], np.full(rows.count, 1.0 - LIMIT_MARGIN))
 
     def solution(self) -> Allocation:
         """Read the allocation after the program was solved, cut back into budgets and caps."""
@@ -158,25 +176,30 @@ class ResourceProgram:
         e1, e2, e3, e4 = self.energy_coefficients
         up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
         cost = phi * (e1 * f**2 + e2 * p * up) + (1 - phi) * (e3 * psi**2 + e4 * pi * down)
-        return float(self.time_price * deadline + np.sum(cost - np.log1p(self._norm * (beta + pi + psi))))
+        excess = 0.0 if self.limits is None else EXCESS_PRICE * float(x[-1])
+        return float(self.time_price * deadline + np.sum(cost - np.log1p(self._norm * (beta + pi + psi)))) + excess
 
     @property
     def _norm(self) -> float:
         return self._scenario.score_norm
 
     def constraints(self, x: Array) -> Array:
-        """Return the delay rows and the three budgets of every server."""
+        """Return the delay rows, the three budgets of every server, and the rows of extra constraints."""
         (beta, pi, psi, p, f), phi, deadline = self._split(x)
         a1, a2, a3, a4 = self.time_coefficients
         up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
-        delay = phi * (a1 / f + a2 * up) + (1 - phi) * (a3 / psi + a4 * down) - deadline
+        delay = phi * (a1 / f + a2 * up) + (1 - phi) * (a3 / psi + a4 * down)
         loads = [np.bincount(self._server, share, minlength=self._scenario.n_servers) for share in (beta, pi, psi)]
-        return np.concatenate([delay, *loads])
+        rows = [delay - deadline, *loads]
+        if self.limits is not None:
+            rows.append(self.limits.values(delay, up, down, np.array([beta, pi, psi]), phi, float(x[-1])))
+        return np.concatenate(rows)
 
     def gradient(self, x: Array) -> Array:
         """Return the gradient of the objective."""
         shares, phi, _ = self._split(x)
-        return np.concatenate([*self._cost_slopes(shares, phi) * self._chain(shares), [self.time_price]])
+        ends = [self.time_price] if self.limits is None else [self.time_price, EXCESS_PRICE]
+        return np.concatenate([*self._cost_slopes(shares, phi) * self._chain(shares), ends])
 
     def _cost_slopes(self, shares: Array, phi: Array) -> Array:
         """Return the derivatives of each user's part of the objective by its shares and phi, (width, N)."""
@@ -217,13 +240,25 @@ class ResourceProgram:
 
     def jacobianstructure(self) -> tuple[Index, Index]:
         """Return rows and columns of the entries of the Jacobian."""
-        return self._jacobian_rows, self._jacobian_columns
+        if self.limits is None:
+            return self._jacobian_rows, self._jacobian_columns
+        return (
+            np.concatenate([self._jacobian_rows, self.limits.rows]),
+            np.concatenate([self._jacobian_columns, self.limits.columns]),
+        )
 
     def jacobian(self, x: Array) -> Array:
         """Return the entries of the Jacobian: each user's delay row, then the budgets."""
         shares, phi, _ = self._split(x)
-        slopes = self._delay_slopes(shares, phi) * self._chain(shares)
-        return np.concatenate([*slopes, np.full(len(phi), -1.0), *shares[:3]])
+        slopes, chain = self._delay_slopes(shares, phi), self._chain(shares)
+        entries = [*(slopes * chain), np.full(len(phi), -1.0), *shares[:3]]
+        if self.limits is not None:
+            beta, pi, _, p, _ = shares
+            up = _inverse_rate_derivatives(beta, p, self.snr_up)
+            down = _inverse_rate_derivatives(beta, pi, self.snr_down)
+            energy = self.limits.energy_slopes(shares, phi, _power_over_rate(beta, pi, self.snr_down))
+            entries.append(self.limits.jacobian(slopes, up, down, energy, chain))
+        return np.concatenate(entries)
 
     def hessianstructure(self) -> tuple[Index, Index]:
         """Return rows and columns of the entries of the Hessian, lower triangle."""
@@ -237,20 +272,27 @@ class ResourceProgram:
         a1, a2, a3, a4 = self.time_coefficients
         e1, e2, e3, e4 = (objective_factor * energy for energy in self.energy_coefficients)
         rest = 1.0 - phi
+        more_up = more_down = taken = np.zeros_like(phi)
+        if self.limits is not None:
+            late, more_up, more_down, taken = self.limits.prices(multipliers[len(self.row_upper) - self.limits.count :])
+            price = price + late
+            e3, e4 = e3 + taken * self.limits.limits.train, e4 + taken * self.limits.limits.send
         _, ub, up, ubb, ubp, upp = _inverse_rate_derivatives(beta, p, self.snr_up)
         _, db, dp, dbb, dbp, dpp = _inverse_rate_derivatives(beta, pi, self.snr_down)
         _, vb, vp, vbb, vbp, vpp = _power_over_rate(beta, p, self.snr_up)
         _, wb, wp, wbb, wbp, wpp = _power_over_rate(beta, pi, self.snr_down)
         curve = objective_factor * (self._norm / (1.0 + self._norm * (beta + pi + psi))) ** 2
         entries = {
-            (BETA, BETA): phi * (e2 * vbb + price * a2 * ubb) + rest * (e4 * wbb + price * a4 * dbb) + curve,
-            (BETA, PI): rest * (e4 * wbp + price * a4 * dbp) + curve,
+            (BETA, BETA): phi * (e2 * vbb + price * a2 * ubb)
+            + rest * (e4 * wbb + price * a4 * dbb)
+            + (more_up * ubb + more_down * dbb + curve),
+            (BETA, PI): rest * (e4 * wbp + price * a4 * dbp) + more_down * dbp + curve,
             (BETA, PSI): curve,
-            (PI, PI): rest * (e4 * wpp + price * a4 * dpp) + curve,
+            (PI, PI): rest * (e4 * wpp + price * a4 * dpp) + more_down * dpp + curve,
             (PI, PSI): curve,
             (PSI, PSI): rest * 2 * (e3 + price * a3 / psi**3) + curve,
-            (BETA, P): phi * (e2 * vbp + price * a2 * ubp),
-            (P, P): phi * (e2 * vpp + price * a2 * upp),
+            (BETA, P): phi * (e2 * vbp + price * a2 * ubp) + more_up * ubp,
+            (P, P): phi * (e2 * vpp + price * a2 * upp) + more_up * upp,
             (F, F): phi * 2 * (e1 + price * a1 / f**3),
         }
         if self._free:
@@ -264,8 +306,14 @@ class ResourceProgram:
         chain = self._chain(shares)
         # Second derivative of a share by its logarithm, times the slope of the Lagrangian.
         slopes = objective_factor * self._cost_slopes(shares, phi) + price * self._delay_slopes(shares, phi)
-        budgets = multipliers[len(beta) :].reshape(3, -1)[:, self._server]
-        slopes[:3] += budgets
+        n, m = len(beta), self._scenario.n_servers
+        slopes[:3] += multipliers[n : n + 3 * m].reshape(3, -1)[:, self._server]
+        if self.limits is not None:
+            energy = self.limits.energy_slopes(shares, phi, _power_over_rate(beta, pi, self.snr_down))
+            slopes += taken * energy[: self._width]
+            slopes[BETA] += more_up * ub + more_down * db
+            slopes[PI] += more_down * dp
+            slopes[P] += more_up * up
         bend = slopes * chain
         return np.concatenate(
             [entries[i, j] * chain[i] * chain[j] + (bend[i] if i == j < PHI else 0.0) for i, j in self._blocks]

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
+from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
+from .limits import LIMIT_MARGIN
 from .nonlinear import LEAST_SHARE, ResourceProgram
 
 __all__ = ["ResourceProblem"]
@@ -78,10 +80,21 @@ class ResourceProblem:
         delay += cp.multiply(rest, cp.multiply(a3, inverse(psi)) + cp.multiply(a4, down))
         value = cp.sum(cp.log(1 + s.score_norm * (beta + pi + psi)))
         members = np.equal.outer(np.arange(s.n_servers), reference.server).astype(np.float64)
-        self.problem = cp.Problem(
-            cp.Minimize(data.time_price * deadline + cp.sum(energy) - value),
-            [delay <= deadline, *(members @ share <= 1 for share in (beta, pi, psi))],
-        )
+        objective = data.time_price * deadline + cp.sum(energy) - value
+        constraints = [delay <= deadline, *(members @ share <= 1 for share in (beta, pi, psi))]
+        if data.limits is not None:
+            c, excess = data.limits.limits, cp.Variable(name="excess", nonneg=True)
+            excess.value = float(data.start[-1])
+            most = 1.0 - LIMIT_MARGIN + excess
+            spent = cp.multiply(c.train, cp.square(psi)) + cp.multiply(c.send, cp.multiply(pi, down))
+            constraints += [
+                cp.multiply(c.hurry, delay) <= most,
+                cp.multiply(c.need_up, up) <= most,
+                cp.multiply(c.need_down, down) <= most,
+                members @ cp.multiply(rest, spent) <= most,
+            ]
+            objective += EXCESS_PRICE * excess
+        self.problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def solution(self) -> Allocation:
         """Read the allocation after the problem was solved, cut back into budgets and caps."""
