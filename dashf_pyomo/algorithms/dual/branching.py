@@ -9,12 +9,15 @@ from .boxes import Box, Cut, DeadlineCut, OffloadCut, ServerCut
 from .columns import ENERGY, OFFLOAD, ColumnPool
 from .interval import Bounded
 
-__all__ = ["NARROW", "deadline_cut", "user_cut"]
+__all__ = ["NARROW", "deadline_cut", "far_cut", "user_cut"]
 
 Array = NDArray[np.float64]
 
 #: An interval of deadlines whose ends differ by less, relative, is not cut any more.
 NARROW = 1e-3
+
+#: What is farther than this factor, squared, from the best deadline is cut off at this factor.
+AROUND = 1.15
 
 #: A user is split when no part of its mixture has all the weight but this.
 WHOLE = 1e-3
@@ -27,6 +30,16 @@ def deadline_cut(box: Box, narrow: float = NARROW) -> DeadlineCut | None:
     """Return the cut in the geometric middle of the deadlines, or None if they are close together."""
     low, high = box.interval
     return DeadlineCut(float(np.sqrt(low * high))) if high > low * (1.0 + narrow) else None
+
+
+def far_cut(box: Box, best: float) -> DeadlineCut | None:
+    """Return the cut that takes off what is far from the best deadline on one side, or None if nothing is."""
+    low, high = box.interval
+    if low < best / AROUND**2 and best <= high:
+        return DeadlineCut(best / AROUND)
+    if high > best * AROUND**2 and low <= best:
+        return DeadlineCut(best * AROUND)
+    return None
 
 
 def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:

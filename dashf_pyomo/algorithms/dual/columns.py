@@ -45,9 +45,11 @@ class ColumnPool:
         self.server = np.concatenate([self.server, server[good]])
         self.data = np.concatenate([self.data, data[good]])
 
-    def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Forget all other columns."""
-        self.user, self.server, self.data = self.user[chosen], self.server[chosen], self.data[chosen]
+    def adopt(self, other: ColumnPool, members: Index) -> Index:
+        """Add columns of another pool, all finite, and return their places here."""
+        known = len(self)
+        self.add(other.user[members], other.server[members], other.data[members])
+        return np.arange(known, len(self))
 
 
 def columns_of(scenario: Scenario, pairs: ScaledPairs, allocation: Allocation) -> tuple[Index, Index, Array]:

@@ -9,33 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Box
-from .columns import DELAY, OFFLOAD, ColumnPool
-from .master import Master, Prices
-from .pricer import Priced, Pricer
+from .columns import ColumnPool
+from .generation import Generation, collect
+from .master import Prices
+from .pricer import Pricer
 
-__all__ = ["Bounded", "bound_box"]
+__all__ = ["COARSE", "Bounded", "bound_box", "user_tolerance"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-
 #: Column generation stops when its bound is off by this part of what it lies above the incumbent.
 COARSE = 0.02
-
-#: Prices go this part of the way from the best so far to those of the master.
-STEP = 0.5
-
-#: Every so many rounds all pairs are searched, from all starts; between, the promising ones from their last columns.
-THOROUGH = 4
-
-#: Columns are kept if they are worse than the best of their user by no more than this part of their score.
-NEAR = 0.1
-
-#: A box starts with the columns that are worse than the best of their user by no more than this part of their score.
-SUITABLE = 0.5
-
-#: Columns a user in the master program, at which the far ones are forgotten.
-MOST_COLUMNS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +52,12 @@ class Bounded:
     members: Index
     rounds: int
     deadline: float
+
+
+def user_tolerance(pricer: Pricer, box: Box, floor: float, accuracy: float) -> float:
+    """Return what a user's value may be off by, for the bound to be off by a relative accuracy."""
+    shortest, longest = box.interval
+    return accuracy * floor * pricer.pairs.time_weight * max(shortest, 1e-3 * longest) / len(box.allowed)
 
 
 def bound_box(
@@ -114,102 +105,28 @@ def bound_box(
     tick
         Called in every round; may raise.
     """
-    time_weight, shortest = pricer.pairs.time_weight, box.interval[0]
-    n, m = box.allowed.shape
+    shortest = box.interval[0]
     nothing = np.zeros(0), np.zeros(0, np.int64)
     if not box.allowed.any(axis=1).all():
         return Bounded(-np.inf, -np.inf, None, *nothing, 0, shortest)
-    master = Master(n, m, pricer.scenario.score_norm, time_weight, box.interval)
-    members = np.arange(len(pool))
-    members = members[_fits(pool, members, box)]
-    if start is not None:
-        members = members[_promising(pricer, pool, members, start, shortest, SUITABLE)]
-    master.add(pool, members)
-    most_columns = MOST_COLUMNS * n + 1000
-    per_user = accuracy * floor * time_weight * max(shortest, 1e-3 * box.interval[1]) / n
+    tolerance = user_tolerance(pricer, box, floor, accuracy)
 
-    def estimate(prices: Prices, excess: float) -> float:
-        # With cost >= omega T0, score - y cost <= D gives SCR <= y + D / (omega T0).
-        return prices.ratio + max(excess, 0.0) / (time_weight * shortest)
-
-    def done(bound: float) -> bool:
+    def done(bound: float, value: float) -> bool:
         close = bound <= max(value, floor) * (1.0 + accuracy) or bound <= target * (1.0 - 0.1 * accuracy)
         # Far above the incumbent, prices need not be better than that.
         return close or bound - value <= coarse * (bound - floor)
 
-    centre, best, value, weights = start, np.inf, -np.inf, np.zeros(0)
-    priced: Priced | None = None
-    rounds, thorough, step = 0, 0, STEP
-    for rounds in range(1, most_rounds + 1):
+    generation = Generation(pricer, pool, box, floor, start, 0.1 * tolerance)
+    for _ in range(most_rounds):
         tick()
-        before = value
-        value, prices, weights = master.solve()
-        if len(master.members) > most_columns:
-            keep = weights > 0.0
-            keep |= _promising(pricer, pool, master.members, centre or prices, shortest, NEAR)
-            master.keep(keep)
-            weights = weights[keep]
-            most_columns = max(most_columns, 2 * len(master.members))
-        # Where the last columns changed nothing, the prices of the master are nearer to those that will.
-        step = STEP if value < before * (1.0 - 1e-6) or value > before * (1.0 + 1e-6) else 0.5 * (1.0 + step)
-        prices = Prices(max(prices.ratio, floor), prices.shares, prices.delay)
-        trial = prices if centre is None else centre.towards(prices, step if rounds > 1 else 0.0)
-        trial = trial.balanced(time_weight)
-        quick = rounds < thorough + THOROUGH and thorough > 0
-        priced = pricer.search(trial, box, 0.1 * per_user, quick)
-        reached = estimate(trial, priced.excess)
-        if quick and done(min(best, reached)):
-            quick = False  # what was left out may matter
-            priced = pricer.search(trial, box, 0.1 * per_user)
-            reached = estimate(trial, priced.excess)
-        thorough = thorough if quick else rounds
-        if not np.isfinite(priced.best).all():
-            break  # somebody cannot be in time: the proof will say so
-        if reached < best:
-            best, centre, step = reached, trial, STEP
-        if done(best) and not quick:
-            break
-        known = len(pool)
-        _collect(pricer, pool, priced, trial, shortest)
-        fresh = np.arange(known, len(pool))
-        master.add(pool, fresh[_fits(pool, fresh, box)])
-    chosen = trial if centre is None else centre
-    members = master.members[: len(weights)]
-    late = np.maximum(pool.data[members, DELAY], shortest)
-    deadline = float(np.bincount(pool.user[members], weights * late, minlength=n).max())
+        if generation.round(done):
+            break  # done, or somebody cannot be in time: the proof will say so
+    chosen, rounds = generation.chosen, generation.rounds
+    mixture = generation.value, chosen, generation.weights, generation.members, rounds, generation.deadline()
     if not proven:
-        return Bounded(best, value, chosen, weights, members, rounds, deadline)
-    proof = pricer.prove(chosen, box, per_user, max_cells)
-    _collect(pricer, pool, proof, chosen, shortest)
+        return Bounded(generation.best, *mixture)
+    proof = pricer.prove(chosen, box, tolerance, max_cells)
+    collect(pricer, pool, proof)
     if not np.isfinite(proof.best).all():
         return Bounded(-np.inf, -np.inf, chosen, *nothing, rounds, shortest)
-    bound = estimate(chosen, proof.excess)
-    return Bounded(bound, value, chosen, weights, members, rounds, deadline)
-
-
-def _promising(
-    pricer: Pricer, pool: ColumnPool, members: Index, prices: Prices, shortest: float, part: float
-) -> NDArray[np.bool_]:
-    """Return which columns are worse than the best of their user by no more than a part of their score."""
-    reduced = pricer.reduced(pool, members, prices, shortest)
-    best = np.full(pricer.scenario.n_users, -np.inf)
-    np.maximum.at(best, pool.user[members], reduced)
-    gains = np.log1p(pricer.scenario.score_norm * pool.data[members, :3].sum(axis=1))
-    return np.asarray(reduced >= best[pool.user[members]] - part * gains)
-
-
-def _fits(pool: ColumnPool, members: Index, box: Box) -> NDArray[np.bool_]:
-    user, phi = pool.user[members], pool.data[members, OFFLOAD]
-    return np.asarray(
-        (pool.data[members, DELAY] <= box.interval[1] * (1.0 + 1e-9))
-        & box.allowed[user, pool.server[members]]
-        & (box.offload[user, 0] <= phi)
-        & (phi <= box.offload[user, 1])
-    )
-
-
-def _collect(pricer: Pricer, pool: ColumnPool, priced: Priced, prices: Prices, shortest: float) -> None:
-    """Add the columns that are among the best of their users, by a part of their score."""
-    gains = np.log1p(pricer.scenario.score_norm * priced.data[:, :3].sum(axis=1))
-    near = priced.reduced >= priced.best[priced.user] - NEAR * gains
-    pool.add(priced.user[near], priced.server[near], priced.data[near])
+    return Bounded(generation.estimate(chosen, proof.excess), *mixture)

@@ -9,7 +9,8 @@ With weights w_j of the columns over a total t (the ratio is made linear by scal
          sum over j of user n of T_j w_j <= tau                  price rho_n, their sum is y omega
 
 T_j is the delay of the column, at least the beginning of the interval of deadlines. Every user's mean deadline is below
-one tau; that all deadlines are equal is what is relaxed within an interval.
+one tau; that all deadlines are equal is what is relaxed within an interval. At a single deadline T the last rows and
+tau go, and t costs omega T: that is much quicker to solve for many users.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class Prices:
             self.delay + part * (other.delay - self.delay),
         )
 
+    def bound(self, excess: float, time_weight: float, shortest: float) -> float:
+        """Return the bound that D shows at these prices: as cost >= omega T0, V - y K <= D gives y + D / (omega T0)."""
+        return self.ratio + max(excess, 0.0) / (time_weight * shortest)
+
     def balanced(self, time_weight: float) -> Prices:
         """Return the prices with no negative ones and delay prices that sum to y omega."""
         total = self.ratio * time_weight
@@ -78,10 +83,18 @@ class Master:
         omega: cost units of one time unit.
     interval
         Shortest and longest deadline.
+    deadline_rows
+        Whether there is a row for each user's deadline; without, the interval is one deadline.
     """
 
     def __init__(
-        self, n_users: int, n_servers: int, norm: float, time_weight: float, interval: tuple[float, float]
+        self,
+        n_users: int,
+        n_servers: int,
+        norm: float,
+        time_weight: float,
+        interval: tuple[float, float],
+        deadline_rows: bool = True,
     ) -> None:
         import highspy
 
@@ -91,17 +104,21 @@ class Master:
         highs.setOptionValue("solver", "simplex")  # serial, and warm
         infinity = highspy.kHighsInf
         # Rows: cost; users; budgets by server and resource; deadlines.
-        rows = 1 + 2 * n_users + 3 * n_servers
-        lower = np.concatenate([[1.0], np.zeros(n_users), np.full(3 * n_servers + n_users, -infinity)])
+        self._late = deadline_rows
+        rows = 1 + n_users + 3 * n_servers + (n_users if deadline_rows else 0)
+        lower = np.concatenate([[1.0], np.zeros(n_users), np.full(rows - 1 - n_users, -infinity)])
         upper = np.concatenate([[1.0], np.zeros(rows - 1)])
         empty = np.zeros(rows, np.int32)
         highs.addRows(rows, lower, upper, 0, empty, np.zeros(0, np.int32), np.zeros(0))
         # t enters users and budgets, tau cost and deadlines.
         t_rows = np.arange(1, 1 + n_users + 3 * n_servers, dtype=np.int32)
         tau_rows = np.concatenate([[0], np.arange(1 + n_users + 3 * n_servers, rows)]).astype(np.int32)
-        highs.addCol(0.0, 0.0, infinity, len(t_rows), t_rows, np.full(len(t_rows), -1.0))
-        tau = np.concatenate([[time_weight], np.full(n_users, -1.0)])
-        highs.addCol(0.0, 0.0, infinity, len(tau_rows), tau_rows, tau)
+        ones = np.full(len(t_rows), -1.0)
+        if not deadline_rows:
+            t_rows, ones = np.append(t_rows, np.int32(0)), np.append(ones, time_weight * interval[0])
+        highs.addCol(0.0, 0.0, infinity, len(t_rows), t_rows, ones)
+        tau = np.concatenate([[time_weight], np.full(len(tau_rows) - 1, -1.0)])
+        highs.addCol(0.0, 0.0, infinity if deadline_rows else 0.0, len(tau_rows), tau_rows, tau)
         highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
         # Somebody who gets nothing and is worth far less than that: some mixture is always possible.
         for user in range(n_users):
@@ -127,6 +144,8 @@ class Master:
         values = np.column_stack(
             [data[:, ENERGY], np.ones(count), data[:, :3], np.maximum(data[:, DELAY], self._interval[0])]
         )
+        if not self._late:
+            rows, values = rows[:, :-1], values[:, :-1]
         gains = np.log1p(self._norm * data[:, :3].sum(axis=1))
         self._highs.addCols(
             count,
@@ -134,7 +153,7 @@ class Master:
             np.zeros(count),
             np.full(count, 1e30),
             rows.size,
-            np.arange(0, rows.size, 6, dtype=np.int32),
+            np.arange(0, rows.size, rows.shape[1], dtype=np.int32),
             rows.ravel().astype(np.int32),
             values.ravel(),
         )
@@ -167,7 +186,7 @@ class Master:
         prices = Prices(
             value,
             np.abs(duals[budgets : budgets + 3 * self._m].reshape(self._m, 3)),
-            np.abs(duals[budgets + 3 * self._m :]),
+            np.abs(duals[budgets + 3 * self._m :]) if self._late else np.ones(self._n),
         )
         weights = np.asarray(solution.col_value)
         return value, prices, weights[2 + self._n :] / max(weights[0], 1e-300)

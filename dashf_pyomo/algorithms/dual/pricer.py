@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from formulations import Allocation, Scenario
 from formulations.scaled import ScaledPairs
@@ -103,17 +103,9 @@ class Pricer:
         ratio
             Its scaled SCR.
         """
-        from .kernels.shadow import shadow_prices
-
         n, m = self.scenario.n_users, self.scenario.n_servers
         user, server, data = columns_of(self.scenario, self.pairs, allocation)
-        slopes = shadow_prices(
-            self._coefficients[user, server],
-            self.scenario.score_norm,
-            ratio,
-            data[:, :3],
-            float(data[:, DELAY].max()) * (1.0 + 1e-9),
-        )
+        slopes = self.slopes(user, server, data[:, :3], ratio, float(data[:, DELAY].max()) * (1.0 + 1e-9))
         prices = np.zeros((m, 3))
         for i in range(3):
             weight = np.where(np.isfinite(slopes[:, i]), data[:, i], 0.0)
@@ -123,11 +115,19 @@ class Pricer:
         late = np.maximum(np.nan_to_num(slopes[:, 3]), 0.0)
         return Prices(ratio, prices, late if late.any() else np.ones(n)).balanced(self.pairs.time_weight)
 
-    def least_energy(self, server: Index, shares: Array, deadline: float) -> Array:
-        """Return what `kernels.energy.least_energy` does, for every user at one server, shape (N,)."""
+    def slopes(self, user: Index, server: Index, shares: Array, ratio: float, deadline: float) -> Array:
+        """Return what `kernels.shadow.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
+        from .kernels.shadow import shadow_prices
+
+        return shadow_prices(self._coefficients[user, server], self.scenario.score_norm, ratio, shares, deadline)
+
+    def least_energy(
+        self, user: Index, server: Index, shares: Array, deadline: float, offload: ArrayLike = (0.0, 1.0)
+    ) -> Array:
+        """Return what `kernels.energy.least_energy` does, for pairs of users and servers, shape (K,) each."""
         from .kernels.energy import least_energy
 
-        return least_energy(self._coefficients[np.arange(len(server)), server], shares, deadline)
+        return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
     def search(self, prices: Prices, box: Box, tolerance: float, quick: bool = False) -> Priced:
         """Find good columns of every allowed pair; nothing is proven.

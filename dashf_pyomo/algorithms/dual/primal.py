@@ -17,11 +17,12 @@ from formulations import Allocation, Scenario, evaluate
 
 from .boxes import Box
 from .columns import OFFLOAD, ColumnPool
-from .interval import Bounded, bound_box
+from .deadline import at_deadline
+from .interval import Bounded
 from .master import Prices
 from .pricer import Pricer
 
-__all__ = ["fixed_modes", "fixed_servers", "mean_allocation"]
+__all__ = ["fixed_modes", "mean_allocation"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -33,41 +34,33 @@ REACH = 0.05
 DEADLINES = np.concatenate([[1.0], 1.0 + np.linspace(-0.02, 0.02, 9), np.geomspace(0.8, 1.25, 8)])
 
 
-def fixed_servers(box: Box, server: Index) -> Box:
-    """Return the part of a box in which every user has one server, shape (N,)."""
-    return Box(box.interval, box.allowed & (np.arange(box.allowed.shape[1]) == server[:, np.newaxis]), box.offload)
-
-
 def fixed_modes(box: Box, server: Index, offload: Array) -> Box:
     """Return the part of a box in which every user has one server and a phi near a given one, shape (N,) each."""
     ranges = np.clip(np.column_stack([offload - REACH, offload + REACH]), 0.0, 1.0)
-    return Box(box.interval, fixed_servers(box, server).allowed, ranges)
+    allowed = box.allowed & (np.arange(box.allowed.shape[1]) == server[:, np.newaxis])
+    return Box(box.interval, allowed, ranges)
 
 
 def mean_allocation(
     pricer: Pricer,
     pool: ColumnPool,
     box: Box,
+    deadline: float,
     floor: float,
     accuracy: float,
     start: Prices | None,
     tick: Callable[[], None],
-    most_rounds: int = 15,
 ) -> tuple[Allocation | None, Bounded]:
     """Return the mean of the best mixture of a box with one server for each user, and what is known of the box.
 
     Parameters
     ----------
-    pricer, pool, floor, accuracy, start, tick
-        As in `interval.bound_box`.
+    pricer, pool, deadline, floor, accuracy, start, tick
+        As in `deadline.at_deadline`.
     box
         Each user has one server in it.
-    most_rounds
-        Most rounds of column generation.
     """
-    bounded = bound_box(
-        pricer, pool, box, floor, 0.0, accuracy, start, most_rounds=most_rounds, proven=False, coarse=0.0, tick=tick
-    )
+    bounded, pool = at_deadline(pricer, pool, box, deadline, floor, accuracy, start, tick=tick)
     server = box.allowed.argmax(axis=1)
     n = len(server)
     members, weights = bounded.members, bounded.weights
@@ -92,7 +85,7 @@ def mean_allocation(
 
 def _with_deadline(pricer: Pricer, server: Index, mean: Array, deadline: float) -> Array:
     """Return the columns with the phi, power and speed that need least energy for a deadline, where it can be met."""
-    best = pricer.least_energy(server, mean[:, :3], deadline)
+    best = pricer.least_energy(np.arange(len(server)), server, mean[:, :3], deadline)
     good = np.isfinite(best[:, 0])
     adapted = mean.copy()
     adapted[good, OFFLOAD:6] = best[good, 1:4]

@@ -15,13 +15,14 @@ from ..dashf_plus import move_users
 from ..run import Run
 from ..steps import ResourceStep
 from .boxes import Box, Cut
-from .branching import NARROW, deadline_cut, user_cut
+from .branching import NARROW, deadline_cut, far_cut, user_cut
 from .columns import ColumnPool, columns_of
 from .cover import Cover, Part
-from .interval import COARSE, Bounded, bound_box
+from .deadline import at_deadline
+from .interval import COARSE, Bounded, bound_box, user_tolerance
 from .master import Prices
 from .pricer import Pricer
-from .primal import fixed_modes, fixed_servers, mean_allocation
+from .primal import fixed_modes, mean_allocation
 from .rounding import modes, rounded
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ EXHAUSTED = 0.05
 
 #: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
 BY_DEADLINE = 0.3
+
+#: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
+MANY = 80
 
 #: Branching bounds a box less closely than the root: it will be cut again if it stays open.
 COARSE_BRANCH = 0.1
@@ -63,6 +67,7 @@ class Search:
                 f"weight_time = 0: the best delay is unbounded; method {method.name} needs a positive weight"
             )
         self._large = scenario.n_users > method.joint_users
+        self._many = scenario.n_users > MANY
         start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)
         if self._large:
             start = replace(start, allocation="nlp", inner_iterations=1, max_iterations=1)
@@ -74,6 +79,7 @@ class Search:
         self._learn(run.incumbent[0])
         self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False)
         self._tried: set[bytes] = set()
+        self._deadline = 1.0  # in units of that of the start
         self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
 
     def bound_all(self) -> str:
@@ -81,11 +87,7 @@ class Search:
         run, method = self.run, self.method
         whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
         start = self.pricer.shadow(run.incumbent[0], self._floor)
-        if self._large:
-            # At the servers of the start, pricing is cheap, and phi finds its place: better prices to start from.
-            server = run.incumbent[0].server
-            start = self._mean(fixed_servers(whole, server), start).prices or start
-        self.cover = cover = Cover(whole, self._bound(whole, start))
+        self.cover = cover = self._cover_many(whole, start) if self._many else Cover(whole, self._bound(whole, start))
         said = "gap closed"
         while True:
             self._tell(cover)
@@ -120,6 +122,8 @@ class Search:
 
     def _bound(self, box: Box, start: Prices | None, *, proven: bool = True, most_rounds: int = 40) -> Bounded:
         method = self.method
+        if self._many and start is not None and box.allowed.any(axis=1).all():
+            return self._bound_many(box, start)
         return bound_box(
             self.pricer,
             self.pool,
@@ -134,6 +138,45 @@ class Search:
             proven=proven and method.rigour == "proven",
             tick=self._tick,
         )
+
+    def _at_deadline(self, box: Box, start: Prices) -> Bounded:
+        """Generate columns at the best deadline of a box."""
+        args = self._deadline, self._floor, self.method.accuracy, start
+        found, columns = at_deadline(self.pricer, self.pool, box, *args, tick=self._tick)
+        held = found.weights > 0.0
+        members = self.pool.adopt(columns, found.members[held])
+        return replace(found, weights=found.weights[held], members=members)
+
+    def _prove(self, box: Box, found: Bounded, tolerance: float) -> Bounded:
+        """Return what is known of a box, with the bound that is proven at its prices."""
+        prices = found.prices
+        assert prices is not None
+        proof = self.pricer.prove(prices, box, tolerance, self.method.max_cells)
+        if not np.isfinite(proof.best).all():
+            return replace(found, bound=-np.inf)
+        return replace(found, bound=prices.bound(proof.excess, self.data.pairs.time_weight, box.interval[0]))
+
+    def _bound_many(self, box: Box, start: Prices) -> Bounded:
+        """Bound a box of many users: at the prices it is given if they suffice, else at those of its best deadline."""
+        self._tick()
+        tolerance = user_tolerance(self.pricer, box, self._floor, self.method.accuracy)
+        prices = start.balanced(self.data.pairs.time_weight)
+        quick = self.pricer.search(prices, box, 0.1 * tolerance, quick=True)
+        nothing = np.zeros(0), np.zeros(0, np.int64)
+        found = Bounded(np.inf, -np.inf, prices, *nothing, 0, float(np.clip(self._deadline, *box.interval)))
+        if prices.bound(quick.excess, self.data.pairs.time_weight, box.interval[0]) > self._target:
+            found = self._at_deadline(box, prices)
+        return self._prove(box, found, tolerance) if self.method.rigour == "proven" else found
+
+    def _cover_many(self, whole: Box, start: Prices) -> Cover:
+        """Return a cover of many users: first the best deadline, and an allocation there, then the bounds."""
+        found = self._at_deadline(whole, start)
+        self._deadline = found.deadline
+        self._round(found)
+        cover = Cover(whole, replace(found, bound=np.inf))
+        while (cut := far_cut(cover.worst().box, found.deadline)) is not None:
+            self._split(cover, cut)
+        return cover
 
     def _split(self, cover: Cover, cut: Cut) -> None:
         """Cut the worst box; if time runs out before both parts are bounded, nothing is cut."""
@@ -162,6 +205,8 @@ class Search:
         """Return about what cutting deadlines cannot bring the bound below: the value at the mixture's deadline."""
         low, high = part.box.interval
         mixture = part.bounded.deadline
+        if self._many:
+            return part.bounded.value
         if not self.method.branches and self._probed[0] <= mixture <= self._probed[1]:
             return self._probed[2]
         narrow = max(low, mixture * (1.0 - 0.5 * NARROW)), min(high, mixture * (1.0 + 0.5 * NARROW))
@@ -194,7 +239,7 @@ class Search:
         )
 
     def finish(self) -> None:
-        """Enter the bound over all deadlines, and write the certificate of the bound that stands, if one is asked for."""
+        """Enter the bound over all deadlines, and write the certificate of the bound if one is asked for."""
         path, bound = self.run.limits.certificate, self.run.upper_bound
         if bound is None or self.cover is None:
             return
@@ -215,10 +260,10 @@ class Search:
         """Add the columns of an allocation to the pool."""
         self.pool.add(*columns_of(self.run.scenario, self.data.pairs, allocation))
 
-    def _mean(self, box: Box, start: Prices | None) -> Bounded:
+    def _mean(self, box: Box, start: Prices | None, deadline: float) -> Bounded:
         """Record the mean of the mixture of a box with one server for each user, and return what is known of it."""
         run = self.run
-        args = self._floor, self.method.accuracy, start, self._tick
+        args = deadline, self._floor, self.method.accuracy, start, self._tick
         allocation, bounded = mean_allocation(self.pricer, self.pool, box, *args)
         if allocation is not None:
             run.record(allocation, phase="mean of columns", rounds=bounded.rounds)
@@ -236,11 +281,11 @@ class Search:
             return
         self._tried.add(key)
         whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
-        prices = self._mean(fixed_modes(whole, candidate.server, phi), bounded.prices).prices
+        there = self._mean(fixed_modes(whole, candidate.server, phi), bounded.prices, bounded.deadline)
         if not self.run.closed:
             # Once more around the phi that came out.
             allocation = self.run.incumbent[0]
-            self._mean(fixed_modes(whole, allocation.server, allocation.offload), prices)
+            self._mean(fixed_modes(whole, allocation.server, allocation.offload), there.prices, there.deadline)
 
     def _round(self, bounded: Bounded) -> None:
         """Round a mixture, and the same with its most split users elsewhere, and optimise what is new."""
