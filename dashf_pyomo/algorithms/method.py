@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 from formulations.constraints import Extra, require_support
+from formulations.reach import unreachable
 from formulations.registry import Registry
 
 from ..result import Result
@@ -122,8 +123,9 @@ class Method(ABC):
             raise InputError(f"method {self.name} writes no certificate; expected {able}")
         require_support(f"method {self.name}", self.honours(), scenario)
         run = Run(scenario, limits, observer)
+        impossible = unreachable(scenario)
         return run.conclude(
-            lambda: self.search(run),
+            lambda: run.refuse(impossible) if impossible else self.search(run),
             method=self.name,
             options=dataclasses.asdict(self),
             readings={
