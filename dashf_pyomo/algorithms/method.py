@@ -137,9 +137,23 @@ class Method(ABC):
         )
 
 
+def _wrong_with(method: Any) -> str:
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        return "expected a subclass of Method"
+    for name in ("name", "summary"):
+        if not isinstance(getattr(method, name, None), str):
+            return f"it has no {name}"
+    missing = ", ".join(sorted(getattr(method, "__abstractmethods__", ())))
+    return f"it does not implement {missing}" if missing else ""
+
+
 #: Every method by name.
 methods: Registry[type[Method]] = Registry(
-    "method", packages=("dashf_pyomo.algorithms",), group="dashf_pyomo.methods", name_of=lambda method: method.name
+    "method",
+    packages=("dashf_pyomo.algorithms",),
+    group="dashf_pyomo.methods",
+    name_of=lambda method: method.name,
+    wrong_with=_wrong_with,
 )
 
 

@@ -118,7 +118,11 @@ class Family:
 
 #: Every family by name.
 families: Registry[Family] = Registry(
-    "family", packages=("formulations.families",), group="dashf_pyomo.scenarios", name_of=lambda family: family.name
+    "family",
+    packages=("formulations.families",),
+    group="dashf_pyomo.scenarios",
+    name_of=lambda family: family.name,
+    wrong_with=lambda family: "" if isinstance(family, Family) else "expected a Family",
 )
 
 
