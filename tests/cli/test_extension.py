@@ -63,7 +63,7 @@ def test_the_example_is_listed_where_it_belongs(installed: Path) -> None:
 
 def test_the_example_passes_the_conformance_suite_and_its_own_tests(installed: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
+        [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
         env=on_top(installed),
         cwd=installed,
         capture_output=True,
