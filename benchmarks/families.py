@@ -18,7 +18,7 @@ USERS, SERVERS, SEEDS = 20, 3, range(3)
 def main() -> None:
     table = Table(title=f"{USERS} users, {SERVERS} servers, means over {len(SEEDS)} seeds; users by who trains")
     for column in ("family", "SCR", "delay (s)", "user trains", "server trains", "both", "gucro / dashf-plus"):
-        table.add_column(column, justify="left" if column == "family" else "right")
+        table.add_column(column, justify="left" if column == "family" else "right", no_wrap=column == "family")
     for family in families.families:
         rows = []
         for seed in SEEDS:
