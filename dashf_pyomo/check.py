@@ -15,6 +15,7 @@ from typing import Any
 from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
 from formulations.arrays import shown
 from formulations.documents import InputError, digest
+from formulations.reach import unreachable
 
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
@@ -173,9 +174,10 @@ def _status(scenario: Scenario, result: Result) -> Iterator[Finding]:
         holds, detail = False, "certified without a bound"
     elif result.status is Status.CERTIFIED and any(e.get("refuted") == result.bound_source for e in result.trace):
         holds, detail = False, "certified by a source that the trace refutes"
-    elif result.status is Status.INFEASIBLE and scenario.constraints is None:
-        # Any association with equal shares and phi = 0.5 is feasible when every datum is positive.
-        holds, detail = False, "infeasible, but a scenario without extra constraints never is"
+    elif result.status is Status.INFEASIBLE:
+        # Without extra constraints any association with equal shares and phi = 0.5 is feasible.
+        why = unreachable(scenario)
+        holds, detail = bool(why), why or "infeasible, but the data do not say so"
     yield Finding("status", holds, detail)
 
 

@@ -96,7 +96,7 @@ class Constraints:
 
         Raises
         ------
-        ScenarioError
+        InputError
             If a key is unknown, a value is none of that kind, or no association can satisfy the pairs.
         """
         if document is None:

@@ -103,4 +103,5 @@ formulations: Registry[Formulation] = Registry(
     packages=("formulations.association", "formulations.resources", "formulations.joint"),
     group="dashf_pyomo.formulations",
     name_of=lambda entry: f"{entry.subproblem}/{entry.name}",
+    wrong_with=lambda entry: "" if isinstance(entry, Formulation) else "expected a Formulation",
 )

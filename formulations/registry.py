@@ -11,8 +11,9 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .arrays import shown
 from .documents import InputError
 
 __all__ = ["BrokenExtension", "Registry", "UnknownNameError"]
@@ -26,7 +27,7 @@ class UnknownNameError(InputError):
 
 @dataclass(frozen=True)
 class BrokenExtension:
-    """An entry point that could not be loaded: which one, and why."""
+    """An extension that is skipped: its entry point or entry, with its distribution where it is known, and why."""
 
     name: str
     reason: str
@@ -46,14 +47,25 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         that registers when imported, or a callable that returns an entry or does the registering.
     name_of
         How an entry is called.
+    wrong_with
+        What is wrong with an entry, empty if nothing is: what others rely on must be there when it is registered, not
+        when it is first used.
     """
 
-    def __init__(self, kind: str, packages: tuple[str, ...], group: str, name_of: Callable[[Entry], str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        packages: tuple[str, ...],
+        group: str,
+        name_of: Callable[[Entry], str],
+        wrong_with: Callable[[Any], str] = lambda _: "",
+    ) -> None:
         self.kind = kind
         self.packages = packages
         self.group = group
         self.broken: list[BrokenExtension] = []
         self._name_of = name_of
+        self._wrong_with = wrong_with
         self._entries: dict[str, Entry] = {}
         self._found = False
 
@@ -64,7 +76,12 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         ------
         ValueError
             If the name is taken by another entry.
+        TypeError
+            If the entry is not what the registry holds.
         """
+        wrong = self._wrong_with(entry)
+        if wrong:
+            raise TypeError(f"{shown(entry)} is no {self.kind}: {wrong}")
         name = self._name_of(entry)
         if name in self._entries and self._entries[name] is not entry:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
@@ -97,12 +114,19 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                 importlib.import_module(f"{package}.{module.name}")
         for point in entry_points(group=self.group):
-            # Somebody else's code: whatever it raises must not take the listing down.
+            before = dict(self._entries)
+            # Somebody else's code: whatever it raises, an exit too, must not take the listing down.
             try:
                 loaded = point.load()
                 if callable(loaded) and not isinstance(loaded, type):
                     loaded = loaded()
                 if loaded is not None and not isinstance(loaded, type(importlib)):
                     self.register(loaded)
-            except Exception as error:
-                self.broken.append(BrokenExtension(point.name, f"{type(error).__name__}: {error}"))
+            except (Exception, SystemExit) as error:
+                self._entries = before
+                package = f" of {point.dist.name}" if point.dist is not None else ""
+                self.skip(f"{point.name}{package}", error)
+
+    def skip(self, name: str, error: BaseException) -> None:
+        """Note that an extension is skipped, and why, in one line."""
+        self.broken.append(BrokenExtension(name, f"{type(error).__name__}: {' '.join(str(error).split())}"))

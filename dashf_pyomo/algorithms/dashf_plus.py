@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from formulations import Allocation
+from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.pairs import PairResources, equal_split, where_allowed
 from formulations.constraints import allowed_pairs
@@ -129,7 +129,8 @@ def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float) -> 
 def _moves(run: Run, allocation: Allocation, ratio: float) -> Iterator[Allocation]:
     """Yield the allocation with one user moved to another server, by what the move costs before re-optimising.
 
-    The user brings an equal share of its new server, the others there shrink in proportion.
+    The user brings an equal share of its new server, the others there shrink in proportion. Where the scenario has
+    extra constraints, which leave more local optima in the offloading, a move may also turn a user's training round.
     """
     s = run.scenario
     pairs = PairResources.around(s, allocation, "equal-share")
@@ -144,5 +145,27 @@ def _moves(run: Run, allocation: Allocation, ratio: float) -> Iterator[Allocatio
             value = merit(s, candidate, ratio)
             if np.isfinite(value):
                 proposals.append((-value, user, server, candidate))
+        if s.constraints is not None:
+            candidate = _turned(s, pairs, allocation, user)
+            value = merit(s, candidate, ratio)
+            if np.isfinite(value):
+                proposals.append((-value, user, int(allocation.server[user]), candidate))
     for *_, candidate in sorted(proposals, key=lambda proposal: proposal[:3]):
         yield candidate
+
+
+def _turned(s: Scenario, pairs: PairResources, allocation: Allocation, user: int) -> Allocation:
+    """Return the allocation with one user's training on the other side, with an equal share of its server."""
+    server = int(allocation.server[user])
+    share = 1.0 / np.count_nonzero(allocation.server == server)
+    held = {
+        name: np.array(getattr(pairs, name)) for name in ("bandwidth", "server_power", "server_speed", "user_power")
+    }
+    for name in ("bandwidth", "server_power", "server_speed"):
+        held[name][user, server] = share * getattr(s, f"{name}_max")[server]
+    held["user_power"][user] = s.user_power_max[user]
+    speed = np.array(pairs.user_speed)
+    speed[user] = s.user_speed_max[user]
+    offload = np.array(allocation.offload)
+    offload[user] = 0.0 if offload[user] > 0.5 else 1.0
+    return PairResources(**held, user_speed=speed).at(s, allocation.server, offload)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 from formulations.constraints import Extra, require_support
+from formulations.reach import unreachable
 from formulations.registry import Registry
 
 from ..result import Result
@@ -122,8 +123,9 @@ class Method(ABC):
             raise InputError(f"method {self.name} writes no certificate; expected {able}")
         require_support(f"method {self.name}", self.honours(), scenario)
         run = Run(scenario, limits, observer)
+        impossible = unreachable(scenario)
         return run.conclude(
-            lambda: self.search(run),
+            lambda: run.refuse(impossible) if impossible else self.search(run),
             method=self.name,
             options=dataclasses.asdict(self),
             readings={
@@ -135,9 +137,23 @@ class Method(ABC):
         )
 
 
+def _wrong_with(method: Any) -> str:
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        return "expected a subclass of Method"
+    for name in ("name", "summary"):
+        if not isinstance(getattr(method, name, None), str):
+            return f"it has no {name}"
+    missing = ", ".join(sorted(getattr(method, "__abstractmethods__", ())))
+    return f"it does not implement {missing}" if missing else ""
+
+
 #: Every method by name.
 methods: Registry[type[Method]] = Registry(
-    "method", packages=("dashf_pyomo.algorithms",), group="dashf_pyomo.methods", name_of=lambda method: method.name
+    "method",
+    packages=("dashf_pyomo.algorithms",),
+    group="dashf_pyomo.methods",
+    name_of=lambda method: method.name,
+    wrong_with=_wrong_with,
 )
 
 

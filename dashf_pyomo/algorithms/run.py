@@ -83,6 +83,7 @@ class Run:
         self._bounds: dict[str, tuple[float, float]] = {}
         self._refuted: set[str] = set()
         self._part_end: float | None = None
+        self._infeasible = False
         #: Claims of solvers that a verified allocation refutes.
         self.contradictions: list[str] = []
 
@@ -203,6 +204,11 @@ class Run:
         self.contradictions.append(text)
         self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, refuted=source, **facts)
 
+    def refuse(self, reason: str) -> str:
+        """Enter that no allocation is feasible, by proof, and return the reason."""
+        self._infeasible = True
+        return reason
+
     def note(self, text: str, **facts: Any) -> None:
         """Enter a remark in the trace, with what else the entry says."""
         self._tell(scr=None, accepted=False, delay=None, energy=None, note=text, **facts)
@@ -285,7 +291,7 @@ class Run:
         bound = self.upper_bound
         source = next((name for name, (value, _) in self._bounds.items() if value == bound), None)
         if allocation is None and status is Status.FEASIBLE:
-            status = Status.UNKNOWN
+            status = Status.INFEASIBLE if self._infeasible else Status.UNKNOWN
         return Result(
             method=method,
             options=dict(options),

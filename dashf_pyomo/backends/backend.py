@@ -253,9 +253,19 @@ class CvxpyBackend:
         )
 
 
+def _wrong_with(backend: Any) -> str:
+    parts = ("name", "summary", "features", "languages", "availability", "solve")
+    missing = [part for part in parts if not hasattr(backend, part)]
+    return f"it has no {', '.join(missing)}" if missing else ""
+
+
 #: Every backend by name.
 backends: Registry[Backend] = Registry(
-    "backend", packages=("dashf_pyomo.backends",), group="dashf_pyomo.backends", name_of=lambda backend: backend.name
+    "backend",
+    packages=("dashf_pyomo.backends",),
+    group="dashf_pyomo.backends",
+    name_of=lambda backend: backend.name,
+    wrong_with=_wrong_with,
 )
 
 

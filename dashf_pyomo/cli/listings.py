@@ -50,7 +50,7 @@ def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -
             _print(rows[0]["options"] or [{"option": "none"}])
         else:
             # What does not fit the width of a terminal is in --json.
-            hidden = ("options", "source", "subproblem")
+            hidden = ("options", "source", "subproblem", "supports")
             _print([{key: value for key, value in row.items() if key not in hidden} for row in rows])
         for item in registry.broken:
             print(f"skipped extension {item.name}: {item.reason}")
@@ -84,13 +84,24 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Registry[Any], list[Row]]:
+    """Describe every entry; one that cannot be described is somebody else's, and is skipped with its reason."""
+    rows = []
+    for name, entry in registry.items():
+        try:
+            rows.append(describe(entry))
+        except Exception as error:
+            registry.skip(name, error)
+    return registry, rows
+
+
 def _methods() -> tuple[Registry[Any], list[Row]]:
     from ..algorithms import describe_options, methods
 
-    return methods, [
-        {"method": name, "what it is": method.summary, "options": describe_options(method)}
-        for name, method in methods.items()
-    ]
+    return _rows(
+        methods,
+        lambda method: {"method": method.name, "what it is": method.summary, "options": describe_options(method)},
+    )
 
 
 def _formulations() -> tuple[Registry[Any], list[Row]]:
@@ -98,8 +109,8 @@ def _formulations() -> tuple[Registry[Any], list[Row]]:
 
     from ..backends import backends
 
-    return formulations, [
-        {
+    def describe(entry: Any) -> Row:
+        return {
             "formulation": f"{entry.subproblem}/{entry.name}",
             "subproblem": str(entry.subproblem),
             "kind": str(entry.kind),
@@ -107,41 +118,40 @@ def _formulations() -> tuple[Registry[Any], list[Row]]:
             "needs": sorted(str(feature) for feature in entry.needs),
             "source": entry.source,
             "what it is": entry.summary,
+            "supports": sorted(str(extra) for extra in entry.supports),
             "solved by": [
                 backend.name
                 for backend in backends.values()
                 if set(entry.faces) & set(backend.languages) and entry.needs <= backend.features
             ],
         }
-        for entry in formulations.values()
-    ]
+
+    return _rows(formulations, describe)
 
 
 def _backends() -> tuple[Registry[Any], list[Row]]:
     from ..backends import backends
 
-    rows = []
-    for backend in backends.values():
+    def describe(backend: Any) -> Row:
         known = backend.availability()
-        rows.append(
-            {
-                "backend": backend.name,
-                "works here": known.available,
-                "version": known.version,
-                "solves": sorted(str(feature) for feature in backend.features),
-                "what it is": backend.summary,
-                "reason": known.reason,
-            }
-        )
-    return backends, rows
+        return {
+            "backend": backend.name,
+            "works here": known.available,
+            "version": known.version,
+            "solves": sorted(str(feature) for feature in backend.features),
+            "what it is": backend.summary,
+            "reason": known.reason,
+        }
+
+    return _rows(backends, describe)
 
 
 def _families() -> tuple[Registry[Any], list[Row]]:
     from formulations.families import families
 
-    return families, [
-        {
-            "family": name,
+    def describe(family: Any) -> Row:
+        return {
+            "family": family.name,
             "what is drawn": family.summary,
             "why it is interesting": family.interest,
             "options": [
@@ -149,5 +159,5 @@ def _families() -> tuple[Registry[Any], list[Row]]:
                 for key, option in family.options.items()
             ],
         }
-        for name, family in families.items()
-    ]
+
+    return _rows(families, describe)

@@ -48,7 +48,7 @@ class FamilyOption:
 
         Raises
         ------
-        ScenarioError
+        InputError
             If it is none; `where` starts the message.
         """
         whole = isinstance(self.default, int)
@@ -118,7 +118,11 @@ class Family:
 
 #: Every family by name.
 families: Registry[Family] = Registry(
-    "family", packages=("formulations.families",), group="dashf_pyomo.scenarios", name_of=lambda family: family.name
+    "family",
+    packages=("formulations.families",),
+    group="dashf_pyomo.scenarios",
+    name_of=lambda family: family.name,
+    wrong_with=lambda family: "" if isinstance(family, Family) else "expected a Family",
 )
 
 
@@ -145,7 +149,7 @@ def draw(family: str = DEFAULT_FAMILY, users: int = 10, servers: int = 2, seed: 
     ------
     UnknownNameError
         If there is no such family.
-    ScenarioError
+    InputError
         If an argument is out of range or not known, or the family fails.
     """
     chosen = families[family]

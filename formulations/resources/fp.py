@@ -16,6 +16,8 @@ solution, whatever the magnitudes of the data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
@@ -218,6 +220,31 @@ class FractionalProgram:
         p[f"{way}_self"].value = scale / large
         p[f"{way}_cross"].value = scale * (snr / large)
 
+    @property
+    def parameters(self) -> Mapping[str, cp.Parameter]:
+        """Parameters of every user, shape (N,), by name."""
+        return self._p
+
+    def transmission(self, link: str, power: cp.Variable, slow: cp.Variable) -> cp.Expression:
+        """Return every user's transmission energy as the surrogate has it, (12), shape (N,).
+
+        Whoever replaces it returns something convex that touches chi/r at the reference and lies above.
+
+        Parameters
+        ----------
+        link
+            ``uplink`` or ``downlink``; parameters ``<link>_power`` and ``<link>_energy`` are E0/2 times the squares of
+            the units.
+        power, slow
+            Sender's power, in its unit, and an upper bound on r0/r.
+        """
+        p = self._p
+        return cp.multiply(p[f"{link}_power"], cp.square(power)) + cp.multiply(p[f"{link}_energy"], cp.square(slow))
+
+    def score(self, user_score: cp.Expression) -> cp.Expression:
+        """Return the score to be maximised from the users' own, a concave function of them; (1) is the sum."""
+        return cp.sum(user_score)
+
     def _compose(self, server: NDArray[np.int64] | None) -> cp.Problem:
         """Declare (12), for any association by parameters or for a given one."""
         n, m = self._scenario.n_users, self._scenario.n_servers
@@ -238,14 +265,12 @@ class FractionalProgram:
             )
 
         shares = sum(cp.multiply(p[f"{name}_unit"], variable) for name, variable in share.items())
-        value = cp.sum(cp.log1p(self._scenario.score_norm * shares))
+        value = self.score(cp.log1p(self._scenario.score_norm * shares))
         energy = cp.sum(
             cp.multiply(p["local_energy"], cp.square(user_speed))
-            + cp.multiply(p["uplink_power"], cp.square(user_power))
-            + cp.multiply(p["uplink_energy"], cp.square(slow_up))
+            + self.transmission("uplink", user_power, slow_up)
             + cp.multiply(p["server_energy"], cp.square(speed))
-            + cp.multiply(p["downlink_power"], cp.square(power))
-            + cp.multiply(p["downlink_energy"], cp.square(slow_down))
+            + self.transmission("downlink", power, slow_down)
         )
         rate_up, rate_down = relative_rate("up", user_power), relative_rate("down", power)
         times = (

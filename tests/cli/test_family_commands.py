@@ -1,4 +1,4 @@
-"""``dashf families`` and ``--family``: listed with their options, drawn with them, refused in one line."""
+"""``dashf families``, ``--family`` and ``--constraint``: listed, drawn, solved and checked, refused in one line."""
 
 from __future__ import annotations
 
@@ -32,3 +32,26 @@ def test_unknown_families_and_options_are_refused(dashf: Dashf, tmp_path: Path) 
     file = tmp_path / "s.json"
     Scenario.random(2, 2).write(file)
     assert_refused(dashf("solve", file, "--family", "hotspots"), "--family", "s.json")
+
+
+def test_constraints_are_declared_honoured_and_checked(dashf: Dashf, tmp_path: Path) -> None:
+    s, r = tmp_path / "s.json", tmp_path / "r.json"
+    declared = ("--constraint", "delay_limit=[60,null,null]", "--constraint", "forbidden=[[1,0]]")
+    assert dashf("scenario", "--users", 3, *declared, "-o", s).code == 0
+    assert Scenario.read(s) == Scenario.random(
+        3, 2, 0, constraints={"delay_limit": [60.0, None, None], "forbidden": [[1, 0]]}
+    )
+    assert dashf("solve", s, "--method", "dashf-plus", "-o", r).code == 0
+    assert dashf("check", s, r).code == 0
+    assert_refused(dashf("solve", s, "--method", "nearest"), "nearest", "delay limit")
+
+
+def test_bad_constraints_are_refused(dashf: Dashf, tmp_path: Path) -> None:
+    assert_refused(dashf("scenario", "--constraint", "delay_limit=x"), "delay_limit", "'x'")
+    assert_refused(dashf("scenario", "--constraint", "speed=1"), "speed", "delay_limit")
+    assert_refused(dashf("scenario", "--constraint", "forced=[]", "--constraint", "forced=[]"), "forced", "twice")
+
+
+def test_a_scenario_that_nobody_can_solve_is_infeasible(dashf: Dashf) -> None:
+    said = dashf("solve", "--users", 2, "--constraint", "delay_limit=1e-3", "--method", "dashf-plus")
+    assert said.code == 1 and "infeasible" in said.out

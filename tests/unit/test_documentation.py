@@ -18,6 +18,8 @@ from formulations import Scenario
 scenario = Scenario.random(3, 2, seed=0)
 assert dashf_pyomo.solve(scenario, association='mccormick').status == 'feasible'
 assert 'ecos' in backends
+assert dashf_pyomo.solve(scenario, allocation='difference', max_iterations=2).status == 'feasible'
+assert draw('road', 8, 3, 1, length=600).user_position[-1, 0] == 600
 """,
 }
 

@@ -1,0 +1,154 @@
+"""Packages that extend this one: the example installs, is listed and conforms; a broken one is skipped by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_helpers import ROOT, command, environment
+
+EXAMPLE = ROOT / "examples" / "extension"
+
+
+def on_top(folder: Path) -> dict[str, str]:
+    """The environment of this process with the packages of a folder on top."""
+    known = environment()
+    return {**known, "PYTHONPATH": os.pathsep.join([str(folder), known["PYTHONPATH"]])}
+
+
+def listed(name: str, folder: Path) -> dict[str, Any]:
+    done = subprocess.run(command(name, "--json"), env=on_top(folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, built and installed by pip into a folder of its own; nothing is downloaded."""
+    try:
+        if int(version("setuptools").split(".")[0]) < 77:
+            pytest.skip(f"setuptools {version('setuptools')} cannot build the example; expected at least 77")
+    except PackageNotFoundError:
+        pytest.skip("setuptools is not installed; expected at least 77 to build the example")
+    source, target = tmp_path_factory.mktemp("source") / "extension", tmp_path_factory.mktemp("site")
+    shutil.copytree(EXAMPLE, source)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    done = subprocess.run(
+        [*pip, "--no-build-isolation", "--target", target, source], capture_output=True, text=True, cwd=source
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_the_example_is_listed_where_it_belongs(installed: Path) -> None:
+    for name, added in (
+        ("methods", {"fair"}),
+        ("formulations", {"resources/sca", "resources/max-min"}),
+        ("backends", {"scipy"}),
+        ("families", {"stadium"}),
+    ):
+        document = listed(name, installed)
+        kind = {"families": "family"}.get(name, name[:-1])
+        assert added <= {row[kind] for row in document[name]} and document["broken"] == []
+    works = {row["backend"]: row for row in listed("backends", installed)["backends"]}["scipy"]
+    assert works["works here"], works["reason"]
+
+
+def test_the_example_passes_the_conformance_suite_and_its_own_tests(installed: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
+        env=on_top(installed),
+        cwd=installed,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "passed" in done.stdout and "skipped" not in done.stdout, done.stdout
+
+
+def test_the_example_solves_from_the_command_line(installed: Path) -> None:
+    for arguments in (
+        ("--method", "dashf", "--option", "allocation=sca"),
+        ("--family", "stadium", "--set", "radius=50", "--method", "fair"),
+    ):
+        done = subprocess.run(
+            command("solve", "--users", 4, "--json", *arguments), env=on_top(installed), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["status"] == "feasible"
+
+
+# -- broken extensions ------------------------------------------------------------------------
+
+BROKEN = {
+    "gone": "",
+    "quits": "raise SystemExit('no licence\\nfound')",
+    "raises": "import formulations\nraise RuntimeError('half done')",
+    "number": "def entry():\n    return 3",
+}
+
+
+@pytest.mark.parametrize("name", ["methods", "formulations", "backends", "families"])
+def test_a_broken_extension_is_named_and_skipped_with_its_reason(name: str, tmp_path: Path) -> None:
+    group = {"families": "scenarios"}.get(name, name)
+    info = tmp_path / "broken_example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-example\nVersion: 1.0\n", encoding="utf-8")
+    points = [f"[dashf_pyomo.{group}]"]
+    for key, code in BROKEN.items():
+        points.append(f"{key} = broken_{key}" + (":entry" if key == "number" else ""))
+        if code:
+            (tmp_path / f"broken_{key}.py").write_text(code, encoding="utf-8")
+    (info / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
+    document = listed(name, tmp_path)
+    reasons = {item["name"]: item["reason"] for item in document["broken"]}
+    assert set(reasons) == {f"{key} of broken-example" for key in BROKEN}
+    assert reasons["quits of broken-example"] == "SystemExit: no licence found"
+    assert "half done" in reasons["raises of broken-example"] and "gone" in reasons["gone of broken-example"]
+    assert "3 is no" in reasons["number of broken-example"]
+    assert len(document[name]) >= 4
+    said = subprocess.run(command(name), env=on_top(tmp_path), capture_output=True, text=True)
+    assert said.returncode == 0 and "skipped extension gone of broken-example" in said.stdout
+
+
+def test_what_a_broken_extension_had_registered_is_gone(tmp_path: Path) -> None:
+    info = tmp_path / "half_example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-example\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[dashf_pyomo.scenarios]\nhalf = half_done\n", encoding="utf-8")
+    code = (
+        "from formulations.families import Family, Request, families\n"
+        "families.register(Family('half', 's', 'i', Request.paper))\n"
+        "raise OSError('disk full')\n"
+    )
+    (tmp_path / "half_done.py").write_text(code, encoding="utf-8")
+    document = listed("families", tmp_path)
+    assert "half" not in {row["family"] for row in document["families"]}
+    assert [item["reason"] for item in document["broken"]] == ["OSError: disk full"]
+
+
+def test_an_entry_that_cannot_be_described_is_skipped_too(tmp_path: Path) -> None:
+    info = tmp_path / "odd_example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-example\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[dashf_pyomo.backends]\nodd = odd_backend\n", encoding="utf-8")
+    code = (
+        "from dashf_pyomo.backends.backend import backends\n"
+        "class Odd:\n"
+        "    name, summary, features, languages = 'odd', '', frozenset(), ()\n"
+        "    def availability(self):\n"
+        "        raise RuntimeError('no idea')\n"
+        "    def solve(self, model, limits=None):\n"
+        "        return None\n"
+        "backends.register(Odd())\n"
+    )
+    (tmp_path / "odd_backend.py").write_text(code, encoding="utf-8")
+    document = listed("backends", tmp_path)
+    assert "odd" not in {row["backend"] for row in document["backends"]} and len(document["backends"]) > 4
+    assert {item["name"]: item["reason"] for item in document["broken"]} == {"odd": "RuntimeError: no idea"}
