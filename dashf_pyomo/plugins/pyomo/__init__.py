@@ -1,0 +1,29 @@
+"""Our methods as solvers of Pyomo's, in both of its factories, and transformations of models of Problem (3).
+
+``import dashf_pyomo`` is enough: `register` is called as soon as Pyomo itself is imported, before or after.
+"""
+
+from __future__ import annotations
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Register every method with both solver factories, and the transformations; what is there already stays.
+
+    To be called again after a method was registered in `dashf_pyomo.algorithms.methods` by hand.
+    """
+    from pyomo.contrib.solver.common.factory import SolverFactory
+
+    from ...algorithms import methods
+    from .legacy import DashfLegacySolver
+    from .solver import DashfSolver, solver_name
+
+    for method in methods.values():
+        name = solver_name(method.name)
+        if name in SolverFactory:
+            continue
+        label = "".join(part.capitalize() for part in name.split("_"))
+        solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})
+        legacy = type(f"Legacy{label}", (DashfLegacySolver, solver), {"__module__": __name__})
+        SolverFactory.register(name, doc=f"{method.summary} (models of formulations.joint)")(solver, legacy)

@@ -1,0 +1,76 @@
+"""The classic interface (``pyo.SolverFactory``): its keywords, its results, and options that do not stick."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pyomo.contrib.solver.common.base import LegacySolverWrapper
+from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
+from pyomo.opt.results.solution import SolutionStatus as LegacySolutionStatus
+from pyomo.opt.results.solver import SolverStatus as LegacySolverStatus
+from pyomo.opt.results.solver import TerminationCondition as LegacyTerminationCondition
+
+__all__ = ["DashfLegacySolver"]
+
+_CLASSIC_KEYWORDS = frozenset(inspect.signature(LegacySolverWrapper.solve).parameters) - {"self", "model"}
+
+
+class DashfLegacySolver(LegacySolverWrapper):
+    """Classic behaviour around a `DashfSolver`.
+
+    Differs from Pyomo's generated wrapper in what that gets wrong: every entry of the configuration and option of the
+    method is a keyword, what one call is given is gone with the next, and a feasible point is not called optimal.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        solver_io = kwargs.pop("solver_io", None)
+        options = kwargs.pop("options", None)
+        kwargs = type(self)._sorted(kwargs)
+        if options is not None:
+            kwargs["solver_options"] = {**kwargs.get("solver_options", {}), **options}
+        super().__init__(solver_io=solver_io, **kwargs)
+
+    def solve(self, model: Any, **kwds: Any) -> Any:
+        """Solve a model and return classic results.
+
+        Parameters
+        ----------
+        model
+            A model that `formulations.joint` built.
+        **kwds
+            Classic keywords (``tee``, ``load_solutions``, ``timelimit``, ``options``, ...), entries of `DashfConfig`,
+            or options of the method; for this call only.
+        """
+        classic = {key: kwds.pop(key) for key in list(kwds) if key in _CLASSIC_KEYWORDS}
+        kept = self.config, self.options
+        call = self.config(preserve_implicit=True)
+        call.set_value(self._sorted(kwds))
+        call.solver_options.__class__ = type(self.options)
+        # Plain attributes: assigning them the usual way would copy values into the objects that are to be kept.
+        self.__dict__["config"], self.__dict__["options"] = call, call.solver_options
+        try:
+            return super().solve(model, **classic)
+        finally:
+            self.__dict__["config"], self.__dict__["options"] = kept
+
+    def _map_results(self, model: Any, results: Results) -> tuple[Any, Any]:
+        legacy, solution = super()._map_results(model, results)
+        status = results.solution_status
+        converged = results.termination_condition == TerminationCondition.convergenceCriteriaSatisfied
+        if converged and status != SolutionStatus.optimal:
+            broken = status == SolutionStatus.infeasible
+            conditions = LegacyTerminationCondition
+            legacy.solver.termination_condition = conditions.other if broken else conditions.feasible
+            legacy.solver.status = LegacySolverStatus.warning if broken else LegacySolverStatus.ok
+            kinds = LegacySolutionStatus
+            solution.status = {
+                SolutionStatus.infeasible: kinds.infeasible,
+                SolutionStatus.feasible: kinds.feasible,
+            }.get(status, kinds.unknown)
+        legacy.solver.name = self.name
+        legacy.solver.message = results.extra_info.message
+        legacy.solver.wallclock_time = results.timing_info.wall_time
+        legacy.problem.name = model.name
+        legacy.extra_info = results.extra_info.value()
+        return legacy, solution
