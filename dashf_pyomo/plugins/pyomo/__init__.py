@@ -14,10 +14,12 @@ def register() -> None:
     To be called again after a method was registered in `dashf_pyomo.algorithms.methods` by hand.
     """
     from pyomo.contrib.solver.common.factory import SolverFactory
+    from pyomo.core.base.transformation import TransformationFactory
 
     from ...algorithms import methods
     from .legacy import DashfLegacySolver
     from .solver import DashfSolver, solver_name
+    from .transformations import TRANSFORMATIONS
 
     for method in methods.values():
         name = solver_name(method.name)
@@ -27,3 +29,7 @@ def register() -> None:
         solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})
         legacy = type(f"Legacy{label}", (DashfLegacySolver, solver), {"__module__": __name__})
         SolverFactory.register(name, doc=f"{method.summary} (models of formulations.joint)")(solver, legacy)
+    for name, transformation in TRANSFORMATIONS.items():
+        if name not in TransformationFactory:
+            summary = (transformation.__doc__ or "").splitlines()[0]
+            TransformationFactory.register(name, doc=summary)(transformation)

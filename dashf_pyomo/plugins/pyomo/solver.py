@@ -27,7 +27,7 @@ from .config import DashfConfig, promoted
 from .exact import solve_extended
 from .extension import allowed_pairs, closed_pairs, refusal, respects, split
 from .log import Log
-from .points import best_point
+from .points import Violated, best_point
 from .recognition import Change, Recognised, UnsupportedModelError, recognise
 from .results import Solved, fill, objective_bound
 
@@ -113,7 +113,7 @@ class DashfSolver(SolverBase):
         BackendError
             If a solver that the method needs is missing or fails.
         """
-        start = datetime.datetime.now(datetime.timezone.utc)
+        start = datetime.datetime.now(datetime.UTC)
         config = self.config(value=self._sorted(kwds), preserve_implicit=True)
         StaleFlagManager.mark_all_as_stale()
         if config.timer is None:
@@ -137,7 +137,7 @@ class DashfSolver(SolverBase):
         results.timing_info.start_timestamp = start
         results.timing_info.timer = config.timer
         _deliver(results, config)
-        results.timing_info.wall_time = (datetime.datetime.now(datetime.timezone.utc) - start).total_seconds()
+        results.timing_info.wall_time = (datetime.datetime.now(datetime.UTC) - start).total_seconds()
         return results
 
     def _prepare(self, model: Any, config: DashfConfig, start: datetime.datetime) -> _Job:
@@ -162,7 +162,7 @@ class DashfSolver(SolverBase):
             log.write(f"extended: {difference}")
         time_limit = config.time_limit
         if time_limit is not None:
-            passed = (datetime.datetime.now(datetime.timezone.utc) - start).total_seconds()
+            passed = (datetime.datetime.now(datetime.UTC) - start).total_seconds()
             time_limit = max(time_limit - passed, 1e-3)
         return _Job(recognised, method, Limits(time_limit, gap, config.threads, config.certificate), config, log)
 
@@ -211,7 +211,8 @@ def _translate(recognised: Recognised, result: Result) -> Solved:
     allocation, point, checked = best_point(recognised, result.allocation)
     e = evaluate(recognised.info.scenario, allocation)
     facts |= {"allocation": allocation, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
-    violated, cut_away = checked.violated, ()
+    violated = checked.violated
+    cut_away: tuple[Violated, ...] = ()
     message = result.message
     known = recognised.info.data.ratio
     if e.scr < known * (1.0 - 1e-9):
