@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.coefficients import optimal_offloading
@@ -87,6 +86,8 @@ def hungarian(task: RoundingTask) -> Servers:
 
     Source: the Hungarian step after (8).
     """
+    from scipy.optimize import linear_sum_assignment
+
     server = np.repeat(np.arange(task.scenario.n_servers), slots(task.pairs, task.scenario))
     users, places = linear_sum_assignment(task.fractional.association[:, server], maximize=True)
     rounded = np.empty(task.scenario.n_users, dtype=np.int64)
