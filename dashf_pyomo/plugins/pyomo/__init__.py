@@ -17,8 +17,9 @@ def register() -> None:
     from pyomo.core.base.transformation import TransformationFactory
 
     from ...algorithms import methods
+    from ..names import solver_name
     from .legacy import DashfLegacySolver
-    from .solver import DashfSolver, solver_name
+    from .solver import DashfSolver
     from .transformations import TRANSFORMATIONS
 
     for method in methods.values():

@@ -9,10 +9,9 @@ from pyomo.contrib.solver.common.config import BranchAndBoundConfig
 
 from formulations import InputError
 
-__all__ = ["ON_EXTENSION", "DashfConfig", "promoted"]
+from ..names import ON_EXTENSION
 
-#: What to do with a model that was extended by what a method cannot honour.
-ON_EXTENSION = ("strict", "report")
+__all__ = ["DashfConfig", "promoted"]
 
 #: Names that other solvers and the command line use for entries of the configuration.
 _ALIASES = {"timelimit": "time_limit", "gap": "rel_gap"}

@@ -31,15 +31,9 @@ from .points import Violated, best_point
 from .recognition import Change, Recognised, UnsupportedModelError, recognise
 from .results import Solved, fill, objective_bound
 
-__all__ = ["DashfSolver", "solver_name"]
+__all__ = ["DashfSolver"]
 
 logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
-
-
-def solver_name(method: str) -> str:
-    """Return the name under which Pyomo knows a method: ``dashf``, ``dashf_plus``, ``dashf_minlp``, ..."""
-    name = method.replace("-", "_")
-    return name if name == "dashf" or name.startswith("dashf_") else f"dashf_{name}"
 
 
 @dataclass(frozen=True, eq=False)
