@@ -285,11 +285,9 @@ def test_minlp_honours_every_change_by_solving_the_model_as_it_is() -> None:
     assert pyo.value(model.objective) == pytest.approx(results.incumbent_objective, rel=1e-6)
     assert results.extra_info.rel_gap <= 1e-3
     assert "scip on the extended model" in results.extra_info.bound_source
-    direct = CLASSIC("scip_direct").solve(model, load_solutions=False)
-    assert results.incumbent_objective == pytest.approx(direct.problem.lower_bound, rel=2e-3)
-    assert (
-        CLASSIC("scip_direct").solve(build("activity", SMALL)).problem.lower_bound > results.incumbent_objective + 0.1
-    )
+    free = solve("dashf_plus", build("activity", SMALL)).incumbent_objective
+    # The free optimum trains user 0's adapter at user 0, so z would cost 1.25 there.
+    assert free - 1.25 - 1e-3 <= results.incumbent_objective <= free - 0.25 + 1e-3
 
 
 def test_a_fixed_share_is_honoured_by_minlp() -> None:
