@@ -11,10 +11,10 @@ CHECK = (
     "import pyomo.environ as pyo\n"
     "from pyomo.contrib.solver.common.factory import SolverFactory\n"
     "assert 'dashf' in SolverFactory and 'dashf_plus' in SolverFactory\n"
-    "assert pyo.SolverFactory('dashf').available()\n"
     "assert 'dashf.hull' in pyo.TransformationFactory\n"
     "import sys\n"
     "assert 'cvxpy' not in sys.modules\n"
+    "assert pyo.SolverFactory('dashf').available()\n"
     "assert type(pyo.__spec__.loader).__module__.startswith(('importlib', '_frozen', '_'))\n"
     "assert not any('dashf' in type(finder).__module__ for finder in sys.meta_path)\n"
 )
@@ -26,6 +26,8 @@ CHECK = (
         "import dashf_pyomo",
         "import pyomo.environ; import dashf_pyomo",
         "import pyomo; import dashf_pyomo",
+        "import dashf_pyomo.plugins.pyomo.transformations",
+        "import dashf_pyomo.plugins.pyomo.solver; import dashf_pyomo.plugins.pyomo",
         "import dashf_pyomo; from formulations import Scenario, joint; joint.literal(Scenario.random(1, 1, seed=0))",
     ],
 )

@@ -19,6 +19,12 @@ scenario = Scenario.random(3, 2, seed=0)
 assert dashf_pyomo.solve(scenario, association='mccormick').status == 'feasible'
 assert 'ecos' in backends
 """,
+    "docs/plugins.md": """
+assert results.solver.termination_condition in ('feasible', 'other')
+assert not checked.violated and hull.x[0, 0].value is not None
+assert problem.status == 'user_limit' and values['x'].shape == (3, 2)
+assert quick.solver_stats.extra_stats['differences']
+""",
 }
 
 

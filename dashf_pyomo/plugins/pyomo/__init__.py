@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 __all__ = ["register"]
 
 
@@ -34,3 +36,7 @@ def register() -> None:
         if name not in TransformationFactory:
             summary = (transformation.__doc__ or "").splitlines()[0]
             TransformationFactory.register(name, doc=summary)(transformation)
+
+
+# Whoever imports a module of this package before Pyomo has Pyomo imported here, which registers, and only then the module.
+importlib.import_module("pyomo.environ")
