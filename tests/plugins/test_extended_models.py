@@ -258,6 +258,14 @@ def test_fixings_that_no_association_has_are_errors(fixings: dict[Any, float], s
         solve("dashf", model)
 
 
+def test_a_certificate_of_a_restricted_problem_is_refused() -> None:
+    model = build("literal", WIDE)
+    free = next(index for index in model.x if not model.x[index].fixed)
+    model.x[free].fix(0)
+    with pytest.raises(InputError, match="which a certificate cannot say"):
+        solve("dashf_dual", model, certificate="c.npz")
+
+
 def test_a_bound_of_the_restricted_problem_covers_its_best_allocation() -> None:
     model = build("activity", SMALL)
     solve("dashf_plus", model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import math
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pyomo.environ as pyo
@@ -224,6 +226,17 @@ def test_the_log_goes_to_whoever_asked_for_it(capsys: pytest.CaptureFixture[str]
     NEW("dashf").solve(model, tee=[True, logger])
     shown = capsys.readouterr().out
     assert "kept iterate 1" in shown and "SCR" in shown
+
+
+def test_classic_keywords_that_pyomos_wrapper_leaves_out_are_there(tmp_path: Path) -> None:
+    model = build("activity")
+    results = CLASSIC("dashf").solve(model, suffixes=["dual"], logfile=str(tmp_path / "run.log"), keepfiles=False)
+    assert "kept iterate 1" in (tmp_path / "run.log").read_text(encoding="utf-8")
+    assert results.problem.number_of_variables == len(values(model))
+    assert results.problem.number_of_constraints > 50
+    sent = pickle.loads(pickle.dumps(results))
+    assert sent.extra_info["scr"] == results.extra_info["scr"]
+    assert sent.solver.termination_condition == ClassicCondition.feasible
 
 
 def test_fixed_variables_keep_their_values_when_a_solution_is_loaded() -> None:

@@ -38,5 +38,5 @@ def register() -> None:
             TransformationFactory.register(name, doc=summary)(transformation)
 
 
-# Whoever imports a module of this package before Pyomo has Pyomo imported here, which registers, and only then the module.
+# Importing a module of this package before Pyomo first has Pyomo imported here, which registers, and then the module.
 importlib.import_module("pyomo.environ")

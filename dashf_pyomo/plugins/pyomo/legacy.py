@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from typing import Any
 
 from pyomo.contrib.solver.common.base import LegacySolverWrapper
+from pyomo.contrib.solver.common.config import TextIO_or_Logger
 from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
+from pyomo.core import Constraint, Var
 from pyomo.opt.results.solution import SolutionStatus as LegacySolutionStatus
 from pyomo.opt.results.solver import SolverStatus as LegacySolverStatus
 from pyomo.opt.results.solver import TerminationCondition as LegacyTerminationCondition
 
 __all__ = ["DashfLegacySolver"]
+
+logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
 _CLASSIC_KEYWORDS = frozenset(inspect.signature(LegacySolverWrapper.solve).parameters) - {"self", "model"}
 
@@ -40,9 +45,12 @@ class DashfLegacySolver(LegacySolverWrapper):
             A model that `formulations.joint` built.
         **kwds
             Classic keywords (``tee``, ``load_solutions``, ``timelimit``, ``options``, ...), entries of `DashfConfig`,
-            or options of the method; for this call only.
+            or options of the method; for this call only. ``suffixes`` load nothing, ``logfile`` is written.
         """
         classic = {key: kwds.pop(key) for key in list(kwds) if key in _CLASSIC_KEYWORDS}
+        suffixes, logfile = classic.pop("suffixes", None), classic.pop("logfile", None)
+        if suffixes:
+            logger.info("no suffixes are loaded (%s): Problem (3) has no duals", ", ".join(suffixes))
         kept = self.config, self.options
         call = self.config(preserve_implicit=True)
         call.set_value(self._sorted(kwds))
@@ -50,7 +58,10 @@ class DashfLegacySolver(LegacySolverWrapper):
         # Plain attributes: assigning them the usual way would copy values into the objects that are to be kept.
         self.__dict__["config"], self.__dict__["options"] = call, call.solver_options
         try:
-            return super().solve(model, **classic)
+            if logfile is None:
+                return super().solve(model, **classic)
+            with open(logfile, "w", encoding="utf-8") as file:
+                return super().solve(model, **{**classic, "tee": [*TextIO_or_Logger(classic.get("tee", False)), file]})
         finally:
             self.__dict__["config"], self.__dict__["options"] = kept
 
@@ -72,5 +83,7 @@ class DashfLegacySolver(LegacySolverWrapper):
         legacy.solver.message = results.extra_info.message
         legacy.solver.wallclock_time = results.timing_info.wall_time
         legacy.problem.name = model.name
+        for kind, count in ((Var, "number_of_variables"), (Constraint, "number_of_constraints")):
+            setattr(legacy.problem, count, sum(1 for _ in model.component_data_objects(kind, active=True)))
         legacy.extra_info = results.extra_info.value()
         return legacy, solution

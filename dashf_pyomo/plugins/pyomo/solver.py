@@ -170,6 +170,11 @@ def _solve(job: _Job) -> Solved:
     if strict and others:
         raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
     allowed = allowed_pairs(recognised, inside)
+    if inside and job.limits.certificate is not None:
+        raise InputError(
+            f"certificate = {job.limits.certificate!r}: the bound holds for the fixed associations only, which a "
+            "certificate cannot say; expected none"
+        )
     scenario = recognised.info.scenario
     result = job.method.solve(closed_pairs(scenario, allowed) if inside else scenario, job.limits, job.log)
     if strict and result.allocation is not None and not respects(result.allocation, allowed):
