@@ -125,10 +125,11 @@ def test_every_change_is_found(change: Callable[[Any], Any], kind: Change, compo
     assert all(difference.change is kind for difference in found.values())
 
 
-@pytest.mark.parametrize(("name", "change"), [c[:2] for c in CHANGES], ids=[c[0] for c in CHANGES])
-def test_a_heuristic_refuses_before_solving_what_it_cannot_honour(name: str, change: Callable[[Any], Any]) -> None:
-    if name == "fixed association":
-        pytest.skip("that it can honour")
+REFUSED = [c for c in CHANGES if c[0] != "fixed association"]
+
+
+@pytest.mark.parametrize("change", [c[1] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_a_heuristic_refuses_before_solving_what_it_cannot_honour(change: Callable[[Any], Any]) -> None:
     model, seen = build("activity"), []
     change(model)
     for factory in (CLASSIC, NEW):

@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 from plugin_helpers import CLASSIC, NEW, SCENARIO, TINY, build, need_scip, solve, values
@@ -20,7 +21,9 @@ from pyomo.opt import TerminationCondition as ClassicCondition
 import dashf_pyomo
 from dashf_pyomo.algorithms import OptionError, methods
 from dashf_pyomo.plugins.names import solver_name
+from dashf_pyomo.plugins.pyomo.results import objective_bound
 from formulations import InputError, evaluate, joint
+from formulations.association.pairs import equal_split
 
 #: Solver, an option that it takes, and whether it proves its solution optimal.
 SOLVERS = [
@@ -149,6 +152,35 @@ def test_a_proven_bound_is_one_on_the_models_own_objective(formulation: str) -> 
     assert pyo.value(best.objective) <= results.objective_bound * (1 + 1e-9)
     assert results.extra_info.upper_bound >= results.extra_info.scr
     assert "dual" in results.extra_info.bound_source
+
+
+@pytest.mark.parametrize("ratio", [1.0, 300.0, 5000.0])
+def test_a_bound_on_the_scr_bounds_every_objective_score_minus_y_cost(ratio: float) -> None:
+    model = build("parametric", ratio=ratio)
+    found, rng = joint.info(model), np.random.default_rng(0)
+    evaluations = []
+    for _ in range(40):
+        start = equal_split(SCENARIO, rng.integers(2, size=3), rng.choice([0.0, 1.0, rng.uniform()], 3))
+        evaluations.append(evaluate(SCENARIO, start))
+    best = max(e.scr for e in evaluations)
+    bound = objective_bound(found, best)
+    gaps = [bound - (e.score - ratio * e.score / e.scr) / SCENARIO.score_scale for e in evaluations]
+    assert min(gaps) >= -1e-9
+    assert objective_bound(found, None) == math.inf
+
+
+def test_an_interrupted_run_keeps_what_it_had() -> None:
+    def interrupt(entry: Any) -> None:
+        if entry["iteration"] == 1:
+            raise KeyboardInterrupt
+
+    model = build("activity")
+    results = solve("dashf", model, observer=interrupt)
+    assert results.termination_condition is TerminationCondition.interrupted
+    assert results.solution_status is SolutionStatus.feasible
+    assert results.extra_info.scr == pytest.approx(evaluate(SCENARIO, joint.read(model)).scr)
+    classic = CLASSIC("dashf").solve(model, observer=interrupt)
+    assert classic.solver.termination_condition == ClassicCondition.resourceInterrupt
 
 
 def test_what_is_worse_than_the_model_admits_is_said_to_be() -> None:
