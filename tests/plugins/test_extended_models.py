@@ -147,6 +147,8 @@ def test_what_is_no_model_of_problem_3_is_told_how_to_become_one() -> None:
     for name in ("dashf", "dashf_minlp", "dashf_dual"):
         with pytest.raises(UnsupportedModelError, match=r"'knapsack' is not a model .* joint\.activity\(scenario\)"):
             CLASSIC(name).solve(model)
+    with pytest.raises(UnsupportedModelError, match="NoneType is not a Pyomo model"):
+        solve("dashf", None)
     gutted = build("activity")
     gutted.del_component(gutted.user_power)
     with pytest.raises(UnsupportedModelError, match=r"lacks user_power\[0\]"):
@@ -312,6 +314,18 @@ def test_a_fixed_share_is_honoured_by_minlp() -> None:
     assert model.bandwidth[pair].value == share and model.bandwidth[pair].fixed
     assert results.incumbent_objective <= free * (1 + 1e-3)
     assert results.extra_info.scr <= results.objective_bound * joint.info(model).data.scr_unit * (1 + 1e-6)
+
+
+def test_a_block_of_a_larger_model_is_solved_as_a_model_is() -> None:
+    need_scip()
+    outer = pyo.ConcreteModel()
+    outer.inner = build("convexified", SMALL)
+    assert solve("dashf", outer.inner).solution_status is SolutionStatus.feasible
+    outer.inner.mine = pyo.Constraint(expr=outer.inner.offload[0] + outer.inner.offload[1] >= 0.5)
+    results = solve("dashf_minlp", outer.inner, time_limit=100)
+    assert results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible)
+    assert outer.inner.offload[0].value + outer.inner.offload[1].value >= 0.5 - 1e-6
+    assert results.extra_info.scr <= results.objective_bound * joint.info(outer.inner).data.scr_unit * (1 + 1e-6)
 
 
 def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> None:

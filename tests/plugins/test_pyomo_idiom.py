@@ -224,12 +224,15 @@ def test_a_call_that_fails_leaves_the_options_as_they_were() -> None:
         ({"rel_gap": 2}, "gap"),
         ({"certificate": "c.npz"}, "writes no certificate"),
         ({"solver_options": {"time_limit": "soon"}}, "time_limit"),
+        ({"threads": -1}, "threads = -1"),
+        ({"on_extension": "salad"}, "on_extension = 'salad'"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_a_line(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
-        NEW("dashf").solve(build("activity"), **options)
-    assert "\n" not in str(caught.value)
+    for factory in (NEW, CLASSIC):
+        with pytest.raises(InputError, match=said) as caught:
+            factory("dashf").solve(build("activity"), **options)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_warm_start_that_no_method_takes_is_said_to_be_ignored(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pyomo.common.config import Bool, ConfigValue, In
+from pyomo.common.config import Bool, ConfigDict, ConfigValue, In
 from pyomo.contrib.solver.common.config import BranchAndBoundConfig
 
 from formulations import InputError
 
 from ..names import ON_EXTENSION
 
-__all__ = ["DashfConfig", "promoted"]
+__all__ = ["DashfConfig", "promoted", "set_entries"]
 
 #: Names that other solvers and the command line use for entries of the configuration.
 _ALIASES = {"timelimit": "time_limit", "gap": "rel_gap"}
@@ -68,6 +69,24 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def set_entries(config: DashfConfig, entries: Mapping[str, Any]) -> None:
+    """Set entries of a configuration.
+
+    Raises
+    ------
+    InputError
+        In one line, if an entry does not exist or cannot have its value.
+    """
+    for key, value in entries.items():
+        try:
+            if isinstance(config.get(key), ConfigDict):
+                config[key].set_value(value)
+            else:
+                config[key] = value
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{key} = {value!r} is not possible: {' '.join(str(error).split())}") from None
+
+
 def promoted(config: DashfConfig) -> dict[str, Any]:
     """Move entries of the configuration that came as solver options to where they belong; return the method's options.
 
@@ -79,14 +98,12 @@ def promoted(config: DashfConfig) -> dict[str, Any]:
         If an entry cannot have its value.
     """
     options: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for key, value in config.solver_options.items():
         entry = _ALIASES.get(key, key)
         if entry in config and entry != "solver_options":
-            try:
-                config[entry] = value
-            except ValueError as error:
-                reason = " ".join(str(error).split())
-                raise InputError(f"option {key} = {value!r} is not possible: {reason}") from None
+            entries[entry] = value
         else:
             options[key] = value
+    set_entries(config, entries)
     return options

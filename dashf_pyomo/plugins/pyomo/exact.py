@@ -168,11 +168,14 @@ def _closed(status: Status, checked: Checked | None, bound: float, gap: float) -
 def _relative(model: Any, point: dict[str, float]) -> dict[str, float]:
     """Return the values by the names within the model."""
     names = names_of(model)
-    return {
-        names[id(variable)]: point[variable.name]
-        for variable in model.component_data_objects(pyo.Var)
-        if variable.name in point
-    }
+    found = {}
+    for variable in model.component_data_objects(pyo.Var):
+        name = names[id(variable)]
+        # A block that was sent to another process has left its parent behind, and its variables that part of the name.
+        value = point.get(variable.name, point.get(name))
+        if value is not None:
+            found[name] = value
+    return found
 
 
 def _worth(recognised: Recognised, point: dict[str, float] | None) -> dict[str, Any]:

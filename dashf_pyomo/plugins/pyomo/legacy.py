@@ -14,6 +14,8 @@ from pyomo.opt.results.solution import SolutionStatus as LegacySolutionStatus
 from pyomo.opt.results.solver import SolverStatus as LegacySolverStatus
 from pyomo.opt.results.solver import TerminationCondition as LegacyTerminationCondition
 
+from .config import set_entries
+
 __all__ = ["DashfLegacySolver"]
 
 logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
@@ -53,7 +55,7 @@ class DashfLegacySolver(LegacySolverWrapper):
             logger.info("no suffixes are loaded (%s): Problem (3) has no duals", ", ".join(suffixes))
         kept = self.config, self.options
         call = self.config(preserve_implicit=True)
-        call.set_value(self._sorted(kwds))
+        set_entries(call, self._sorted(kwds))
         call.solver_options.__class__ = type(self.options)
         # Plain attributes: assigning them the usual way would copy values into the objects that are to be kept.
         self.__dict__["config"], self.__dict__["options"] = call, call.solver_options

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.contrib.solver.common.util import IncompatibleModelError
+from pyomo.core.base.block import BlockData
 from pyomo.core.expr.compare import convert_expression_to_prefix_notation
 
 from formulations import InputError
@@ -129,6 +130,10 @@ def recognise(model: Any) -> Recognised:
     UnsupportedModelError
         If it is not a model of Problem (3), or lacks variables of it.
     """
+    if not isinstance(model, BlockData):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} is not a Pyomo model; expected one that formulations.joint built"
+        )
     try:
         found = info(model)
     except InputError as error:

@@ -23,7 +23,7 @@ from ...algorithms import Limits, Method, configure
 from ...algorithms.minlp import Minlp
 from ...backends import BackendError
 from ...result import Result, Status
-from .config import DashfConfig, promoted
+from .config import DashfConfig, promoted, set_entries
 from .exact import solve_extended
 from .extension import allowed_pairs, closed_pairs, refusal, respects, split
 from .log import Log
@@ -108,7 +108,8 @@ class DashfSolver(SolverBase):
             If a solver that the method needs is missing or fails.
         """
         start = datetime.datetime.now(datetime.UTC)
-        config = self.config(value=self._sorted(kwds), preserve_implicit=True)
+        config = self.config(preserve_implicit=True)
+        set_entries(config, self._sorted(kwds))
         StaleFlagManager.mark_all_as_stale()
         if config.timer is None:
             config.timer = HierarchicalTimer()
