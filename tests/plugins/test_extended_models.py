@@ -284,6 +284,26 @@ def test_a_bound_of_the_restricted_problem_covers_its_best_allocation() -> None:
 # -- the model itself goes to a global solver --------------------------------------------------
 
 
+def test_minlp_proves_the_best_allocation_of_fixed_associations() -> None:
+    need_scip()
+    found = {}
+    for server in (0, 1):
+        model = build("activity", SMALL, known=start_allocation(SMALL))
+        if model.x[0, server].fixed:
+            continue
+        model.x[0, server].fix(1)
+        results = solve("dashf_minlp", model, time_limit=100)
+        assert results.solution_status is SolutionStatus.optimal
+        assert joint.read(model).server[0] == server
+        found[server] = results.extra_info
+    free = dashf_pyomo.solve(SMALL, "dashf-plus").scr
+    assert len(found) == 2 and max(info.scr for info in found.values()) == pytest.approx(free, rel=1e-3)
+    for server, info in found.items():
+        model = build("activity", SMALL, known=start_allocation(SMALL))
+        model.x[0, server].fix(1)
+        assert solve("dashf_plus", model).extra_info.scr <= info.upper_bound * (1 + 1e-9)
+
+
 def test_minlp_honours_every_change_by_solving_the_model_as_it_is() -> None:
     need_scip()
     model = build("activity", SMALL)

@@ -149,7 +149,7 @@ class DashfSolver(SolverBase):
         config.timer.start("recognise model")
         recognised = recognise(model)
         config.timer.stop("recognise model")
-        if config.warmstart and not (isinstance(method, Minlp) and recognised.differences):
+        if config.warmstart and not (isinstance(method, Minlp) and split(recognised)[1]):
             logger.warning("method %s takes no start; warmstart is ignored", self.method.name)
         found = recognised.info
         log.write(f"dashf-pyomo {__version__}: {self.method.name} on {found.scenario.name or 'the scenario'}")
@@ -164,10 +164,9 @@ class DashfSolver(SolverBase):
 
 def _solve(job: _Job) -> Solved:
     recognised, strict = job.recognised, job.config.on_extension == "strict"
-    unknown = recognised.of(Change.OTHER)
-    if isinstance(job.method, Minlp) and recognised.differences and not unknown:
-        return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
     inside, others = split(recognised)
+    if isinstance(job.method, Minlp) and others and not recognised.of(Change.OTHER):
+        return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
     if strict and others:
         raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
     allowed = allowed_pairs(recognised, inside)
