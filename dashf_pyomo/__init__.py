@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from formulations import Scenario
 
+from .plugins.arrival import when_imported
 from .result import Result, Status, relative_gap
 
 if TYPE_CHECKING:
@@ -69,3 +70,12 @@ def solve(
     from .algorithms import Limits, configure
 
     return configure(method, options).solve(scenario, Limits(time_limit, gap, threads, certificate), observer)
+
+
+def _register_with_pyomo() -> None:
+    from .plugins.pyomo import register
+
+    register()
+
+
+when_imported("pyomo.environ", _register_with_pyomo)

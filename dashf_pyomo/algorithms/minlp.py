@@ -90,7 +90,7 @@ class Minlp(Method):
 
     def search(self, run: Run) -> str:
         """Find a start, then let each solver improve it and prove a bound."""
-        chosen = self._backends()
+        chosen = self.global_solvers()
         try:
             with run.part(_START_SHARE):
                 (Dashf() if self.start == "dashf" else DashfPlus()).search(run)
@@ -116,7 +116,7 @@ class Minlp(Method):
             raise BackendError("; ".join(said))
         return "; ".join(said)
 
-    def _backends(self) -> list[ExactBackend]:
+    def global_solvers(self) -> list[ExactBackend]:
         """Return the solvers asked for.
 
         Raises

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from formulations import Allocation, Scenario
 from formulations.allocation import merit
@@ -88,6 +87,8 @@ def hungarian(task: RoundingTask) -> Servers:
 
     Source: the Hungarian step after (8).
     """
+    from scipy.optimize import linear_sum_assignment
+
     server = np.repeat(np.arange(task.scenario.n_servers), slots(task.pairs, task.scenario))
     weight = np.where(allowed_pairs(task.scenario), task.fractional.association, -float(task.scenario.n_users))
     users, places = linear_sum_assignment(weight[:, server], maximize=True)

@@ -45,7 +45,7 @@ def build(scenario: Scenario, known: Allocation | None = None, ratio: float | No
         If the joint models cannot be scaled, see `JointData`.
     """
     data = JointData.of(scenario, known)
-    model = decisions("activity", data, ratio)
+    model = decisions("activity", data, ratio, arguments={"known": known, "ratio": ratio})
     _switch(model, data)
     cost = data.pairs.time_weight * model.delay + _state_users(model, data)
     objective(model, sum(model.score[n] for n in model.users), cost)

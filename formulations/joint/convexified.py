@@ -91,7 +91,8 @@ def build(
         if cut not in CUTS:
             raise InputError(f"unknown cut {cut!r}; expected some of {', '.join(CUTS)}")
     data = JointData.of(scenario, known)
-    model = decisions("convexified", data, ratio, recover=_recover)
+    arguments = {"known": known, "ratio": ratio, "cuts": cuts, "tangent_error": tangent_error}
+    model = decisions("convexified", data, ratio, recover=_recover, arguments=arguments)
     usable = [(n, k) for n in model.users for k in model.servers if data.usable[n, k]]
     model.pairs = pyo.Set(initialize=usable, dimen=2)
     for label in ("bandwidth", "server_power", "server_speed"):

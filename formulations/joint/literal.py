@@ -46,7 +46,7 @@ def build(scenario: Scenario, known: Allocation | None = None) -> pyo.ConcreteMo
         If the joint models cannot be scaled, see `JointData`.
     """
     data = JointData.of(scenario, known)
-    model = decisions("literal", data)
+    model = decisions("literal", data, arguments={"known": known})
     score, cost = state(model, data)
     objective(model, score, cost, epigraph=False)
     return model

@@ -22,7 +22,7 @@ objective says about the SCR.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,12 +63,15 @@ class JointInfo:
         The y of a parametric objective (score - y cost), SI; None where the objective is the SCR itself.
     recover
         How the users' own powers and speeds follow from other variables; None where they are in the model.
+    arguments
+        What the formulation's builder was called with besides the scenario, so that the model can be built again.
     """
 
     formulation: str
     data: JointData
     ratio: float | None = None
     recover: Recover | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def scenario(self) -> Scenario:
@@ -114,7 +117,11 @@ def info(model: pyo.ConcreteModel) -> JointInfo:
 
 
 def decisions(
-    name: str, data: JointData, ratio: float | None = None, recover: Recover | None = None
+    name: str,
+    data: JointData,
+    ratio: float | None = None,
+    recover: Recover | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> pyo.ConcreteModel:
     """Return a model with the paper's decisions, the assignment, and what is removed by proof.
 
@@ -130,10 +137,12 @@ def decisions(
         The y of a parametric objective, SI, or None.
     recover
         See `JointInfo`.
+    arguments
+        What the builder was called with besides the scenario.
     """
     s = data.scenario
     model = pyo.ConcreteModel(name=f"dashf-{name}")
-    model.dashf = JointInfo(name, data, ratio, recover)
+    model.dashf = JointInfo(name, data, ratio, recover, arguments or {})
     model.users = pyo.RangeSet(0, s.n_users - 1)
     model.servers = pyo.RangeSet(0, s.n_servers - 1)
     model.x = pyo.Var(model.users, model.servers, domain=pyo.Binary)
@@ -239,7 +248,7 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None) ->
 def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
     """Give the paper's decisions the values of an allocation, as a start for a solver.
 
-    Auxiliary variables are set by the formulation's own ``start``.
+    Auxiliary variables are left alone; `formulations.joint.points` sets them too.
     """
     data = info(model).data
     s, a = data.scenario, allocation

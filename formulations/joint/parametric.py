@@ -39,7 +39,8 @@ def build(scenario: Scenario, known: Allocation | None = None, ratio: float | No
         If the joint models cannot be scaled, see `JointData`.
     """
     data = JointData.of(scenario, known)
-    model = decisions("parametric", data, data.ratio if ratio is None else ratio)
+    arguments = {"known": known, "ratio": ratio}
+    model = decisions("parametric", data, data.ratio if ratio is None else ratio, arguments=arguments)
     objective(model, *state(model, data))
     return model
 

@@ -21,6 +21,12 @@ assert 'ecos' in backends
 assert dashf_pyomo.solve(scenario, allocation='difference', max_iterations=2).status == 'feasible'
 assert draw('road', 8, 3, 1, length=600).user_position[-1, 0] == 600
 """,
+    "docs/plugins.md": """
+assert results.solver.termination_condition in ('feasible', 'other')
+assert not checked.violated and hull.x[0, 0].value is not None
+assert problem.status == 'user_limit' and values['x'].shape == (3, 2)
+assert quick.solver_stats.extra_stats['differences']
+""",
 }
 
 

@@ -1,0 +1,168 @@
+"""Our methods as solve methods of CVXPY: ``problem.solve(method="dashf")``.
+
+Importing this module registers every method, under the names that they have in Pyomo (``dashf``, ``dashf_plus``,
+``dashf_dual``, ...). They solve problems that `formulations.joint.literal_cvxpy.build` made. CVXPY has no status for a
+point that is feasible and no more: such a point is ``user_limit``, which CVXPY reads as "a solution is present".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cvxpy as cp
+import cvxpy.settings as s
+import numpy as np
+from cvxpy.problems.problem import SolverStats
+from cvxpy.reductions.solution import Solution
+
+from formulations import FEASIBILITY_TOLERANCE, InputError
+from formulations.joint.literal_cvxpy import JointProblem, joint_problem
+
+from ..algorithms import Limits, configure, methods
+from ..result import Result, Status
+from .names import ON_EXTENSION, solver_name
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Register every method; to be called again after one was registered by hand."""
+    for name in methods:
+        cp.Problem.register_solve(solver_name(name), partial(_solve, name))
+
+
+@dataclass(frozen=True, eq=False)
+class _Extension:
+    """In what a problem differs from the one that was built."""
+
+    added: tuple[cp.Constraint, ...]
+    removed: int
+    objective: bool
+
+    @classmethod
+    def of(cls, problem: cp.Problem, joint: JointProblem) -> _Extension:
+        built = {constraint.id for constraint in joint.problem.constraints}
+        present = {constraint.id for constraint in problem.constraints}
+        added = tuple(constraint for constraint in problem.constraints if constraint.id not in built)
+        same = isinstance(problem.objective, cp.Maximize) and problem.objective.expr is joint.problem.objective.expr
+        return cls(added, len(built - present), not same)
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What differs, for people."""
+        said = [f"constraint {constraint} was added" for constraint in self.added]
+        if self.removed:
+            said.append(f"{self.removed} constraints were removed")
+        if self.objective:
+            said.append("the objective is another")
+        return tuple(said)
+
+    @property
+    def restricts(self) -> bool:
+        """Whether a bound on Problem (3) bounds the extended one."""
+        return not self.removed and not self.objective
+
+
+def _solve(
+    name: str,
+    problem: cp.Problem,
+    *,
+    time_limit: float | None = None,
+    gap: float = 1e-3,
+    threads: int | None = None,
+    certificate: str | None = None,
+    observer: Callable[[Mapping[str, Any]], None] | None = None,
+    on_extension: str = "strict",
+    verbose: bool = False,
+    **options: Any,
+) -> float:
+    """Solve a CVXPY form of Problem (3) by a method; the keywords are those of `dashf_pyomo.solve`.
+
+    Returns
+    -------
+    float
+        The objective at the solution, as CVXPY evaluates it.
+
+    Raises
+    ------
+    InputError
+        If the problem is not a Problem (3), was extended by what the method cannot honour, or an option is wrong.
+    cvxpy.error.SolverError
+        If nothing was found and nothing proven.
+    """
+    if on_extension not in ON_EXTENSION:
+        raise InputError(f"on_extension = {on_extension!r}; expected one of {', '.join(ON_EXTENSION)}")
+    joint = joint_problem(problem)
+    extension = _Extension.of(problem, joint)
+    if extension.differences and on_extension == "strict":
+        shown = " ".join("; ".join(extension.differences).split())[:300]
+        raise InputError(
+            f"method {name} cannot honour what was changed in the problem: {shown}; on_extension='report' solves "
+            "Problem (3) and reports what the solution violates"
+        )
+
+    def tell(entry: Mapping[str, Any]) -> None:
+        if verbose:
+            numbers = (entry.get(key) for key in ("scr", "best", "upper_bound"))
+            shown = " ".join("-".rjust(12) if value is None else f"{value:12.6g}" for value in numbers)
+            print(f"{entry['iteration']:>6} {entry['time']:>9.2f} {shown}")
+        if observer is not None:
+            observer(entry)
+
+    result = configure(name, options).solve(joint.scenario, Limits(time_limit, gap, threads, certificate), tell)
+    return _unpack(problem, joint, extension, result)
+
+
+def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, result: Result) -> float:
+    """Give the problem its values, status and statistics."""
+    bound = math.inf
+    if extension.restricts and result.upper_bound is not None:
+        bound = result.upper_bound
+    extra: dict[str, Any] = {
+        "result": result,
+        "status": str(result.status),
+        "message": result.message,
+        "scr": result.scr,
+        "upper_bound": bound,
+        "bound_source": result.bound_source if math.isfinite(bound) else None,
+        "gap": result.gap if math.isfinite(bound) else None,
+        "trace": result.trace,
+        "differences": extension.differences,
+        "violated": (),
+        "unchecked": (),
+    }
+    attributes = {s.SOLVE_TIME: result.wall_time, s.NUM_ITERS: result.iterations, s.EXTRA_STATS: extra}
+    problem._solver_stats = SolverStats.from_dict(attributes, solver_name(result.method))
+    if result.allocation is None:
+        if result.status is not Status.INFEASIBLE:
+            raise cp.error.SolverError(f"method {result.method} found nothing: {result.message}")
+        problem.unpack(Solution(s.INFEASIBLE, -math.inf, {}, {}, attributes))
+        return float(problem.value)
+    values = joint.values(result.allocation)
+    ours = {variable.id: values[name] for name, variable in joint.variables.items()}
+    point = {variable.id: ours.get(variable.id, variable.value) for variable in problem.variables()}
+    problem.unpack(Solution(s.USER_LIMIT, result.scr, point, {}, attributes))
+    for constraint in extension.added:
+        _judge(constraint, extra)
+    proven = result.status is Status.CERTIFIED and extension.restricts
+    if proven and not extra["violated"] and not extra["unchecked"]:
+        problem._status = s.OPTIMAL
+        problem._solution.status = s.OPTIMAL
+    return math.nan if problem.value is None else float(problem.value)
+
+
+def _judge(constraint: cp.Constraint, extra: dict[str, Any]) -> None:
+    """Note a constraint that the values break, or that has a variable without a value."""
+    if any(variable.value is None for variable in constraint.variables()):
+        extra["unchecked"] += (str(constraint),)
+        return
+    excess = float(np.max(constraint.violation()))
+    if not excess <= FEASIBILITY_TOLERANCE:
+        extra["violated"] += ((str(constraint), excess),)
+
+
+register()

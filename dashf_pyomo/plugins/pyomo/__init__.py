@@ -1,0 +1,42 @@
+"""Our methods as solvers of Pyomo's, in both of its factories, and transformations of models of Problem (3).
+
+``import dashf_pyomo`` is enough: `register` is called as soon as Pyomo itself is imported, before or after.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Register every method with both solver factories, and the transformations; what is there already stays.
+
+    To be called again after a method was registered in `dashf_pyomo.algorithms.methods` by hand.
+    """
+    from pyomo.contrib.solver.common.factory import SolverFactory
+    from pyomo.core.base.transformation import TransformationFactory
+
+    from ...algorithms import methods
+    from ..names import solver_name
+    from .legacy import DashfLegacySolver
+    from .solver import DashfSolver
+    from .transformations import TRANSFORMATIONS
+
+    for method in methods.values():
+        name = solver_name(method.name)
+        if name in SolverFactory:
+            continue
+        label = "".join(part.capitalize() for part in name.split("_"))
+        solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})
+        legacy = type(f"Legacy{label}", (DashfLegacySolver, solver), {"__module__": __name__})
+        SolverFactory.register(name, doc=f"{method.summary} (models of formulations.joint)")(solver, legacy)
+    for name, transformation in TRANSFORMATIONS.items():
+        if name not in TransformationFactory:
+            summary = (transformation.__doc__ or "").splitlines()[0]
+            TransformationFactory.register(name, doc=summary)(transformation)
+
+
+# Importing a module of this package before Pyomo first has Pyomo imported here, which registers, and then the module.
+importlib.import_module("pyomo.environ")

@@ -1,0 +1,53 @@
+"""The log of a run: a line for every trace entry, to whoever asked for it, and kept for the results."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["Log"]
+
+
+class Log:
+    """Writes lines to streams and keeps them.
+
+    Parameters
+    ----------
+    streams
+        Where lines go besides.
+    observer
+        Called with every trace entry, or None.
+    """
+
+    def __init__(self, streams: Sequence[Any], observer: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self._kept = io.StringIO()
+        self._streams = [self._kept, *streams]
+        self._observer = observer
+        self._headed = False
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return self._kept.getvalue()
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        for stream in self._streams:
+            stream.write(f"{line}\n")
+            stream.flush()
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Write a trace entry."""
+        if not self._headed:
+            self._headed = True
+            self.write(f"{'entry':>6} {'time (s)':>9} {'SCR':>12} {'best':>12} {'bound':>12}")
+        numbers = (_number(entry.get(key)) for key in ("scr", "best", "upper_bound"))
+        said = entry.get("note") or entry.get("contradiction") or ""
+        self.write(f"{entry['iteration']:>6} {entry['time']:>9.2f} {' '.join(numbers)} {said}".rstrip())
+        if self._observer is not None:
+            self._observer(entry)
+
+
+def _number(value: float | None) -> str:
+    return f"{'-':>12}" if value is None else f"{value:>12.6g}"

@@ -1,0 +1,283 @@
+"""What a Pyomo model is a model of, and in what it differs from the one that the formulation builds.
+
+Nothing is taken on trust: the model is built again from its scenario and arguments, and components, bounds, domains,
+fixed variables, rows and the objective are compared one by one. Rows are compared as expressions, term by term, so a
+row that was rewritten counts as changed even where it means the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pyomo.environ as pyo
+from pyomo.contrib.solver.common.util import IncompatibleModelError
+from pyomo.core.base.block import BlockData
+from pyomo.core.expr.compare import convert_expression_to_prefix_notation
+
+from formulations import InputError
+from formulations.formulation import Language, Subproblem, formulations
+from formulations.joint import JointInfo, info
+
+__all__ = ["Change", "Difference", "Recognised", "UnsupportedModelError", "names_of", "recognise"]
+
+#: Numbers that differ by less, relative, are the same: a model may come from another machine.
+SAME = 1e-12
+
+#: Components that state nothing by themselves.
+_PASSIVE = frozenset(
+    {
+        pyo.Block,
+        pyo.BooleanVar,
+        pyo.BuildAction,
+        pyo.BuildCheck,
+        pyo.Constraint,
+        pyo.Expression,
+        pyo.ExternalFunction,
+        pyo.Objective,
+        pyo.Param,
+        pyo.RangeSet,
+        pyo.Set,
+        pyo.SetOf,
+        pyo.Suffix,
+        pyo.Var,
+    }
+)
+
+
+class UnsupportedModelError(InputError, IncompatibleModelError):
+    """A model that is not one of Problem (3), or one extended by what the method cannot honour."""
+
+
+class Change(StrEnum):
+    """What was done to a model after it was built."""
+
+    FIXED = "fixed"  # a variable was fixed
+    BOUNDS = "bounds"  # bounds or domain of a variable, or a variable unfixed
+    ADDED = "added"  # a constraint
+    CHANGED = "changed"  # a constraint has another expression or other bounds
+    REMOVED = "removed"  # a constraint was deactivated or deleted
+    OBJECTIVE = "objective"  # another objective, or another sense
+    OTHER = "other"  # a component that a model of Problem (3) cannot have, or lacks
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """One thing in which a model differs from the one that its formulation builds.
+
+    Parameters
+    ----------
+    change
+        What kind of thing.
+    component
+        Name of the component within the model.
+    text
+        What differs, for people.
+    data
+        The component of the model; None where it was deleted.
+    restricts
+        Whether every point of the extended model is one of the original, with the same objective.
+    """
+
+    change: Change
+    component: str
+    text: str
+    data: Any = None
+    restricts: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.component} {self.text}"
+
+
+@dataclass(frozen=True, eq=False)
+class Recognised:
+    """What a model is.
+
+    Parameters
+    ----------
+    model
+        The model that was given.
+    info
+        Scenario, formulation, units.
+    fresh
+        The model that the formulation builds.
+    differences
+        In what the two differ.
+    """
+
+    model: Any
+    info: JointInfo
+    fresh: pyo.ConcreteModel
+    differences: tuple[Difference, ...]
+
+    def of(self, *changes: Change) -> list[Difference]:
+        """Return the differences of some kinds."""
+        return [difference for difference in self.differences if difference.change in changes]
+
+
+def recognise(model: Any) -> Recognised:
+    """Find out what a model is a model of, and in what it was changed since.
+
+    Parameters
+    ----------
+    model
+        A `ConcreteModel` or block that `formulations.joint` built, whatever was done to it since.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If it is not a model of Problem (3), or lacks variables of it.
+    """
+    if not isinstance(model, BlockData):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} is not a Pyomo model; expected one that formulations.joint built"
+        )
+    try:
+        found = info(model)
+    except InputError as error:
+        raise UnsupportedModelError(str(error)) from None
+    build = formulations[f"{Subproblem.JOINT}/{found.formulation}"].faces[Language.PYOMO]
+    fresh = build(found.scenario, **found.arguments)
+    ours, theirs = names_of(fresh), names_of(model)
+    differences = [
+        *_variables(fresh, model),
+        *_rows(fresh, model, ours, theirs),
+        *_objectives(fresh, model, ours, theirs),
+    ]
+    differences += _others(model)
+    lost = [difference for difference in differences if difference.change is Change.OTHER and difference.data is None]
+    if lost:
+        raise UnsupportedModelError(
+            f"model {model.name!r} lacks {lost[0].component} of formulation {found.formulation}; expected a model as "
+            f"joint.{found.formulation}(scenario) builds it"
+        )
+    return Recognised(model, found, fresh, tuple(differences))
+
+
+def names_of(model: Any) -> dict[int, str]:
+    """Return the names of a model's variables within the model, by identity."""
+    return {id(variable): _name(variable, model) for variable in model.component_data_objects(pyo.Var)}
+
+
+def _name(component: Any, model: Any) -> str:
+    return str(component.getname(fully_qualified=True, relative_to=model))
+
+
+def _by_name(model: Any, kind: Any, active: bool | None = None) -> dict[str, Any]:
+    return {_name(data, model): data for data in model.component_data_objects(kind, active=active)}
+
+
+# -- variables --------------------------------------------------------------------------------
+
+
+def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
+    present = _by_name(model, pyo.Var)
+    for name, built in _by_name(fresh, pyo.Var).items():
+        found = present.get(name)
+        if found is None:
+            yield Difference(Change.OTHER, name, "was deleted")
+            continue
+        if found.fixed and not (built.fixed and found.value == built.value):
+            if found.value is None:
+                raise UnsupportedModelError(f"variable {found.name} is fixed without a value; expected one")
+            yield Difference(Change.FIXED, name, f"is fixed at {found.value:g}", found, restricts=not built.fixed)
+        elif built.fixed and not found.fixed:
+            yield Difference(Change.BOUNDS, name, f"is free, was fixed at {built.value:g}", found)
+        if _same_domain(found, built) and _same_bounds(found.bounds, built.bounds):
+            continue
+        text = f"has {_bounds_text(found)}, was built with {_bounds_text(built)}"
+        tighter = _same_domain(found, built) and _within(found.bounds, built.bounds)
+        yield Difference(Change.BOUNDS, name, text, found, restricts=tighter)
+
+
+def _same_domain(one: Any, other: Any) -> bool:
+    kinds = [(v.is_continuous(), v.is_integer(), v.is_binary()) for v in (one, other)]
+    return kinds[0] == kinds[1]
+
+
+def _bounds_text(variable: Any) -> str:
+    domain = "" if variable.is_continuous() else f"domain {variable.domain}, "
+    lower, upper = ("none" if bound is None else f"{bound:g}" for bound in variable.bounds)
+    return f"{domain}bounds {lower}..{upper}"
+
+
+def _same_bounds(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    return all(_same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _within(inner: tuple[Any, Any], outer: tuple[Any, Any]) -> bool:
+    (low, high), (least, most) = inner, outer
+    below = least is None or (low is not None and low >= least)
+    return below and (most is None or (high is not None and high <= most))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(one == other or abs(one - other) <= SAME * max(abs(one), abs(other)))
+
+
+# -- rows and objective -----------------------------------------------------------------------
+
+
+def _rows(fresh: Any, model: Any, ours: dict[int, str], theirs: dict[int, str]) -> Iterator[Difference]:
+    present = _by_name(model, pyo.Constraint, active=True)
+    for name, built in _by_name(fresh, pyo.Constraint, active=True).items():
+        found = present.pop(name, None)
+        if found is None:
+            inactive = model.find_component(name)
+            yield Difference(
+                Change.REMOVED, name, "is deactivated" if inactive is not None else "was deleted", inactive
+            )
+            continue
+        (low, body, high), (least, expected, most) = (row.to_bounded_expression(True) for row in (found, built))
+        if not _same_expression(body, theirs, expected, ours):
+            yield Difference(Change.CHANGED, name, "has another expression", found)
+        elif not _same_bounds((low, high), (least, most)):
+            yield Difference(
+                Change.CHANGED, name, "has other bounds", found, restricts=_within((low, high), (least, most))
+            )
+    for name, added in present.items():
+        yield Difference(Change.ADDED, name, "was added", added, restricts=True)
+
+
+def _objectives(fresh: Any, model: Any, ours: dict[int, str], theirs: dict[int, str]) -> Iterator[Difference]:
+    active = _by_name(model, pyo.Objective, active=True)
+    if len(active) != 1:
+        raise UnsupportedModelError(f"model {model.name!r} has {len(active)} active objectives; expected one")
+    ((name, found),) = active.items()
+    built = fresh.objective
+    if found.sense != built.sense or not _same_expression(found.expr, theirs, built.expr, ours):
+        yield Difference(Change.OBJECTIVE, name, "is not the objective of the formulation", found)
+
+
+def _same_expression(one: Any, names: dict[int, str], other: Any, other_names: dict[int, str]) -> bool:
+    left, right = (
+        convert_expression_to_prefix_notation(expression, include_named_exprs=False) for expression in (one, other)
+    )
+    return len(left) == len(right) and all(
+        _same_node(a, names, b, other_names) for a, b in zip(left, right, strict=True)
+    )
+
+
+def _same_node(one: Any, names: dict[int, str], other: Any, other_names: dict[int, str]) -> bool:
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return bool(one == other)
+    if _is_variable(one) or _is_variable(other):
+        # A variable from outside of the model has no name in it, and is nothing like ours.
+        return _is_variable(one) and _is_variable(other) and names.get(id(one), "") == other_names[id(other)]
+    return _same(float(pyo.value(one)), float(pyo.value(other)))
+
+
+def _is_variable(node: Any) -> bool:
+    return hasattr(node, "is_variable_type") and bool(node.is_variable_type())
+
+
+def _others(model: Any) -> Iterator[Difference]:
+    for component in model.component_objects(active=True, descend_into=True):
+        kind = component.ctype
+        if kind not in _PASSIVE and len(component) > 0:
+            text = f"is a {kind.__name__}, which a model of Problem (3) has not"
+            yield Difference(Change.OTHER, _name(component, model), text, component)

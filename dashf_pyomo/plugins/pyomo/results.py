@@ -1,0 +1,179 @@
+"""From a `dashf_pyomo.Result` and a point of the model to Pyomo's results; honest statuses and bounds."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyomo.common.collections import ComponentMap
+from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
+from pyomo.contrib.solver.common.solution_loader import SolutionLoader
+from pyomo.contrib.solver.common.util import NoSolutionError
+
+from formulations.joint import JointInfo
+
+from ...result import Status, relative_gap
+from .points import Checked, Violated
+from .recognition import names_of
+
+__all__ = ["PointLoader", "Solved", "fill", "objective_bound"]
+
+logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
+
+_TERMINATION = {
+    Status.CERTIFIED: TerminationCondition.convergenceCriteriaSatisfied,
+    Status.FEASIBLE: TerminationCondition.convergenceCriteriaSatisfied,
+    Status.INFEASIBLE: TerminationCondition.provenInfeasible,
+    Status.TIME_LIMIT: TerminationCondition.maxTimeLimit,
+    Status.INTERRUPTED: TerminationCondition.interrupted,
+    Status.UNKNOWN: TerminationCondition.unknown,
+    Status.ERROR: TerminationCondition.error,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What a run found, in terms of the model that was given.
+
+    Parameters
+    ----------
+    status, message
+        How it ended; `CERTIFIED` only with a rigorous bound on this very model.
+    point
+        Values by the name of the variable within the model, or None.
+    checked
+        What the point is worth in the model, or None without one.
+    violated
+        What the point breaks and the model means.
+    cut_away
+        What it breaks of the model's own rows and bounds only because these exclude what is worse than the known
+        allocation.
+    bound
+        Bound on the model's objective, infinite without a rigorous one.
+    facts
+        What else the results carry in ``extra_info``.
+    log
+        What was written.
+    """
+
+    status: Status
+    message: str
+    point: Mapping[str, float] | None
+    checked: Checked | None
+    violated: tuple[Violated, ...]
+    cut_away: tuple[Violated, ...]
+    bound: float
+    facts: Mapping[str, Any]
+    log: str = ""
+
+
+class PointLoader(SolutionLoader):
+    """Loads the values of a point; fixed variables keep theirs, and there are no duals to load."""
+
+    def __init__(self, model: Any, point: Mapping[str, float] | None) -> None:
+        super().__init__()
+        self._pyomo_model = model
+        self._values: ComponentMap = ComponentMap()
+        if point is not None:
+            import pyomo.environ as pyo
+
+            names = names_of(model)
+            for variable in model.component_data_objects(pyo.Var):
+                value = point.get(names[id(variable)])
+                if value is not None and not variable.fixed:
+                    self._values[variable] = value
+
+    def get_number_of_solutions(self) -> int:
+        """Return 1, or 0 where nothing was found."""
+        return int(len(self._values) > 0)
+
+    def get_vars(self, vars_to_load: Sequence[Any] | None = None) -> Mapping[Any, float]:
+        """Return the values of the variables asked for, or of all that are not fixed.
+
+        Raises
+        ------
+        NoSolutionError
+            If nothing was found.
+        """
+        if not self._values:
+            raise NoSolutionError()
+        if vars_to_load is None:
+            return self._values
+        return ComponentMap((variable, self._values[variable]) for variable in vars_to_load)
+
+    def get_duals(self, cons_to_load: Sequence[Any] | None = None) -> dict[Any, float]:
+        """Return nothing: a mixed-integer problem has no duals."""
+        logger.info("no duals are loaded: Problem (3) has none")
+        return {}
+
+    def get_reduced_costs(self, vars_to_load: Sequence[Any] | None = None) -> Mapping[Any, float]:
+        """Return nothing: a mixed-integer problem has no reduced costs."""
+        logger.info("no reduced costs are loaded: Problem (3) has none")
+        return ComponentMap()
+
+
+def objective_bound(found: JointInfo, upper_bound: float | None) -> float:
+    """Return the bound on a joint model's objective that a bound U on the SCR implies; infinite without one.
+
+    For the objective score - y cost: score <= U cost and score <= S, the most that budgets allow. So it is at most
+    (1 - y/U) S where U >= y, and (U - y) times the least cost where U < y.
+
+    Parameters
+    ----------
+    found
+        What the model is a model of.
+    upper_bound
+        Bound on the SCR of all allocations, SI, or None.
+    """
+    if upper_bound is None:
+        return math.inf
+    data = found.data
+    if found.ratio is None:
+        return upper_bound / data.scr_unit
+    if upper_bound >= found.ratio:
+        return (1.0 - found.ratio / upper_bound) * data.most_score
+    return (upper_bound - found.ratio) / data.scr_unit * data.least_cost
+
+
+def fill(results: Results, model: Any, solved: Solved) -> None:
+    """Set statuses, incumbent, bound, loader and extra information of Pyomo's results.
+
+    A heuristic that converged is `convergenceCriteriaSatisfied` with a feasible point, never an optimal one.
+    """
+    results.solution_loader = PointLoader(model, solved.point)
+    results.termination_condition = _TERMINATION[solved.status]
+    if solved.point is None or solved.checked is None:
+        results.solution_status = SolutionStatus.noSolution
+    elif solved.violated:
+        results.solution_status = SolutionStatus.infeasible
+    elif solved.checked.unchecked:
+        results.solution_status = SolutionStatus.unknown
+    elif solved.status is Status.CERTIFIED:
+        results.solution_status = SolutionStatus.optimal
+    else:
+        results.solution_status = SolutionStatus.feasible
+    objective = None if solved.checked is None else solved.checked.objective
+    held = results.solution_status in (SolutionStatus.feasible, SolutionStatus.optimal)
+    results.incumbent_objective = objective if held else None
+    results.objective_bound = solved.bound
+    results.solver_log = solved.log
+    info = results.extra_info
+    info["message"] = solved.message
+    info["rel_gap"] = _gap(results.incumbent_objective, solved.bound)
+    info["violated"] = solved.violated
+    info["cut_away"] = solved.cut_away
+    info["unchecked"] = () if solved.checked is None else solved.checked.unchecked
+    for key, value in solved.facts.items():
+        info[key] = value
+
+
+def _gap(incumbent: float | None, bound: float) -> float | None:
+    """Return the gap relative to the bound; that of `dashf_pyomo.relative_gap` for a positive one."""
+    if incumbent is None or not math.isfinite(bound):
+        return None
+    if bound > 0.0 and incumbent <= bound:
+        return relative_gap(incumbent, bound)
+    return abs(bound - incumbent) / abs(bound) if bound else None

@@ -1,0 +1,253 @@
+"""A method of ours as a solver of Pyomo's: one class per method, made from the registry."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pyomo.environ as pyo
+from pyomo.common.timing import HierarchicalTimer
+from pyomo.contrib.solver.common.base import Availability, SolverBase
+from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
+from pyomo.contrib.solver.common.util import NoFeasibleSolutionError, NoOptimalSolutionError
+from pyomo.core.staleflag import StaleFlagManager
+
+from formulations import InputError, evaluate
+
+from ... import __version__
+from ...algorithms import Limits, Method, configure
+from ...algorithms.minlp import Minlp
+from ...backends import BackendError
+from ...result import Result, Status
+from .config import DashfConfig, promoted, set_entries
+from .exact import solve_extended
+from .extension import allowed_pairs, closed_pairs, refusal, respects, split
+from .log import Log
+from .points import Violated, best_point
+from .recognition import Change, Recognised, UnsupportedModelError, recognise
+from .results import Solved, fill, objective_bound
+
+__all__ = ["DashfSolver"]
+
+logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One call: the model, the method, and what it may use."""
+
+    recognised: Recognised
+    method: Method
+    limits: Limits
+    config: DashfConfig
+    log: Log
+
+
+class DashfSolver(SolverBase):
+    """Solves models of Problem (3), built by `formulations.joint`, by one of our methods.
+
+    Subclasses are made by `dashf_pyomo.plugins.pyomo.register`, one per method. Keyword arguments of the constructor
+    and of `solve` are entries of `DashfConfig` or options of the method.
+    """
+
+    CONFIG = DashfConfig()
+    method: ClassVar[type[Method]]
+
+    def __init__(self, **kwds: Any) -> None:
+        super().__init__(**self._sorted(kwds))
+
+    @classmethod
+    def _sorted(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments with the options of the method under ``solver_options``."""
+        known = {key: value for key, value in arguments.items() if key in cls.CONFIG or key == "name"}
+        options = {key: value for key, value in arguments.items() if key not in known}
+        if options:
+            known["solver_options"] = {**known.get("solver_options", {}), **options}
+        return known
+
+    def available(self) -> Availability:
+        """Say whether the method can run here; one that needs a global solver has one solve a tiny model."""
+        try:
+            method = configure(self.method.name, {})
+            if isinstance(method, Minlp):
+                method.global_solvers()
+        except (InputError, BackendError):
+            return Availability.NotFound
+        return Availability.FullLicense
+
+    def version(self) -> tuple[int, ...]:
+        """Return the version of this package."""
+        return tuple(int(part) for part in __version__.split("."))
+
+    def solve(self, model: Any, **kwds: Any) -> Results:
+        """Solve a model of Problem (3).
+
+        Parameters
+        ----------
+        model
+            A model that `formulations.joint` built, extended or not.
+        **kwds
+            Entries of the configuration or options of the method, for this call only.
+
+        Returns
+        -------
+        Results
+            ``extra_info`` holds the SCR and its bound, the gap, the trace, what is violated, and `result`.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If the model is not one of Problem (3), or was extended by what the method cannot honour.
+        InputError
+            If an option or a limit does not exist or cannot have its value.
+        BackendError
+            If a solver that the method needs is missing or fails.
+        """
+        start = datetime.datetime.now(datetime.UTC)
+        config = self.config(preserve_implicit=True)
+        set_entries(config, self._sorted(kwds))
+        StaleFlagManager.mark_all_as_stale()
+        if config.timer is None:
+            config.timer = HierarchicalTimer()
+        job = self._prepare(model, config, start)
+        config.timer.start("solve")
+        solved = _solve(job)
+        config.timer.stop("solve")
+        log = job.log
+        log.write(f"{self.method.name}: {solved.status}; {solved.message}")
+        for broken in solved.violated:
+            log.write(f"violated: {broken}")
+
+        results = Results()
+        fill(results, model, solved)
+        results.solver_log = log.text + solved.log
+        results.solver_config = config
+        results.solver_name = self.name
+        results.solver_version = self.version()
+        results.extra_info["differences"] = tuple(map(str, job.recognised.differences))
+        results.timing_info.start_timestamp = start
+        results.timing_info.timer = config.timer
+        _deliver(results, config)
+        results.timing_info.wall_time = (datetime.datetime.now(datetime.UTC) - start).total_seconds()
+        return results
+
+    def _prepare(self, model: Any, config: DashfConfig, start: datetime.datetime) -> _Job:
+        """Read the configuration and recognise the model; whatever is wrong is an error before solving."""
+        options = promoted(config)
+        method = configure(self.method.name, options)
+        if config.abs_gap is not None:
+            raise InputError(
+                f"abs_gap = {config.abs_gap!r}; expected none, the methods stop at a relative gap (rel_gap)"
+            )
+        gap = 1e-3 if config.rel_gap is None else config.rel_gap
+        Limits(config.time_limit, gap, config.threads, config.certificate)  # refuses what cannot be
+        log = Log(config.tee, config.observer)
+        config.timer.start("recognise model")
+        recognised = recognise(model)
+        config.timer.stop("recognise model")
+        if config.warmstart and not (isinstance(method, Minlp) and split(recognised)[1]):
+            logger.warning("method %s takes no start; warmstart is ignored", self.method.name)
+        found = recognised.info
+        log.write(f"dashf-pyomo {__version__}: {self.method.name} on {found.scenario.name or 'the scenario'}")
+        for difference in recognised.differences:
+            log.write(f"extended: {difference}")
+        time_limit = config.time_limit
+        if time_limit is not None:
+            passed = (datetime.datetime.now(datetime.UTC) - start).total_seconds()
+            time_limit = max(time_limit - passed, 1e-3)
+        return _Job(recognised, method, Limits(time_limit, gap, config.threads, config.certificate), config, log)
+
+
+def _solve(job: _Job) -> Solved:
+    recognised, strict = job.recognised, job.config.on_extension == "strict"
+    inside, others = split(recognised)
+    if isinstance(job.method, Minlp) and others and not recognised.of(Change.OTHER):
+        return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
+    if strict and others:
+        raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
+    allowed = allowed_pairs(recognised, inside)
+    if inside and job.limits.certificate is not None:
+        raise InputError(
+            f"certificate = {job.limits.certificate!r}: the bound holds for the fixed associations only, which a "
+            "certificate cannot say; expected none"
+        )
+    scenario = recognised.info.scenario
+    result = job.method.solve(closed_pairs(scenario, allowed) if inside else scenario, job.limits, job.log)
+    if strict and result.allocation is not None and not respects(result.allocation, allowed):
+        raise UnsupportedModelError(
+            f"method {job.method.name} does not honour the fixed associations of model {recognised.model.name!r} "
+            f"({'; '.join(map(str, inside[:5]))}); dashf, dashf_plus and dashf_minlp do"
+        )
+    return _translate(recognised, result)
+
+
+def _translate(recognised: Recognised, result: Result) -> Solved:
+    """Return a result in terms of the model."""
+    (goal,) = recognised.model.component_data_objects(pyo.Objective, active=True)
+    bound = math.inf if goal.sense == pyo.maximize else -math.inf
+    rigorous = all(difference.restricts for difference in recognised.differences)
+    if rigorous and result.upper_bound is not None:
+        bound = objective_bound(recognised.info, result.upper_bound)
+    facts: dict[str, Any] = {
+        "result": result,
+        "allocation": result.allocation,
+        "scr": result.scr,
+        "score": result.score,
+        "delay": result.delay,
+        "energy": result.energy,
+        "upper_bound": result.upper_bound if rigorous else None,
+        "bound_source": result.bound_source if rigorous else None,
+        "iteration_count": result.iterations,
+        "trace": result.trace,
+        "solvers": dict(result.solvers),
+    }
+    if result.allocation is None:
+        return Solved(result.status, result.message, None, None, (), (), bound, facts)
+    allocation, point, checked = best_point(recognised, result.allocation)
+    e = evaluate(recognised.info.scenario, allocation)
+    facts |= {"allocation": allocation, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
+    violated = checked.violated
+    cut_away: tuple[Violated, ...] = ()
+    message = result.message
+    known = recognised.info.data.ratio
+    if e.scr < known * (1.0 - 1e-9):
+        changed = {difference.component for difference in recognised.differences}
+        # Fixed variables cannot be set, so a point that contradicts them is not in the model at all.
+        fixed = {variable.name for variable in recognised.fresh.component_data_objects(pyo.Var) if variable.fixed}
+        own = [entry for entry in violated if entry.component not in changed | fixed]
+        violated = tuple(entry for entry in violated if entry not in own)
+        cut_away = tuple(own)
+        if own:
+            message += (
+                f"; SCR {e.scr:.6g} is below the {known:.6g} of the allocation that the model was built with, so its "
+                "bounds exclude it (known=allocation makes the builder admit it)"
+            )
+    status = result.status
+    if status is Status.CERTIFIED and (violated or not rigorous):
+        status = Status.FEASIBLE
+    return Solved(status, message, point, checked, violated, cut_away, bound, facts)
+
+
+def _deliver(results: Results, config: DashfConfig) -> None:
+    """Load the solution and raise what Pyomo's solvers raise, in their order.
+
+    Raises
+    ------
+    NoOptimalSolutionError
+        If the run did not converge and the configuration wants that raised.
+    NoFeasibleSolutionError
+        If a solution is to be loaded and there is none.
+    """
+    converged = results.termination_condition == TerminationCondition.convergenceCriteriaSatisfied
+    if config.raise_exception_on_nonoptimal_result and not converged:
+        raise NoOptimalSolutionError()
+    if config.load_solutions:
+        if results.solution_status == SolutionStatus.noSolution:
+            raise NoFeasibleSolutionError()
+        config.timer.start("load solution")
+        results.solution_loader.load_solution()
+        config.timer.stop("load solution")

@@ -1,0 +1,280 @@
+"""``dashf.activity``, ``dashf.parametric``, ``dashf.hull``, ``dashf.sdr``: from a model of Problem (3) to another one.
+
+Each makes a new model (`create_using`); `load_source` takes its solution back into the model that it came from. What
+was changed in that model is carried over where the new one can state it, and is an error where it cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.base.transformation import Transformation
+from pyomo.core.expr.visitor import identify_variables, replace_expressions
+
+from formulations import Allocation, InputError, Scenario, evaluate, joint
+from formulations.association.coefficients import DELAY_ROWS
+from formulations.association.pairs import PairResources
+
+from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
+from .association import hull, sdr
+from .extension import allowed_pairs, split
+from .points import Checked, best_point
+from .recognition import Change, Difference, Recognised, UnsupportedModelError, names_of, recognise
+
+__all__ = ["TRANSFORMATIONS", "Origin", "load_source", "source"]
+
+#: Decisions that mean the same in every joint formulation that has them; resources of pairs do only among
+#: formulations that treat idle pairs alike.
+_SHARED = ("x", "offload", "user_power", "user_speed", "delay")
+_PER_PAIR = ("bandwidth", "server_power", "server_speed")
+_IDLE_PAIRS_HOLD = ("literal", "parametric")
+
+#: Where AO part 1 takes its resources from.
+RESOURCES = ("start", "values")
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where a model came from, attached to it as ``model.dashf_origin``; copies of the model share it.
+
+    Parameters
+    ----------
+    model
+        The model that was transformed; None in another process.
+    pairs, ratio
+        Resources and y of AO part 1; None where the new model is a joint one.
+    """
+
+    model: Any
+    pairs: PairResources | None = None
+    ratio: float | None = None
+
+    def __deepcopy__(self, memory: dict[int, Any]) -> Origin:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Origin, (None, self.pairs, self.ratio)
+
+
+def source(model: Any) -> Any:
+    """Return the model that a transformed model was made from.
+
+    Raises
+    ------
+    InputError
+        If it was not made by one of our transformations, or in another process.
+    """
+    origin = getattr(model, "dashf_origin", None)
+    if not isinstance(origin, Origin) or origin.model is None:
+        raise InputError(f"model {model.name!r} was not made by a dashf transformation here; expected one that was")
+    return origin.model
+
+
+def load_source(model: Any, rounding: str = "hungarian") -> tuple[Allocation, Checked]:
+    """Load the solution of a transformed model into the model that it was made from.
+
+    Parameters
+    ----------
+    model
+        A transformed model whose variables have values.
+    rounding
+        For ``dashf.hull`` and ``dashf.sdr``: how a fractional association is rounded, one of
+        `dashf_pyomo.algorithms.rounding.ROUNDINGS`; offloading is then optimal for (6).
+
+    Returns
+    -------
+    tuple
+        The allocation, and what it is worth and breaks in the source.
+
+    Raises
+    ------
+    InputError
+        If the model was not made by a transformation, a decision has no value, or there is no such rounding.
+    """
+    target = source(model)
+    recognised = recognise(target)
+    found = _rounded(model, recognised.info.scenario, rounding) if model.dashf_origin.pairs else joint.read(model)
+    allocation, point, checked = best_point(recognised, found)
+    names = names_of(target)
+    for variable in target.component_data_objects(pyo.Var):
+        value = point.get(names[id(variable)])
+        if value is not None and not variable.fixed:
+            variable.set_value(value, skip_validation=True)
+    return allocation, checked
+
+
+def _rounded(model: Any, scenario: Scenario, rounding: str) -> Allocation:
+    from formulations.association.model import AssociationSolution, clean
+
+    if rounding not in ROUNDINGS:
+        raise InputError(f"rounding = {rounding!r}; expected one of {', '.join(ROUNDINGS)}")
+    values = [[model.x[n, k].value for k in model.servers] for n in model.users]
+    offload = [model.offload[n].value for n in model.users]
+    if any(value is None for value in [*offload, *(value for row in values for value in row)]):
+        raise InputError(f"model {model.name!r} has no solution; expected values of x and offload")
+    origin: Origin = model.dashf_origin
+    assert origin.pairs is not None and origin.ratio is not None
+    x, phi = clean(np.array(values, dtype=float), np.array(offload, dtype=float))
+    value = pyo.value(model.objective) * pyo.value(model.objective_unit)
+    task = RoundingTask(AssociationSolution(x, phi, value), origin.pairs, scenario, origin.ratio)
+    return offloaded(scenario, origin.pairs.at(scenario, ROUNDINGS[rounding](task), phi), origin.ratio)
+
+
+class _DashfTransformation(Transformation):
+    """What all of them share: they make new models, and know the way back."""
+
+    label: ClassVar[str]
+
+    def _apply_to(self, model: Any, **kwds: Any) -> None:
+        raise InputError(f"{self.label} makes a new model; expected create_using(model) instead of apply_to(model)")
+
+    @staticmethod
+    def source(model: Any) -> Any:
+        """Return the model that a transformed one was made from, see `source`."""
+        return source(model)
+
+    @staticmethod
+    def load_source(model: Any, **kwds: Any) -> tuple[Allocation, Checked]:
+        """Load a solution into the model that the transformed one was made from, see `load_source`."""
+        return load_source(model, **kwds)
+
+    def _options(self, given: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+        for key in given:
+            if key not in defaults:
+                raise InputError(f"{self.label}: unknown option {key!r}; expected one of {', '.join(defaults)}")
+        return defaults | given
+
+    def _refuse(self, recognised: Recognised, what: list[Difference]) -> None:
+        if what:
+            raise UnsupportedModelError(
+                f"{self.label} cannot carry over what was changed in model {recognised.model.name!r}: "
+                f"{'; '.join(map(str, what[:5]))}"
+            )
+
+
+class _Reformulation(_DashfTransformation):
+    """Problem (3) in another joint formulation, from the same known allocation."""
+
+    formulation: ClassVar[str]
+
+    def _create_using(self, model: Any, **kwds: Any) -> Any:
+        recognised = recognise(model)
+        found = recognised.info
+        options = self._options(kwds, ratio=found.ratio)
+        new = getattr(joint, self.formulation)(
+            found.scenario, known=found.arguments.get("known"), ratio=options["ratio"]
+        )
+        new.dashf_origin = Origin(model)
+        self._carry(recognised, new)
+        return new
+
+    def _carry(self, recognised: Recognised, new: Any) -> None:
+        """Fix what was fixed and add what was added, as far as it is said of decisions that mean the same."""
+        names = names_of(recognised.model)
+        variables = {variable.name: variable for variable in new.component_data_objects(pyo.Var)}
+        shared = self._shared(recognised.info.formulation)
+
+        def same(variable: Any) -> Any:
+            name = names.get(id(variable), "")
+            return variables[name] if name.split("[")[0] in shared and name in variables else None
+
+        refused: list[Difference] = []
+        rows = []
+        for difference in recognised.differences:
+            data = difference.data
+            if difference.change is Change.FIXED and difference.restricts and same(data) is not None:
+                same(data).fix(data.value)
+            elif difference.change is Change.ADDED and all(same(v) is not None for v in identify_variables(data.body)):
+                substitution = {id(v): same(v) for v in identify_variables(data.body)}
+                rows.append((data.lower, replace_expressions(data.body, substitution), data.upper))
+            else:
+                refused.append(difference)
+        self._refuse(recognised, refused)
+        if rows:
+            new.carried = pyo.ConstraintList(doc="constraints that were added to the source")
+            for row in rows:
+                new.carried.add(pyo.inequality(*row))
+
+    def _shared(self, formulation: str) -> tuple[str, ...]:
+        alike = (formulation in _IDLE_PAIRS_HOLD) == (self.formulation in _IDLE_PAIRS_HOLD)
+        # The users' powers and speeds of `convexified` are not tied to anything.
+        shared = ("x", "offload", "delay") if formulation == "convexified" else _SHARED
+        return shared + _PER_PAIR if alike else shared
+
+
+class _Relaxation(_DashfTransformation):
+    """AO part 1 at given resources and y, relaxed; its value bounds that subproblem, never the SCR."""
+
+    def _create_using(self, model: Any, **kwds: Any) -> Any:
+        recognised = recognise(model)
+        fixed, others = split(recognised)
+        self._refuse(recognised, others)
+        allowed = allowed_pairs(recognised, fixed)
+        scenario = recognised.info.scenario
+        options = self._options(kwds, resources="start", ratio=None, delay_rows="aggregated", **self._more())
+        for key, choices in (("resources", RESOURCES), ("delay_rows", DELAY_ROWS)):
+            if options[key] not in choices:
+                raise InputError(f"{self.label}: {key} = {options[key]!r}; expected one of {', '.join(choices)}")
+        if options.pop("resources") == "start":
+            pairs, ratio = PairResources.equal(scenario), recognised.info.data.ratio
+        else:
+            allocation = joint.read(model)
+            pairs, ratio = PairResources.around(scenario, allocation), evaluate(scenario, allocation).scr
+        asked = options.pop("ratio")
+        ratio = ratio if asked is None else float(asked)
+        new = self._build(scenario, pairs, ratio, **options)
+        new.dashf_origin = Origin(model, pairs, ratio)
+        for n, k in np.argwhere(~allowed).tolist():
+            new.x[n, k].fix(0)
+        return new
+
+    def _more(self) -> dict[str, Any]:
+        return {}
+
+    def _build(self, scenario: Scenario, pairs: PairResources, ratio: float, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+class Activity(_Reformulation):
+    """Problem (3) with resources switched on and off by x; option: ratio (y of a parametric objective, SI)."""
+
+    label = "dashf.activity"
+    formulation = "activity"
+
+
+class Parametric(_Reformulation):
+    """Problem (3) as printed with the objective score - y cost; option: ratio (y, SI, the known SCR by default)."""
+
+    label = "dashf.parametric"
+    formulation = "parametric"
+
+
+class Hull(_Relaxation):
+    """AO part 1 over the convex hull of every user, an LP; options: resources, ratio, delay_rows."""
+
+    label = "dashf.hull"
+
+    def _build(self, scenario: Scenario, pairs: PairResources, ratio: float, **options: Any) -> Any:
+        return hull(scenario, pairs, ratio, **options)
+
+
+class Sdr(_Relaxation):
+    """AO part 1 by the 2 x 2 minors of the semidefinite relaxation; options: resources, ratio, delay_rows, minors.
+
+    Pyomo has no semidefinite cone, so this is weaker than (8); `add_semidefinite_cuts` closes the difference.
+    """
+
+    label = "dashf.sdr"
+
+    def _more(self) -> dict[str, Any]:
+        return {"minors": True}
+
+    def _build(self, scenario: Scenario, pairs: PairResources, ratio: float, **options: Any) -> Any:
+        return sdr(scenario, pairs, ratio, **options)
+
+
+#: Every transformation by its name in Pyomo's factory.
+TRANSFORMATIONS = {entry.label: entry for entry in (Activity, Parametric, Hull, Sdr)}

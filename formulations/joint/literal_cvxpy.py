@@ -1,0 +1,162 @@
+"""Problem (2), (3) as a `cvxpy.Problem`: named variables, the ratio as the objective, products and all.
+
+Source: (2), (3). It is not convex and CVXPY's own solvers refuse it; it is there to be read, evaluated, extended by
+constraints, and solved by ``problem.solve(method="dashf")`` once `dashf_pyomo.plugins.cvxpy` is imported. CVXPY's atoms
+evaluate it independently of `formulations.evaluate`.
+
+==================  ============  ==================================================
+variable            shape         meaning
+==================  ============  ==================================================
+``x``               (N, M)        x_nm, boolean
+``offload``         (N,)          phi_n
+``bandwidth``       (N, M)        b_nm / b_max of the server, 0 where not connected
+``server_power``    (N, M)        p_nm / p_max of the server, likewise
+``server_speed``    (N, M)        F_nm / F_max of the server, likewise
+``user_power``      (N,)          p_n / p_max of the user
+``user_speed``      (N,)          F_n / F_max of the user
+``local_time``      (N,)          T^(t1), s
+``uplink_time``     (N, M)        T^(t2) where connected, else 0, s; ``server_time``, ``downlink_time`` likewise
+``delay``           ()            T, s
+==================  ============  ==================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..allocation import Allocation, evaluate
+from ..documents import InputError
+from ..lazy import lazy
+from ..scaled import ScaledPairs
+from ..scenario import Scenario
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+else:
+    cp = lazy("cvxpy")
+
+__all__ = ["JointProblem", "build", "joint_problem"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class JointProblem:
+    """What a problem with the variables of Problem (3) is a problem of.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    problem
+        The problem as it was built.
+    variables
+        Its variables by name.
+    """
+
+    scenario: Scenario
+    problem: cp.Problem
+    variables: dict[str, cp.Variable]
+
+    def values(self, allocation: Allocation) -> dict[str, Array]:
+        """Return the values that an allocation gives to the variables, by name."""
+        s, a = self.scenario, allocation
+        e, users = evaluate(s, a), np.arange(s.n_users)
+
+        def spread(values: Array) -> Array:
+            pairs = np.zeros((s.n_users, s.n_servers))
+            pairs[users, a.server] = values
+            return pairs
+
+        return {
+            "x": spread(np.ones(s.n_users)),
+            "offload": np.asarray(a.offload),
+            "bandwidth": spread(a.bandwidth / s.bandwidth_max[a.server]),
+            "server_power": spread(a.server_power / s.server_power_max[a.server]),
+            "server_speed": spread(a.server_speed / s.server_speed_max[a.server]),
+            "user_power": a.user_power / s.user_power_max,
+            "user_speed": a.user_speed / s.user_speed_max,
+            "local_time": e.time_local,
+            "uplink_time": spread(e.time_uplink),
+            "server_time": spread(e.time_server),
+            "downlink_time": spread(e.time_downlink),
+            "delay": np.asarray(e.delay),
+        }
+
+
+def build(scenario: Scenario) -> cp.Problem:
+    """Return Problem (3) for a scenario; the objective is the SCR, SI.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    """
+    n, m = scenario.n_users, scenario.n_servers
+    c = ScaledPairs.of(scenario, 1.0, 1.0)  # seconds, and cost as it is
+    pair, user = {"bounds": [0.0, 1.0], "shape": (n, m)}, {"bounds": [0.0, 1.0], "shape": n}
+    x = cp.Variable((n, m), boolean=True, name="x")
+    offload, user_power, user_speed = (
+        cp.Variable(name=name, **user) for name in ("offload", "user_power", "user_speed")
+    )
+    shares = [cp.Variable(name=name, **pair) for name in ("bandwidth", "server_power", "server_speed")]
+    beta, pi, psi = shares
+    local_time = cp.Variable(n, nonneg=True, name="local_time")
+    up, served, down = (
+        cp.Variable((n, m), nonneg=True, name=name) for name in ("uplink_time", "server_time", "downlink_time")
+    )
+    delay = cp.Variable(nonneg=True, name="delay")
+
+    def wide(vector: Any) -> Any:
+        """Repeat what a user has for all servers."""
+        return cp.reshape(vector, (n, 1), order="C") @ np.ones((1, m))
+
+    def rate(snr: Array, power: Any) -> Any:
+        """Return R = beta ln(1 + snr power / beta), which is zero where beta is."""
+        return -cp.rel_entr(beta, beta + cp.multiply(snr, power))
+
+    own, rest = cp.multiply(x, wide(offload)), cp.multiply(x, 1 - wide(offload))
+    constraints = [
+        cp.sum(x, axis=1) == 1,
+        *(share <= x for share in shares),
+        *(cp.sum(share, axis=0) <= 1 for share in shares),
+        cp.multiply(local_time, user_speed) >= cp.multiply(c.local_time, offload),
+        cp.multiply(up, rate(c.snr_up, wide(user_power))) >= cp.multiply(c.link_time, own),
+        cp.multiply(served, psi) >= cp.multiply(c.server_time, rest),
+        cp.multiply(down, rate(c.snr_down, pi)) >= cp.multiply(c.link_time, rest),
+        local_time + cp.sum(up + served + down, axis=1) <= delay,
+    ]
+    energy = (
+        cp.sum(cp.multiply(c.local_energy, cp.multiply(offload, cp.square(user_speed))))
+        + cp.sum(cp.multiply(c.uplink_energy / c.link_time, cp.multiply(wide(user_power), up)))
+        + cp.sum(cp.multiply(c.server_energy, cp.multiply(rest, cp.square(psi))))
+        + cp.sum(cp.multiply(c.downlink_energy / c.link_time, cp.multiply(pi, down)))
+    )
+    score = scenario.score_scale * cp.sum(cp.log(1 + scenario.score_norm * cp.sum(beta + pi + psi, axis=1)))
+    problem = cp.Problem(cp.Maximize(score / (c.time_weight * delay + energy)), constraints)
+    variables = (x, offload, *shares, user_power, user_speed, local_time, up, served, down, delay)
+    # Whatever is built around the variables, a problem with another constraint say, can be recognised by this.
+    x.dashf = JointProblem(scenario, problem, {variable.name(): variable for variable in variables})
+    return problem
+
+
+def joint_problem(problem: cp.Problem) -> JointProblem:
+    """Return what a problem is a problem of.
+
+    Raises
+    ------
+    InputError
+        If it does not have the variables of exactly one Problem (3).
+    """
+    marks = [getattr(variable, "dashf", None) for variable in problem.variables()]
+    found = [mark for mark in marks if isinstance(mark, JointProblem)]
+    if len(found) != 1:
+        raise InputError(
+            f"the problem has the variables of {len(found)} Problems (3); expected one, build it by "
+            "formulations.joint.literal_cvxpy.build(scenario)"
+        )
+    return found[0]
