@@ -123,7 +123,8 @@ class Generation:
         """
         self.rounds += 1
         before = self.value
-        self.value, prices, self.weights = self._master.solve()
+        with self._pricer.clock("master"):
+            self.value, prices, self.weights = self._master.solve()
         self._forget(prices)
         # Where the last columns changed nothing, the prices of the master are nearer to those that will.
         moved = abs(self.value - before) > 1e-6 * abs(before) if before > -np.inf else True

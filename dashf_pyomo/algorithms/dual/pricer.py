@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,11 +64,18 @@ class Pricer:
         The data.
     pairs
         Scaled coefficients.
+
+    Attributes
+    ----------
+    seconds
+        Time spent by kind: ``search``, ``proof``, ``master`` and ``primal``, which has its own share of the others.
+    cells
+        Cells bounded in proofs.
     """
 
     scenario: Scenario
     pairs: ScaledPairs
-    seconds: dict[str, float] = field(default_factory=lambda: {"search": 0.0, "proof": 0.0})
+    seconds: dict[str, float] = field(default_factory=dict)
     cells: int = 0
 
     def __post_init__(self) -> None:
@@ -92,6 +101,15 @@ class Pricer:
         )
         self._hints = np.zeros((n, m, 1, 4))
         self._last = np.full((n, m, WIDTH), np.nan)
+
+    @contextmanager
+    def clock(self, what: str) -> Iterator[None]:
+        """Count the time of a block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
 
     def shadow(self, allocation: Allocation, ratio: float) -> Prices:
         """Return the prices at which an allocation is about the best: those of a local optimum are its multipliers.
@@ -134,7 +152,8 @@ class Pricer:
 
         A quick search climbs from the last columns alone, and leaves out pairs that are far from the best.
         """
-        return self._price(prices, box, tolerance, prove=False, quick=quick)
+        with self.clock("search"):
+            return self._price(prices, box, tolerance, prove=False, quick=quick)
 
     def _near(self, prices: Prices, box: Box) -> NDArray[np.bool_]:
         """Return the pairs whose last column is near the best of its user, and those without one, shape (N, M)."""
@@ -162,14 +181,14 @@ class Pricer:
         max_cells
             Most cells of a pair.
         """
-        return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
+        with self.clock("proof"):
+            return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
 
     def _price(
         self, prices: Prices, box: Box, tolerance: float, prove: bool, max_cells: int = 0, quick: bool = False
     ) -> Priced:
         from .kernels.pricing import price_pairs, search_pairs
 
-        start = time.perf_counter()
         user, server = np.nonzero(self._near(prices, box) if quick else box.allowed)
         arguments = (
             self._coefficients[user, server],
@@ -203,7 +222,6 @@ class Pricer:
         there = np.isfinite(columns).all(axis=1)
         self._hints[user[there], server[there], 0] = columns[there][:, [0, 1, 2, 8]]
         self._last[user[there], server[there]] = columns[there, :WIDTH]
-        self.seconds["proof" if prove else "search"] += time.perf_counter() - start
         return Priced(excess, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
 
     def leaves(

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from formulations import Allocation, InputError
+from formulations import Allocation, InputError, evaluate
 from formulations.joint.data import JointData
 
 from ..dashf import Dashf
@@ -16,14 +17,14 @@ from ..run import Run
 from ..steps import ResourceStep
 from .boxes import Box, Cut
 from .branching import NARROW, deadline_cut, far_cut, user_cut
-from .columns import ColumnPool, columns_of
+from .columns import OFFLOAD, ColumnPool, columns_of
 from .cover import Cover, Part
 from .deadline import at_deadline
 from .interval import COARSE, Bounded, bound_box, user_tolerance
 from .master import Prices
 from .pricer import Pricer
 from .primal import fixed_modes, mean_allocation
-from .rounding import modes, rounded
+from .rounding import at_best_deadline, modes, rounded
 
 if TYPE_CHECKING:
     from .method import Dual
@@ -78,6 +79,7 @@ class Search:
         self.cover: Cover | None = None
         self._learn(run.incumbent[0])
         self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False)
+        self._shape = scenario.n_users, scenario.n_servers
         self._tried: set[bytes] = set()
         self._deadline = 1.0  # in units of that of the start
         self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
@@ -93,7 +95,8 @@ class Search:
             self._tell(cover)
             worst = cover.worst()
             if not run.closed:
-                self._round(worst.bounded)
+                with self.pricer.clock("primal"):
+                    self._round(worst.bounded)
             if run.closed:
                 break
             cut = self._branch(worst) if method.branches else self._root_cut(worst)
@@ -102,7 +105,8 @@ class Search:
                 break
             self._split(cover, cut)
         if not run.closed and method.moves and not self._large:
-            tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
+            with self.pricer.clock("primal"):
+                tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
             said += f"; {kept} of {tried} moves of users kept"
         return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
 
@@ -172,7 +176,8 @@ class Search:
         """Return a cover of many users: first the best deadline, and an allocation there, then the bounds."""
         found = self._at_deadline(whole, start)
         self._deadline = found.deadline
-        self._round(found)
+        with self.pricer.clock("primal"):
+            self._round(found)
         cover = Cover(whole, replace(found, bound=np.inf))
         while (cut := far_cut(cover.worst().box, found.deadline)) is not None:
             self._split(cover, cut)
@@ -184,7 +189,8 @@ class Search:
         found = [self._bound(box, worst.bounded.prices) for box in cut(worst.box)]
         for part in cover.split(cut, found):
             if self.method.branches and part.bound > self._target and not self.run.closed:
-                self._round(part.bounded)
+                with self.pricer.clock("primal"):
+                    self._round(part.bounded)
 
     def _root_cut(self, worst: Part) -> Cut | None:
         """Return where to cut deadlines, or None if that can bring the bound down by next to nothing."""
@@ -234,8 +240,7 @@ class Search:
             columns=len(self.pool),
             rounds=worst.bounded.rounds,
             cells=self.pricer.cells,
-            search_time=self.pricer.seconds["search"],
-            proof_time=self.pricer.seconds["proof"],
+            **{f"{kind}_time": spent for kind, spent in self.pricer.seconds.items()},
         )
 
     def finish(self) -> None:
@@ -247,7 +252,8 @@ class Search:
         # Below the incumbent a bound says nothing more; minus infinity stands for boxes without allocations.
         profile = [max(value * self.data.scr_unit, 0.0) for value in bounds.tolist()]
         edges_s = (edges * self.data.pairs.time_unit).tolist()
-        self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile)
+        times = {f"{kind}_time": spent for kind, spent in self.pricer.seconds.items()}
+        self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile, **times)
         if path is None:
             return
         from .certify import certificate_of
@@ -270,36 +276,49 @@ class Search:
             self._learn(allocation)
         return bounded
 
+    def _known(self, server: NDArray[np.int64], phi: NDArray[np.float64]) -> bool:
+        """Return whether an association with the same users near phi = 1 was tried, and remember it."""
+        key = server.tobytes() + np.round(2.0 * phi).astype(np.int8).tobytes()
+        known = key in self._tried
+        self._tried.add(key)
+        return known
+
     def _round_large(self, bounded: Bounded) -> None:
         """Round a mixture, and generate columns at what it was rounded to."""
-        candidate = rounded(self.run.scenario, bounded, self.pool)
-        if candidate is None:
+        mean = rounded(self._shape, bounded, self.pool)
+        if mean is None:
             return
-        phi = modes(bounded, self.pool, candidate.server)
-        key = candidate.server.tobytes() + (phi > 0.5).tobytes()
-        if key in self._tried:
+        server, _ = mean
+        phi = modes(bounded, self.pool, server)
+        if self._known(server, phi):
             return
-        self._tried.add(key)
         whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
-        there = self._mean(fixed_modes(whole, candidate.server, phi), bounded.prices, bounded.deadline)
+        there = self._mean(fixed_modes(whole, server, phi), bounded.prices, bounded.deadline)
         if not self.run.closed:
             # Once more around the phi that came out.
             allocation = self.run.incumbent[0]
             self._mean(fixed_modes(whole, allocation.server, allocation.offload), there.prices, there.deadline)
 
     def _round(self, bounded: Bounded) -> None:
-        """Round a mixture, and the same with its most split users elsewhere, and optimise what is new."""
+        """Round a mixture, and the same with its split users elsewhere, and optimise what is new or better."""
         run = self.run
         if self._large:
             return self._round_large(bounded)
         rng = np.random.default_rng(len(self._tried))
         for draw in (None, rng, rng):
-            candidate = rounded(run.scenario, bounded, self.pool, draw)
-            if candidate is None or candidate.server.tobytes() in self._tried:
+            mean = rounded(self._shape, bounded, self.pool, draw)
+            if mean is None:
                 continue
-            self._tried.add(candidate.server.tobytes())
+            server, columns = mean
+            known, before = self._known(server, columns[:, OFFLOAD]), run.incumbent[1]
+            if known and draw is not None:
+                continue
+            candidate = at_best_deadline(self.pricer, server, columns, bounded.deadline)
+            scr = evaluate(run.scenario, candidate).scr
+            if known and scr <= before:
+                continue
             run.record(candidate, phase="rounding")
-            polished, facts = self._allocate(candidate, run.incumbent[1])
+            polished, facts = self._allocate(candidate, max(before, scr))
             run.record(polished, phase="polish", **facts)
             self._learn(polished)
             if run.closed:
