@@ -149,6 +149,8 @@ class ResourceStep(_Step):
         Most solves of the formulation per start.
     two_starts
         Whether a formulation that frees the offloading starts from phi = 0.5 too.
+    optional
+        Whether the step may fail: then only the first backend is tried, and an allocation stays what it was.
     """
 
     def __init__(
@@ -159,16 +161,20 @@ class ResourceStep(_Step):
         epsilon: float,
         max_iterations: int,
         two_starts: bool = True,
+        optional: bool = False,
     ) -> None:
         formulation = formulations[f"{Subproblem.RESOURCES}/{allocation}"]
         super().__init__(run, formulation, backend)
         self._epsilon = epsilon
         self._max_iterations = max_iterations
         self._two_starts = two_starts
+        self._optional = optional
+        if optional:
+            self._choices = self._choices[:1]
         # Where both offloading and resources move, a run may stop short; at fixed offloading it does not.
         self._polish: ResourceStep | None = None
         if formulation.frees_offloading:
-            self._polish = ResourceStep(run, "nlp", backend, epsilon, max_iterations)
+            self._polish = ResourceStep(run, "nlp", backend, epsilon, max_iterations, optional=optional)
 
     def __call__(self, allocation: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         """Return the allocation with better resources (never worse in (10)), and facts for the trace.
@@ -204,7 +210,13 @@ class ResourceStep(_Step):
         scenario = self._run.scenario
         value = merit(scenario, allocation, ratio)
         for _ in range(self._max_iterations):
-            candidate, found = self._solve(methodcaller("update", allocation, ratio))
+            try:
+                candidate, found = self._solve(methodcaller("update", allocation, ratio))
+            except BackendError:
+                if not self._optional:
+                    raise
+                facts["failed"] = True
+                break
             facts |= {**found, "solver_time": facts["solver_time"] + (found["solver_time"] or 0.0)}
             facts["solves"] += 1
             reached = merit(scenario, candidate, ratio)

@@ -239,7 +239,7 @@ class CvxpyBackend:
             cp.UNBOUNDED_INACCURATE: OutcomeStatus.UNBOUNDED,
             cp.USER_LIMIT: OutcomeStatus.TIME_LIMIT,
         }.get(status, OutcomeStatus.FAILED)
-        if outcome is OutcomeStatus.TIME_LIMIT and limits.time_limit is None:
+        if outcome is OutcomeStatus.TIME_LIMIT and (limits.time_limit is None or wall_time < 0.9 * limits.time_limit):
             outcome = OutcomeStatus.FAILED  # CVXPY says so of an iteration limit too
         if outcome is OutcomeStatus.FAILED and limits.time_limit is not None and wall_time >= limits.time_limit:
             outcome = OutcomeStatus.TIME_LIMIT

@@ -1,4 +1,4 @@
-"""From a mixture of columns to allocations: a server for each user, the mean of its columns there, the best deadline."""
+"""From a mixture to allocations: a server for each user, the mean of its columns there, the best deadline."""
 
 from __future__ import annotations
 

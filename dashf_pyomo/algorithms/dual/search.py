@@ -37,6 +37,9 @@ EXHAUSTED = 0.05
 #: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
 BY_DEADLINE = 0.3
 
+#: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
+WORTH = 0.9
+
 #: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
 MANY = 80
 
@@ -78,7 +81,7 @@ class Search:
         self.pool = ColumnPool()
         self.cover: Cover | None = None
         self._learn(run.incumbent[0])
-        self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False)
+        self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
         self._shape = scenario.n_users, scenario.n_servers
         self._tried: set[bytes] = set()
         self._deadline = 1.0  # in units of that of the start
@@ -305,7 +308,7 @@ class Search:
         if self._large:
             return self._round_large(bounded)
         rng = np.random.default_rng(len(self._tried))
-        for draw in (None, rng, rng):
+        for draw in (None,) if self.method.branches and self.cover is not None else (None, rng, rng):
             mean = rounded(self._shape, bounded, self.pool, draw)
             if mean is None:
                 continue
@@ -318,6 +321,8 @@ class Search:
             if known and scr <= before:
                 continue
             run.record(candidate, phase="rounding")
+            if scr < WORTH * before:
+                continue
             polished, facts = self._allocate(candidate, max(before, scr))
             run.record(polished, phase="polish", **facts)
             self._learn(polished)
