@@ -1,4 +1,4 @@
-"""``dashf methods``, ``dashf formulations``, ``dashf backends``: what is there, what it needs, what works here."""
+"""``dashf methods``, ``formulations``, ``backends``, ``families``: what is there, what it needs, what works here."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ __all__ = ["add_to"]
 
 Row = dict[str, Any]
 
+#: Listings of things that have options, and what one of them is called.
+_ONE = {"methods": "method", "families": "family"}
+
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the three commands to the parser."""
+    """Add the commands to the parser."""
     for name, help_text, collect in (
         ("methods", "list the methods; with a name, its options", _methods),
         ("formulations", "list the formulations and which backends solve them", _formulations),
         ("backends", "list the solvers, what each can do, and whether it works here", _backends),
+        ("families", "list the families of scenarios; with a name, its options", _families),
     ):
         parser = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
-        if name == "methods":
-            parser.add_argument("method", nargs="?", metavar="NAME", help="the method whose options to list")
+        if name in _ONE:
+            one = _ONE[name]
+            parser.add_argument(one, nargs="?", metavar="NAME", help=f"the {one} whose options to list")
         parser.add_argument("--json", action="store_true", help="print the list as JSON")
         parser.set_defaults(run=_lister(name, collect))
 
@@ -31,15 +36,17 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -> Callable[[argparse.Namespace], int]:
     def run(parsed: argparse.Namespace) -> int:
         registry, rows = collect()
-        chosen = getattr(parsed, "method", None)
+        one = _ONE.get(name, "")
+        chosen = getattr(parsed, one, None)
         if chosen is not None:
-            rows = [row for row in rows if row["method"] == registry[chosen].name]
+            rows = [row for row in rows if row[one] == registry[chosen].name]
         if parsed.json:
             broken = [{"name": item.name, "reason": item.reason} for item in registry.broken]
             print(canonical({"format": f"dashf-{name}", "version": 1, name: rows, "broken": broken}))
             return 0
         if chosen is not None:
-            print(f"{chosen}: {rows[0]['what it is']}")
+            said = [value for key, value in rows[0].items() if isinstance(value, str) and key != one]
+            print(f"{chosen}: {'; '.join(said)}")
             _print(rows[0]["options"] or [{"option": "none"}])
         else:
             # What does not fit the width of a terminal is in --json.
@@ -61,7 +68,7 @@ def _print(rows: list[Row]) -> None:
     table = Table()
     for column in rows[0]:
         # Names stay whole; prose wraps.
-        table.add_column(column, no_wrap=column in ("method", "formulation", "backend", "option", "kind"))
+        table.add_column(column, no_wrap=column in ("method", "formulation", "backend", "family", "option", "kind"))
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Output().print(table)
@@ -127,3 +134,20 @@ def _backends() -> tuple[Registry[Any], list[Row]]:
             }
         )
     return backends, rows
+
+
+def _families() -> tuple[Registry[Any], list[Row]]:
+    from formulations.families import families
+
+    return families, [
+        {
+            "family": name,
+            "what is drawn": family.summary,
+            "why it is interesting": family.interest,
+            "options": [
+                {"option": key, "default": option.default, "range": [option.least, option.most], "help": option.help}
+                for key, option in family.options.items()
+            ],
+        }
+        for name, family in families.items()
+    ]

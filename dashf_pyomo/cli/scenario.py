@@ -10,6 +10,9 @@ from typing import Any
 from formulations import PRESETS, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
+from formulations.families import draw as draw_from
+from formulations.families import families
+from formulations.families.family import DEFAULT_FAMILY
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
 
 __all__ = ["add_draw_arguments", "add_to", "draw"]
@@ -19,8 +22,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "scenario",
-        help="draw a random scenario of the paper's kind",
-        description="Draw a scenario as Section V-A of the paper describes it and write it as JSON.",
+        help="draw a random scenario of the paper's kind, or of another family",
+        description="Draw a scenario as Section V-A of the paper describes it, or of the family named, and write it as "
+        "JSON.",
     )
     add_draw_arguments(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (standard output without)")
@@ -34,6 +38,7 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--users", type=int, metavar="N", help="number of users (default 10)")
     group.add_argument("--servers", type=int, metavar="M", help="number of servers (default 2)")
     group.add_argument("--seed", type=int, metavar="K", help="seed of the scenario (default 0)")
+    group.add_argument("--family", metavar="NAME", help="what to draw from, see `dashf families` (default paper)")
     group.add_argument("--preset", metavar="NAME", help=f"readings of the paper: {', '.join(PRESETS)}")
     group.add_argument(
         "--reading", action="append", default=[], metavar="NAME=VALUE", help="one reading of the paper, may be repeated"
@@ -43,7 +48,8 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="a scenario field or generator argument in SI units, for instance bandwidth_max=2e7; may be repeated",
+        help="a scenario field, generator argument or option of the family in SI units, for instance "
+        "bandwidth_max=2e7; may be repeated",
     )
 
 
@@ -55,7 +61,8 @@ def draw(parsed: argparse.Namespace) -> Scenario:
     InputError
         If they describe none.
     """
-    settable = [*GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]
+    family = families[parsed.family or DEFAULT_FAMILY]
+    settable = [*family.options, *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]
     overrides: dict[str, Any] = {}
     for text in parsed.set:
         field, value = split_pair(text, "--set")
@@ -73,7 +80,8 @@ def draw(parsed: argparse.Namespace) -> Scenario:
         if name in readings:
             raise InputError(f"--reading {name} is given twice; expected once")
         readings[name] = value
-    return Scenario.random(
+    return draw_from(
+        family.name,
         users=10 if parsed.users is None else parsed.users,
         servers=2 if parsed.servers is None else parsed.servers,
         seed=0 if parsed.seed is None else parsed.seed,

@@ -84,7 +84,7 @@ def load(parsed: argparse.Namespace) -> Scenario:
     """
     if parsed.scenario is None:
         return draw(parsed)
-    asked = [name for name in ("users", "servers", "seed", "preset") if getattr(parsed, name) is not None]
+    asked = [name for name in ("users", "servers", "seed", "family", "preset") if getattr(parsed, name) is not None]
     asked += [name for name in ("reading", "set") if getattr(parsed, name)]
     if asked:
         raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
