@@ -19,7 +19,7 @@ from formulations import InputError
 
 from ..algorithms import Limits, Method, configure, methods
 from .lines import key_lines
-from .scenarios import SCENARIO_KEYS, PlannedScenario, planned
+from .scenarios import PlannedScenario, planned
 from .section import Section
 
 __all__ = ["CellLimits", "Description", "ReportSettings", "Variant", "derived_seed", "read_description"]
@@ -258,7 +258,3 @@ def _swapped(section: Section, variants: list[Variant], name: str) -> list[Varia
         )
         for part, swap in {**SWAPS, "all parts": together}.items()
     ]
-
-
-#: For whoever builds a description in Python.
-KEYS = {"scenarios": SCENARIO_KEYS, "methods": ("name", "method", "options", "limits", "repeats")}

@@ -59,24 +59,23 @@ def solu(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return what is known of each scenario: the best SCR found, and the best bound where it is not refuted."""
     best: dict[str, float] = {}
     bound: dict[str, float] = {}
-    names: list[str] = []
+    instances: dict[str, str] = {}
     for row in rows:
-        # Repeats are instances of their own in the trace.
-        name = instance(row) + (f"-r{row['repeat']}" if row["repeat"] else "")
-        if name not in best and name not in names:
-            names.append(name)
+        scenario = row["scenario"]
+        # Repeats are instances of their own in the trace; what is known of the scenario is known of each.
+        instances[instance(row) + (f"-r{row['repeat']}" if row["repeat"] else "")] = scenario
         if row["scr"] is not None:
-            best[name] = max(best.get(name, -math.inf), row["scr"])
+            best[scenario] = max(best.get(scenario, -math.inf), row["scr"])
         if row["upper_bound"] is not None:
-            bound[name] = min(bound.get(name, math.inf), row["upper_bound"])
+            bound[scenario] = min(bound.get(scenario, math.inf), row["upper_bound"])
     lines = []
-    for name in names:
-        if name not in best:
+    for name, scenario in instances.items():
+        if scenario not in best:
             lines.append(f"=unkn= {name}")
             continue
-        lines.append(f"=best= {name} {best[name]:.12g}")
-        if name in bound and bound[name] >= best[name]:
-            lines.append(f"=bestdual= {name} {bound[name]:.12g}")
+        lines.append(f"=best= {name} {best[scenario]:.12g}")
+        if scenario in bound and bound[scenario] >= best[scenario]:
+            lines.append(f"=bestdual= {name} {bound[scenario]:.12g}")
     return "\n".join(lines) + "\n"
 
 

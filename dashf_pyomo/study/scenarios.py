@@ -15,14 +15,15 @@ from typing import Any
 from formulations import Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
+from formulations.families import draw, families
+from formulations.families.family import DEFAULT_FAMILY
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
 
 from .section import Section
 
 __all__ = ["SCENARIO_KEYS", "PlannedScenario", "planned"]
 
-SCENARIO_KEYS = ("name", "users", "servers", "sizes", "seeds", "draws", "preset", "readings", "set", "grid")
-_SETTABLE = (*GENERATOR_ARGUMENTS, *NUMERIC_FIELDS)
+SCENARIO_KEYS = ("name", "family", "users", "servers", "sizes", "seeds", "draws", "preset", "readings", "set", "grid")
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,31 @@ def _files(entry: Section, folder: Path) -> Iterator[PlannedScenario]:
 
 def _grid(entry: Section, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
     entry.only(*SCENARIO_KEYS, "files")
-    name = entry.text("name", "default")
+    names = _families(entry)
     sizes, seeds = _sizes(entry), _seeds(entry, drawn_seed)
-    fixed = entry.section("set")
-    fixed.only(*_SETTABLE)
+    fixed, grid = entry.section("set"), entry.section("grid")
+    common = [name for name in families[names[0]].options if all(name in families[other].options for other in names)]
+    for section in (fixed, grid):
+        section.only(*common, *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS)
     readings = entry.section("readings").values
     preset = entry.text("preset", "default")
-    for point in _points(entry.section("grid"), fixed):
-        label = ", ".join([name, *(f"{key} {_short(value)}" for key, value in point.items())])
+    for family, point in itertools.product(names, _points(grid, fixed)):
+        label = [entry.text("name", family)]
+        if "name" in entry and len(names) > 1:
+            label.append(family)
+        group = ", ".join([*label, *(f"{key} {_short(value)}" for key, value in point.items())])
         for (users, servers), seed in itertools.product(sizes, seeds):
             arguments: dict[str, Any] = {"preset": preset, "readings": readings, **fixed.values, **point}
-            drawn = entry.within(None, partial(Scenario.random, users, servers, seed, **arguments))
-            yield PlannedScenario.of(drawn, label)
+            drawn = entry.within(None, partial(draw, family, users, servers, seed, **arguments))
+            yield PlannedScenario.of(drawn, group)
+
+
+def _families(entry: Section) -> list[str]:
+    given = entry.values.get("family", DEFAULT_FAMILY)
+    names = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not names or not all(isinstance(name, str) and name in families for name in names):
+        entry.refuse("family", f"some of {', '.join(families)}")
+    return names
 
 
 def _sizes(entry: Section) -> list[tuple[int, int]]:
@@ -151,15 +165,13 @@ def _seeds(entry: Section, drawn_seed: Callable[[int], int]) -> list[int]:
     return [drawn_seed(position) for position in range(entry.whole("draws", 1, least=1, most=1_000_000))]
 
 
-def _points(grid: Section, fixed: Section) -> Iterator[Mapping[str, Any]]:
-    grid.only(*_SETTABLE)
+def _points(grid: Section, fixed: Section) -> list[Mapping[str, Any]]:
     for key, values in grid.values.items():
         if key in fixed:
             grid.fail(key, "given under set too; expected one or the other")
         if not isinstance(values, (list, tuple)) or not values:
             grid.refuse(key, "a list of values to go through")
-    for values in itertools.product(*grid.values.values()):
-        yield dict(zip(grid.values, values, strict=True))
+    return [dict(zip(grid.values, values, strict=True)) for values in itertools.product(*grid.values.values())]
 
 
 def _short(value: Any) -> str:
