@@ -74,13 +74,18 @@ class _Worker:
         self._deadline = float("inf")
         self._began = 0.0
 
-    def give(self, task: Task) -> None:
-        """Start a task."""
+    def give(self, task: Task) -> bool:
+        """Start a task; return False if it cannot take one, because it has died."""
+        if self._process.poll() is not None:
+            return False
+        try:
+            self.channel.send(task)
+        except OSError:
+            return False
         self.task = task
         self._began = time.monotonic()
         self._deadline = self._began + WARM_UP_LIMIT
-        with suppress(OSError):  # it has died: the next look at it says how
-            self.channel.send(task)
+        return True
 
     def look(self, readable: bool) -> Record | None:
         """Return how the task ended, or None while it runs."""
@@ -91,6 +96,8 @@ class _Worker:
                 if said is not None:
                     self.task = None
                     self._trim_log()
+                    if said.outcome is Outcome.MEMORY:
+                        self.bury()  # it is ending, see `serve_tasks`
                     return said
                 self._began = time.monotonic()
                 self._deadline = self._began + self.task.limits.time + self.task.limits.grace
@@ -106,11 +113,6 @@ class _Worker:
             message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
             return self._failed(Outcome.OVERDUE, message)
         return None
-
-    @property
-    def dead(self) -> bool:
-        """Whether it can take no more tasks."""
-        return self._process.poll() is not None
 
     def _failed(self, outcome: Outcome, message: str) -> Record:
         assert self.task is not None
@@ -141,6 +143,8 @@ class _Worker:
 
     def bury(self) -> int:
         """Kill it with all that it started, and return its exit code."""
+        if self.channel.closed:
+            return self._process.returncode
         kill_group(self._process)
         code = self._process.wait()
         self.channel.close()
@@ -180,21 +184,20 @@ class LocalPool:
     def submit(self, task: Task) -> None:
         """Start a task on a free worker; there has to be one."""
         threads = task.limits.threads
-        idle = [worker for worker in self._workers if worker.task is None]
-        for worker in idle:
-            if worker.dead:
-                worker.bury()
-                self._workers.remove(worker)
-        free = next((worker for worker in idle if not worker.dead and worker.threads == threads), None)
-        if free is None:
-            if len(self._workers) >= self.capacity:  # one with another number of threads
-                old = next(worker for worker in self._workers if worker.task is None)
-                old.bury()
-                self._workers.remove(old)
-            free = _Worker(Path(self._folder.name, str(self._started)), threads)
+        for worker in [worker for worker in self._workers if worker.task is None]:
+            if worker.threads == threads and worker.give(task):
+                return
+            if worker.threads != threads and len(self._workers) < self.capacity:
+                continue  # there is room for another one beside it
+            worker.bury()
+            self._workers.remove(worker)
+        while True:
+            fresh = _Worker(Path(self._folder.name, str(self._started)), threads)
             self._started += 1
-            self._workers.append(free)
-        free.give(task)
+            if fresh.give(task):
+                self._workers.append(fresh)
+                return
+            fresh.bury()
 
     def collect(self, timeout: float) -> list[Record]:
         """Return what has ended, after at most `timeout` seconds if nothing has."""
@@ -212,7 +215,6 @@ class LocalPool:
     def close(self) -> None:
         """Kill all workers; what they were doing is lost."""
         for worker in self._workers:
-            if not worker.channel.closed:
-                worker.bury()
+            worker.bury()
         self._workers.clear()
         self._folder.cleanup()
