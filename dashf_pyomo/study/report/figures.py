@@ -44,6 +44,8 @@ class Picture:
         Name of its files, and what it shows.
     svg, png, pdf
         The figure.
+    wide
+        Whether it has panels side by side.
     """
 
     name: str
@@ -51,13 +53,14 @@ class Picture:
     svg: bytes
     png: bytes
     pdf: bytes
+    wide: bool = False
 
 
 def all_pictures(data: StudyData) -> Iterator[Picture]:
     """Draw what there is to draw, in the order of the page."""
     for draw in (_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution):
         with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
-            figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+            figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             caption = draw(data, figure)
             if caption:
                 yield _finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure)
@@ -71,7 +74,7 @@ def _finished(name: str, caption: str, figure: Figure) -> Picture:
         metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
         figure.savefig(buffer, format=kind, metadata=metadata)
         drawn[kind] = buffer.getvalue()
-    return Picture(name, caption, **drawn)
+    return Picture(name, caption, **drawn, wide=figure.get_figwidth() > 6)
 
 
 def _look(data: StudyData, variant: str) -> dict[str, Any]:
@@ -85,17 +88,17 @@ def _clean(text: str, width: int = 34) -> str:
     return (text if len(text) <= width else text[: width - 3] + "...").replace("$", r"\$")
 
 
-def _legend(axes: Axes, where: str = "lower right") -> None:
-    if len(axes.get_legend_handles_labels()[0]) > 5:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    else:
-        axes.legend(loc=where)
+def _legend(figure: Figure) -> None:
+    """One legend for all panels, below them."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.set_figheight(figure.get_figheight() + 0.2 * math.ceil(len(labels) / 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
 
 
 def _panels(figure: Figure, places: list[str]) -> list[Axes]:
     rows = math.ceil(len(places) / 2)
     columns = min(len(places), 2)
-    figure.set_size_inches(5.6 * columns, 3.4 * rows)
+    figure.set_size_inches(5.0 * columns, 3.2 * rows)
     return list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
@@ -148,7 +151,6 @@ def _draw_profile(axes: Axes, data: StudyData, measures: dict[str, np.ndarray], 
     for variant, ratio in ratios.items():
         axes.step(grid, share_within(ratio, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1.0, grid[-1]), ylabel="share of scenarios")
-    _legend(axes)
     return len(next(iter(measures.values())))
 
 
@@ -163,6 +165,7 @@ def _quality(data: StudyData, figure: Figure) -> str:
     axes = figure.subplots()
     count = _draw_profile(axes, data, measures, 1e4)
     axes.set_xlabel("best SCR of all methods / SCR, log scale")
+    _legend(figure)
     return (
         f"Performance profile (Dolan and Moré) of quality over {count} scenarios: the share on which a method's SCR is "
         "within a factor of the best one. Failures never are."
@@ -182,6 +185,7 @@ def _performance(data: StudyData, figure: Figure) -> str:
     for axes, (target, times) in zip(_panels(figure, [str(target) for target, _ in found]), found, strict=False):
         count = _draw_profile(axes, data, times, 1e6)
         axes.set(xlabel="time to target / least of all methods, log scale", title=f"target: within {target:.3g}")
+    _legend(figure)
     return (
         f"Performance profiles (Dolan and Moré) of the time to target over {count} scenarios; the target is a relative "
         "distance to the best SCR known. Whoever never reaches it, or fails, has no share there."
@@ -201,7 +205,7 @@ def _data_profiles(data: StudyData, figure: Figure) -> str:
             axes.step(grid, share_within(times, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
         axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="seconds, log scale", ylabel="share of cells")
         axes.set_title(f"target: within {target:.3g}")
-        _legend(axes, "upper left")
+    _legend(figure)
     return (
         "Data profiles (Moré and Wild): the share of cells that have reached the target after a time. Failures count "
         "as never."
@@ -231,7 +235,7 @@ def _anytime(data: StudyData, figure: Figure) -> str:
     against = "the certified bound" if bounded else "the best SCR known"
     axes.set(xscale="log", ylim=(0.0, 1.03), xlabel="seconds, log scale", ylabel=f"SCR / {against}, mean")
     axes.axhline(1.0, color="black", linewidth=0.8)
-    _legend(axes, "center left")
+    _legend(figure)
     return (
         f"SCR against time: the SCR kept so far over {against}, mean over all cells; nothing yet and failures count 0."
     )
@@ -260,7 +264,7 @@ def _trade(data: StudyData, figure: Figure) -> str:
     if not drawn:
         return ""
     axes.set(xscale="log", yscale="log", xlabel="time (s), log scale", ylabel="gap (%), log scale")
-    _legend(axes, "lower left")
+    _legend(figure)
     return "What quality costs: time and gap of every cell, and the mean of each method as a disc."
 
 
@@ -270,7 +274,7 @@ def _duels(data: StudyData, figure: Figure) -> str:
     found = [(variant, pairing) for variant, pairing in found if not math.isnan(pairing.difference.estimate)]
     if not found:
         return ""
-    figure.set_size_inches(5.6, 1.2 + 0.35 * len(found))
+    figure.set_size_inches(5.0, 1.2 + 0.35 * len(found))
     axes = figure.subplots()
     for y, (variant, pairing) in enumerate(found):
         mean = pairing.difference

@@ -88,11 +88,14 @@ def _image(picture: bytes, kind: str, text: str) -> str:
 def _figures(pictures: Sequence[Picture]) -> str:
     if not pictures:
         return ""
-    shown = [
-        f'<figure id="figure-{picture.name}">{_image(picture.svg, "svg+xml", picture.caption)}'
-        f"<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
-        for picture in pictures
-    ]
+    shown = []
+    for picture in pictures:
+        kind = ' class="wide"' if picture.wide else ""
+        image = _image(picture.svg, "svg+xml", picture.caption)
+        if picture.wide:
+            image = f'<div class="sheet">{image}</div>'
+        caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>"
+        shown.append(f'<figure id="figure-{picture.name}"{kind}>{image}{caption}</figure>')
     note = (
         "Every figure is made of all cells of the variants that it names; the tables below have the numbers, each with "
         "its cells. Figures and tables are files beside this page too."

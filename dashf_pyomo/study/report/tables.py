@@ -85,7 +85,7 @@ def _bounds(data: StudyData) -> Table:
         ("scenarios", "bound from", "source", "number", "mean gap left", "worst gap left"),
     )
     for where in data.places:
-        known = [scenario for scenario in data.scenarios.values() if scenario.where == where]
+        known = [s for s in data.scenarios.values() if s.where == where and any(cell.ended for cell in s.cells)]
         for variant, source in dict.fromkeys(
             (scenario.bound.variant, scenario.bound.bound_source or "") for scenario in known if scenario.bound
         ):
@@ -152,8 +152,8 @@ def _duels(data: StudyData) -> Table:
         "Paired over scenarios, repeats averaged; a failure loses against any result. The share of wins among decided "
         "pairs has Wilson's 95 % interval; the mean difference of the SCR, relative to the reference where both have a "
         "result, a bootstrap interval over scenarios.",
-        ("scenarios", "method", "pairs", "wins", "ties", "losses", "share of wins", "from", "to", "mean difference",
-         "from ", "to "),
+        ("scenarios", "method", "pairs", "wins", "ties", "losses", "share of wins", "low", "high", "mean difference",
+         "mean low", "mean high"),
     )  # fmt: skip
     for where in [*data.places, None] if len(data.places) > 1 else data.places:
         for variant in data.variants:
@@ -185,7 +185,7 @@ def _attribution(data: StudyData) -> Table:
         "resources by a nonlinear solver on the problem as it stands; offloading together with resources; no stop at "
         "the first falls of the SCR. The gain is in points of the gap (SCR gained over the bound), its mean over "
         "scenarios with a bootstrap 95 % interval. Parts interact: gains need not add up.",
-        ("scenarios", "part made exact", "pairs", "mean gap", "gain", "from", "to", "share of the gap"),
+        ("scenarios", "part made exact", "pairs", "mean gap", "gain", "low", "high", "share of the gap"),
     )
     for where in data.places:
         for row in attributed(data, base, where):
@@ -202,7 +202,7 @@ def _failures(data: StudyData) -> Table:
         "failures",
         "Failures",
         "Cells without a result that counts, by what happened. They count as failures in every number above.",
-        ("method", "outcome", "message", "cells "),
+        ("method", "outcome", "message", "number"),
     )
     found: dict[tuple[str, str, str], list[int]] = {}
     for cell in data.cells:
