@@ -7,9 +7,11 @@ are handled in the same way. A machine of the cluster that goes away has its cel
 from __future__ import annotations
 
 import queue
+import re
 from typing import Any
 
 from formulations import InputError
+from formulations.arrays import shown
 
 from ..backends import BackendError
 from .pool import LocalPool
@@ -19,6 +21,8 @@ __all__ = ["ClusterPool", "perform_apart"]
 
 #: How often a cell may take its machine down before it is recorded as a crash.
 RETRIES = 3
+
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
 
 _idle: queue.SimpleQueue[LocalPool] = queue.SimpleQueue()
 
@@ -50,6 +54,8 @@ class ClusterPool:
 
     Raises
     ------
+    InputError
+        If the address is none.
     BackendError
         If dask.distributed is not installed, or the scheduler cannot be reached.
     """
@@ -60,10 +66,10 @@ class ClusterPool:
         except ImportError as error:
             message = f"dask.distributed is not installed ({error}); expected pip install 'dashf-pyomo[cluster]'"
             raise BackendError(message) from None
+        if not _ADDRESS.fullmatch(address):
+            raise InputError(f"--scheduler {shown(address)}: is no address; expected tcp://host:port")
         try:
             self._client: Any = distributed.Client(address, timeout=10, set_as_default=False, name="dashf-study")
-        except ValueError as error:
-            raise InputError(f"--scheduler {address}: {error}; expected tcp://host:port") from None
         except (OSError, TimeoutError) as error:
             raise BackendError(f"scheduler {address} cannot be reached ({error})") from None
         self._lost: type[BaseException] = distributed.scheduler.KilledWorker
@@ -82,9 +88,7 @@ class ClusterPool:
 
     def submit(self, task: Task) -> None:
         """Hand out a task."""
-        future = self._client.submit(
-            perform_apart, task, key=f"dashf-cell-{task.key}", pure=False, retries=RETRIES, allow_other_workers=False
-        )
+        future = self._client.submit(perform_apart, task, key=f"dashf-cell-{task.key}", pure=False, retries=RETRIES)
         self._tasks[future.key] = task
         future.add_done_callback(self._ended.put)
 
