@@ -6,8 +6,10 @@ are handled in the same way. A machine of the cluster that goes away has its cel
 
 from __future__ import annotations
 
+import math
 import queue
 import re
+import time
 from typing import Any
 
 from formulations import InputError
@@ -21,6 +23,8 @@ __all__ = ["ClusterPool", "perform_apart"]
 
 #: How often a cell may take its machine down before it is recorded as a crash.
 RETRIES = 3
+#: Seconds between looks at who is there.
+_ASK = 5.0
 
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
 
@@ -75,11 +79,19 @@ class ClusterPool:
         self._lost: type[BaseException] = distributed.scheduler.KilledWorker
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._tasks: dict[Any, Task] = {}
+        self._asked, self._threads = -math.inf, 1
+
+    @property
+    def workers(self) -> int:
+        """How many cells run at a time; asked anew every few seconds, machines come and go."""
+        if time.monotonic() > self._asked + _ASK:
+            self._asked, self._threads = time.monotonic(), max(sum(self._client.nthreads().values()), 1)
+        return self._threads
 
     @property
     def capacity(self) -> int:
         """How many cells are handed out at a time: those that run, and as many that wait beside them."""
-        return max(2 * sum(self._client.nthreads().values()), 1)
+        return 2 * self.workers
 
     @property
     def running(self) -> int:

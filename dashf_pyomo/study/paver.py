@@ -58,7 +58,7 @@ def trace(rows: Iterable[Mapping[str, Any]]) -> str:
 def solu(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return what is known of each scenario: the best SCR found, and the best bound where it is not refuted."""
     best: dict[str, float] = {}
-    bound: dict[str, float] = {}
+    bounds: dict[str, list[float]] = {}
     instances: dict[str, str] = {}
     for row in rows:
         scenario = row["scenario"]
@@ -67,15 +67,16 @@ def solu(rows: Iterable[Mapping[str, Any]]) -> str:
         if row["scr"] is not None:
             best[scenario] = max(best.get(scenario, -math.inf), row["scr"])
         if row["upper_bound"] is not None:
-            bound[scenario] = min(bound.get(scenario, math.inf), row["upper_bound"])
+            bounds.setdefault(scenario, []).append(row["upper_bound"])
     lines = []
     for name, scenario in instances.items():
         if scenario not in best:
             lines.append(f"=unkn= {name}")
             continue
         lines.append(f"=best= {name} {best[scenario]:.12g}")
-        if scenario in bound and bound[scenario] >= best[scenario]:
-            lines.append(f"=bestdual= {name} {bound[scenario]:.12g}")
+        standing = [bound for bound in bounds.get(scenario, ()) if bound >= best[scenario]]
+        if standing:
+            lines.append(f"=bestdual= {name} {min(standing):.12g}")
     return "\n".join(lines) + "\n"
 
 

@@ -171,37 +171,37 @@ class LocalPool:
     def __init__(self, workers: int) -> None:
         if not hasattr(os, "killpg"):
             raise InputError("local workers need Linux or macOS; expected --scheduler on this system")
-        self.capacity = workers
+        self.workers = self.capacity = workers
         self._folder = tempfile.TemporaryDirectory(prefix="dashf-study-", ignore_cleanup_errors=True)
-        self._workers: list[_Worker] = []
+        self._processes: list[_Worker] = []
         self._started = 0
 
     @property
     def running(self) -> int:
         """How many tasks are running."""
-        return sum(worker.task is not None for worker in self._workers)
+        return sum(worker.task is not None for worker in self._processes)
 
     def submit(self, task: Task) -> None:
         """Start a task on a free worker; there has to be one."""
         threads = task.limits.threads
-        for worker in [worker for worker in self._workers if worker.task is None]:
+        for worker in [worker for worker in self._processes if worker.task is None]:
             if worker.threads == threads and worker.give(task):
                 return
-            if worker.threads != threads and len(self._workers) < self.capacity:
+            if worker.threads != threads and len(self._processes) < self.capacity:
                 continue  # there is room for another one beside it
             worker.bury()
-            self._workers.remove(worker)
+            self._processes.remove(worker)
         while True:
             fresh = _Worker(Path(self._folder.name, str(self._started)), threads)
             self._started += 1
             if fresh.give(task):
-                self._workers.append(fresh)
+                self._processes.append(fresh)
                 return
             fresh.bury()
 
     def collect(self, timeout: float) -> list[Record]:
         """Return what has ended, after at most `timeout` seconds if nothing has."""
-        busy = [worker for worker in self._workers if worker.task is not None]
+        busy = [worker for worker in self._processes if worker.task is not None]
         if not busy:
             return []
         end = time.monotonic() + timeout
@@ -214,7 +214,7 @@ class LocalPool:
 
     def close(self) -> None:
         """Kill all workers; what they were doing is lost."""
-        for worker in self._workers:
+        for worker in self._processes:
             worker.bury()
-        self._workers.clear()
+        self._processes.clear()
         self._folder.cleanup()

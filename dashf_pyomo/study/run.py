@@ -22,6 +22,10 @@ class Pool(Protocol):
     """Where cells run: `LocalPool`, `ClusterPool`."""
 
     @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+
+    @property
     def capacity(self) -> int:
         """How many tasks may be handed out at a time."""
 
@@ -143,6 +147,6 @@ def run_cells(
             failures += is_failure(record)
         if time.monotonic() - shown > 0.1 or not (upcoming or out):
             shown = time.monotonic()
-            left = remaining_time(waiting, spent, pool.capacity)
+            left = remaining_time(waiting, spent, pool.workers)
             watch(Progress(total, done, failed + failures, len(out), left))
     return failures

@@ -25,7 +25,7 @@ __all__ = ["Picture", "all_pictures"]
 
 _STYLE = {
     "font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8, "figure.dpi": 150, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path", "legend.frameon": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path", "svg.hashsalt": "dashf", "legend.frameon": False,
 }  # fmt: skip
 _LINES = ("-", "--", "-.", ":")
 #: Places that get a panel of their own; tables have all.

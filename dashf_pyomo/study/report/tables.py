@@ -56,7 +56,7 @@ def _gaps(data: StudyData) -> Table:
         "Gap to the best certified bound",
         "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
         "that no allocation refutes. Failed cells have no gap; they are counted.",
-        ("scenarios", "method", "cells", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
+        ("scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
     )
     for where in data.places:
         for variant in data.variants:
@@ -118,7 +118,7 @@ def _times(data: StudyData) -> Table:
         f"Geometric means shifted by {TIME_SHIFT:g} s. Time to target is the time until the SCR is within the given "
         "relative distance of the best SCR that is known of the scenario; cells that fail or never come so near count "
         "with their time limit.",
-        ("scenarios", "method", "cells", "failed", "time (s)", "longest (s)", *heads),
+        ("scenarios", "method", "runs", "failed", "time (s)", "longest (s)", *heads),
     )
     for where in data.places:
         for variant in data.variants:
