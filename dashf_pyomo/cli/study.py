@@ -6,6 +6,8 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,10 +146,9 @@ def _plan(parsed: argparse.Namespace) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     study = _read(parsed)
-    signal.signal(signal.SIGTERM, _interrupt)  # what batch systems send before they kill
     progress = Cells(study.description.name)
     try:
-        with progress:
+        with _stopped_by_batch_systems(), progress:
             summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
     except KeyboardInterrupt:
         last = progress.last
@@ -163,8 +164,18 @@ def _run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _stopped_by_batch_systems() -> Iterator[None]:
+    """Take SIGTERM, which batch systems send before they kill, like Ctrl-C."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(parsed: argparse.Namespace) -> int:

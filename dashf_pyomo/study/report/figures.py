@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,8 @@ __all__ = ["Picture", "all_pictures"]
 
 _STYLE = {
     "font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8, "figure.dpi": 150, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path", "svg.hashsalt": "dashf", "legend.frameon": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path", "legend.frameon": False,
+    "svg.hashsalt": "dashf",
 }  # fmt: skip
 _LINES = ("-", "--", "-.", ":")
 #: Places that get a panel of their own; tables have all.
@@ -56,14 +57,16 @@ class Picture:
     wide: bool = False
 
 
-def all_pictures(data: StudyData) -> Iterator[Picture]:
+def all_pictures(data: StudyData) -> list[Picture]:
     """Draw what there is to draw, in the order of the page."""
-    for draw in (_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution):
-        with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
+    pictures = []
+    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
+        for draw in (_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution):
             figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             caption = draw(data, figure)
             if caption:
-                yield _finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure)
+                pictures.append(_finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure))
+    return pictures
 
 
 def _finished(name: str, caption: str, figure: Figure) -> Picture:

@@ -43,7 +43,7 @@ def write_report(store: Store, folder: Path | None = None) -> Path:
     if not any(cell.ended for cell in data.cells):
         raise InputError(f"{store.path}: no cell has ended yet; expected some to report on")
     folder = store.folder / "report" if folder is None else folder
-    tables, pictures, shown = all_tables(data), list(all_pictures(data)), list(sheets(data, store))
+    tables, pictures, shown = all_tables(data), all_pictures(data), list(sheets(data, store))
     try:
         for name in ("figures", "tables"):
             (folder / name).mkdir(parents=True, exist_ok=True)
