@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from ..study.run import Progress as CellProgress
+    from ..study.run import StudyProgress
 
 __all__ = ["Cells", "Progress", "Steps"]
 
@@ -67,9 +67,9 @@ class Steps(_Line):
 class Cells(_Line):
     """An observer of a study: cells done, failed, running, and the time left."""
 
-    last: CellProgress | None = None
+    last: StudyProgress | None = None
 
-    def __call__(self, progress: CellProgress) -> None:
+    def __call__(self, progress: StudyProgress) -> None:
         """Show how far it is."""
         self.last = progress
         if self._status is None:

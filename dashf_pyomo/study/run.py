@@ -12,7 +12,7 @@ from .plan import Cell
 from .store import Store
 from .task import Outcome, Record, Task
 
-__all__ = ["Pool", "Progress", "remaining_time", "run_cells"]
+__all__ = ["Pool", "StudyProgress", "remaining_time", "run_cells"]
 
 #: Seconds between reports of progress where nothing ends.
 _TICK = 0.5
@@ -44,7 +44,7 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """How far a run is.
 
     Parameters
@@ -101,7 +101,7 @@ def run_cells(
     failed: int,
     store: Store,
     pool: Pool,
-    watch: Callable[[Progress], None],
+    watch: Callable[[StudyProgress], None],
 ) -> int:
     """Run cells and enter each in the store as it ends; return how many failed.
 
@@ -148,5 +148,5 @@ def run_cells(
         if time.monotonic() - shown > 0.1 or not (upcoming or out):
             shown = time.monotonic()
             left = remaining_time(waiting, spent, pool.workers)
-            watch(Progress(total, done, failed + failures, len(out), left))
+            watch(StudyProgress(total, done, failed + failures, len(out), left))
     return failures

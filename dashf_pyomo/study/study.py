@@ -12,7 +12,7 @@ from formulations import InputError, Scenario
 
 from .description import Description, read_description
 from .plan import Cell, cells_of
-from .run import Progress, kind_of, remaining_time, run_cells
+from .run import StudyProgress, kind_of, remaining_time, run_cells
 from .store import FILE, Store
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Study:
         workers: int | None = None,
         scheduler: str | None = None,
         retry: bool = False,
-        watch: Callable[[Progress], None] | None = None,
+        watch: Callable[[StudyProgress], None] | None = None,
     ) -> Summary:
         """Run what is missing; a run that was stopped goes on where it was.
 

@@ -17,7 +17,7 @@ from study_helpers import contents, environment, extension, finish, outcomes, st
 
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.pool import LocalPool
-from dashf_pyomo.study.run import Progress, remaining_time
+from dashf_pyomo.study.run import StudyProgress, remaining_time
 from dashf_pyomo.study.store import Store
 from formulations import Scenario
 
@@ -115,11 +115,11 @@ def test_a_worker_that_dies_while_idle_costs_no_cell(tmp_path: Path) -> None:
 
 
 def test_the_progress_ends_at_the_total_and_counts_failures(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[StudyProgress] = []
     study = Study([{"users": 3, "seeds": "0..9"}], ["nearest"], tmp_path / "out")
     summary = study.run(workers=2, watch=seen.append)
     assert (summary.total, summary.ran, summary.failed) == (10, 10, 0)
-    assert seen[-1] == Progress(total=10, done=10, failed=0, running=0, seconds_left=0.0)
+    assert seen[-1] == StudyProgress(total=10, done=10, failed=0, running=0, seconds_left=0.0)
 
 
 def test_the_time_left_follows_from_cells_of_the_same_kind() -> None:
