@@ -16,6 +16,8 @@ __all__ = ["Pool", "StudyProgress", "remaining_time", "run_cells"]
 
 #: Seconds between reports of progress where nothing ends.
 _TICK = 0.5
+#: Seconds between reports of progress where much ends.
+_BLINK = 0.1
 
 
 class Pool(Protocol):
@@ -129,11 +131,17 @@ def run_cells(
     queue = iter(cells)
     done, failures, shown = total - len(cells), 0, 0.0
     upcoming = next(queue, None)
-    while upcoming is not None or out:
+    while True:
         while upcoming is not None and pool.running < pool.capacity:
             out[upcoming.key] = upcoming
             pool.submit(Task.of(upcoming))
             upcoming = next(queue, None)
+        if time.monotonic() - shown > _BLINK or not out:
+            shown = time.monotonic()
+            left = remaining_time(waiting, spent, pool.workers)
+            watch(StudyProgress(total, done, failed + failures, min(len(out), pool.workers), left))
+        if not out:
+            return failures
         records = pool.collect(_TICK)
         if records:
             store.add((out[record.key], record) for record in records)
@@ -145,8 +153,3 @@ def run_cells(
             spent[kind] = (ended + 1, seconds + max(record.cell_time, record.wall_time))
             done += 1
             failures += is_failure(record)
-        if time.monotonic() - shown > 0.1 or not (upcoming or out):
-            shown = time.monotonic()
-            left = remaining_time(waiting, spent, pool.workers)
-            watch(StudyProgress(total, done, failed + failures, len(out), left))
-    return failures

@@ -32,6 +32,8 @@ class CellRow:
         What it found and proved (None without), seconds, and seconds that it was given.
     steps
         Seconds and SCR of every improvement, in order.
+    environment
+        Digest of machine and versions, empty where the process died.
     """
 
     position: int
@@ -53,6 +55,7 @@ class CellRow:
     wall_time: float
     time_limit: float
     steps: tuple[tuple[float, float], ...] = ()
+    environment: str = ""
 
     @property
     def ended(self) -> bool:
@@ -289,6 +292,7 @@ def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> Cel
         wall_time=row["wall_time"] or 0.0,
         time_limit=float(limits.get("time", 0.0)),
         steps=steps,
+        environment=row["environment"] or "",
     )
 
 

@@ -73,10 +73,14 @@ class Table:
         self.rows.append(entries)
         self.cells.append(sorted(set(cells)))
 
+    def _numeric(self) -> list[bool]:
+        return [all(not isinstance(row[i], str) for row in self.rows) for i in range(len(self.columns))]
+
     def to_html(self) -> str:
         """Return a sortable table; the last column leads to the cells of the row."""
         heads = "".join(
-            f'<th scope="col"><button type="button">{html.escape(head)}</button></th>' for head in self.columns
+            f'<th scope="col"{" class=number" if right else ""}><button type="button">{html.escape(head)}</button></th>'
+            for head, right in zip(self.columns, self._numeric(), strict=True)
         )
         lines = [
             f'<section id="{self.name}"><h2>{html.escape(self.title)}</h2>',
@@ -103,10 +107,9 @@ class Table:
 
     def to_latex(self) -> str:
         """Return the table as LaTeX, for the package booktabs."""
-        numeric = [all(not isinstance(row[i], str) for row in self.rows) for i in range(len(self.columns))]
         lines = [
             f"% {self.title}. {self.caption}".replace("\n", " "),
-            f"\\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numeric)}}}",
+            f"\\begin{{tabular}}{{{''.join('r' if right else 'l' for right in self._numeric())}}}",
             "\\toprule",
             " & ".join(_latex(head) for head in self.columns) + " \\\\",
             "\\midrule",

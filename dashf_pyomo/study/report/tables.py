@@ -201,7 +201,8 @@ def _failures(data: StudyData) -> Table:
     table = Table(
         "failures",
         "Failures",
-        "Cells without a result that counts, by what happened. They count as failures in every number above.",
+        "Cells without a result that counts, by what happened. Above, they win nothing and reach no target; means of "
+        "SCR and gap leave them out and say how many.",
         ("method", "outcome", "message", "number"),
     )
     found: dict[tuple[str, str, str], list[int]] = {}
@@ -221,12 +222,12 @@ def _machines(data: StudyData) -> Table:
         "Where cells ran, and with what; all versions are in every record of the store.",
         ("machine", "processor", "cores", "system", "Python", "versions"),
     )
-    for document in data.environments.values():
+    for digest, document in data.environments.items():
         versions = ", ".join(f"{name} {version}" for name, version in document["packages"].items())
         table.add(
             (document["machine"], document["processor"], int(document["cores"] or 0), document["system"],
              document["python"], versions),
-            (),
+            [cell.position for cell in data.cells if cell.environment == digest],
         )  # fmt: skip
     return table
 
