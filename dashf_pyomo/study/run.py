@@ -93,8 +93,9 @@ def kind_of(cell: Cell) -> str:
 
 
 def is_failure(record: Record) -> bool:
-    """Whether a record holds no usable result."""
-    return record.outcome is not Outcome.DONE or record.summary.get("status") == "error"
+    """Whether a record holds no result that counts: see `Store.failed`."""
+    summary = record.summary
+    return record.outcome is not Outcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
 
 
 def run_cells(

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -129,11 +130,14 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, (sqlite3.Error, zlib.error)):
+            raise StoreError(f"{self.path}: cannot be used any more ({error})") from error
 
     def close(self) -> None:
         """Close the file and give up the lock."""
         if hasattr(self, "_database"):
-            self._database.close()
+            with suppress(sqlite3.Error):  # what is committed is in the file
+                self._database.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -224,10 +228,10 @@ class Store:
         """Return the outcome of every cell that has ended, by key."""
         return dict(tuple(row) for row in self._database.execute("SELECT key, outcome FROM cells"))
 
-    def failed(self, key: str) -> bool:
-        """Whether a cell ended without a result, or with status error."""
-        row = self._database.execute("SELECT outcome, status FROM cells WHERE key = ?", (key,)).fetchone()
-        return row is not None and (row[0] != "done" or row[1] == "error")
+    def failed(self) -> set[str]:
+        """Return the keys of cells that have failed: ended without an allocation, or with status error."""
+        query = "SELECT key FROM cells WHERE outcome != 'done' OR status = 'error' OR scr IS NULL"
+        return {row[0] for row in self._database.execute(query)}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the planned cells in order, with all columns but the whole result; None where one has not ended."""
@@ -291,4 +295,9 @@ class _Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+        except sqlite3.OperationalError:
+            if kind is None:
+                raise
+            # A statement that fails badly enough, as on a full disk, has rolled back by itself.

@@ -135,7 +135,7 @@ class Study:
         if (self.folder / FILE).exists():
             with Store(self.folder) as store:
                 ended = store.outcomes()
-                failed = sum(store.failed(key) for key in ended if key in self._unique)
+                failed = len(store.failed() & self._unique.keys())
                 for row in store.rows():
                     if row["outcome"] is not None:
                         kind = f"{row['variant']}/{row['users']}/{row['servers']}"
@@ -193,11 +193,11 @@ class Study:
         with Store(self.folder, write=True) as store:
             store.enter_plan(self.description, self.plan)
             ended = store.outcomes()
-            failed = [key for key in self._unique if key in ended and store.failed(key)]
+            failed = store.failed() & self._unique.keys()
             if retry:
                 store.forget(failed)
-                ended = {key: outcome for key, outcome in ended.items() if key not in set(failed)}
-                failed = []
+                ended = {key: outcome for key, outcome in ended.items() if key not in failed}
+                failed = set()
             missing = [cell for key, cell in self._unique.items() if key not in ended]
             failures = 0
             if missing:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import ROOT
+from cli_helpers import ROOT, Dashf, assert_refused
 from report_cases import VALUES, fill
+from study_helpers import environment, write_study
 
 from dashf_pyomo import Result
 from dashf_pyomo.study import Study
@@ -100,6 +103,26 @@ def test_a_store_of_another_version_is_refused(folder: Path) -> None:
     for write in (False, True):
         with pytest.raises(StoreError, match="version 99 of the tables; expected version 1"):
             Store(folder, write=write)
+
+
+def test_a_store_that_is_damaged_is_said_in_one_line(folder: Path, dashf: Dashf) -> None:
+    content = bytearray((folder / FILE).read_bytes())
+    content[8192:-4096] = b"\x07" * (len(content) - 12288)
+    (folder / FILE).write_bytes(content)
+    assert_refused(dashf("study", "report", folder), FILE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of file sizes are set by the shell")
+def test_a_full_disk_is_said_in_one_line_and_what_was_written_stays(tmp_path: Path) -> None:
+    place = write_study(tmp_path / "s.toml", ["nearest"], seeds=300)
+    program = f"ulimit -f 400; exec '{sys.executable}' -m dashf_pyomo study run '{place}' --workers 1"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, env=environment(), timeout=120)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1 and "cannot be used any more" in done.stderr
+    with Store(tmp_path / "s") as store:
+        kept = len(store.outcomes())
+    assert 0 < kept < 300
+    assert Study.read(place, tmp_path / "s").run(workers=1).ran == 300 - kept
 
 
 def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
