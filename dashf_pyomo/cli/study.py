@@ -76,6 +76,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     action.add_argument("folder", metavar="DIR", help="folder of the study")
     action.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix says the format")
+    action.add_argument("--json", action="store_true", help="print the summary as JSON")
     action.set_defaults(run=_export)
 
 
@@ -201,7 +202,10 @@ def _export(parsed: argparse.Namespace) -> int:
         raise InputError(f"{parsed.output!r}: cannot be written; expected a file in a folder that exists")
     with Store(parsed.folder) as store:
         count = export(store, parsed.output)
-    print(f"{parsed.output}: {count} cells")
+    if parsed.json:
+        print(canonical({"format": "dashf-study-export", "version": 1, "file": parsed.output, "cells": count}))
+    else:
+        print(f"{parsed.output}: {count} cells")
     return 0
 
 

@@ -24,12 +24,13 @@ from .section import Section
 
 __all__ = ["CellLimits", "Description", "ReportSettings", "Variant", "derived_seed", "read_description"]
 
-#: The parts of DASHF that are swapped for exact ones to see what each costs, see `ReportSettings.attribution`.
+#: The parts of DASHF that are swapped for better ones to see what each costs, see `ReportSettings.attribution`. AO part
+#: 1 is solved exactly then; for resources and offloading there are local solvers of the problem as it stands.
 SWAPS: dict[str, dict[str, Any]] = {
-    "association": {"association": "milp"},
-    "resources": {"allocation": "nlp"},
-    "offloading": {"allocation": "joint-nlp"},
-    "early stop": {"falls": 5, "epsilon": 1e-7},
+    "exact association": {"association": "milp"},
+    "resources by nlp": {"allocation": "nlp"},
+    "offloading with resources": {"allocation": "joint-nlp"},
+    "no early stop": {"falls": 5, "epsilon": 1e-7},
 }
 
 
@@ -112,7 +113,7 @@ class ReportSettings:
         Name of the variant that the others are compared with, or empty for the first.
     attribution
         Name of a variant of `dashf` whose gap is attributed to its parts, or empty. Its cells are run again with each
-        part swapped for an exact one, see `SWAPS`.
+        part swapped for a better one, see `SWAPS`.
     scenario_pages
         How many scenarios are shown in full.
     """
@@ -241,7 +242,7 @@ def _report(section: Section, names: list[str]) -> ReportSettings:
 
 
 def _swapped(section: Section, variants: list[Variant], name: str) -> list[Variant]:
-    """Return the variants that show what each part of one costs: one part exact, then all."""
+    """Return the variants that show what each part of one costs: one part swapped, then all."""
     base = next(variant for variant in variants if variant.name == name)
     if base.method.name != "dashf":
         section.refuse("attribution", "a variant of method dashf, whose parts can be swapped")
@@ -251,10 +252,10 @@ def _swapped(section: Section, variants: list[Variant], name: str) -> list[Varia
     return [
         dataclasses.replace(
             base,
-            name=f"{name}: exact {part}",
+            name=f"{name}: {part}",
             method=dataclasses.replace(base.method, **swap),
             given={**base.given, **swap},
             role="attribution",
         )
-        for part, swap in {**SWAPS, "all parts": together}.items()
+        for part, swap in {**SWAPS, "all of these": together}.items()
     ]

@@ -38,7 +38,10 @@ def description() -> Any:
 
 #: SCR of each variant as a share of 1000 + 100 x seed, and seconds.
 VALUES = {"gucaa": (0.1, 0.001), "nearest": (0.2, 0.01), "dashf": (0.8, 0.5), "prover": (0.99, 8.0), "liar": (0.9, 2.0)}
-GAINS = {"association": 0.05, "resources": 0.0, "offloading": 0.1, "early stop": -0.02, "all parts": 0.15}
+GAINS = {
+    "exact association": 0.05, "resources by nlp": 0.0, "offloading with resources": 0.1, "no early stop": -0.02,
+    "all of these": 0.15,
+}  # fmt: skip
 
 
 def fill(folder: Path) -> None:
@@ -61,7 +64,7 @@ def _record(cell: Cell) -> Record:
     if variant in VALUES:
         share, seconds = VALUES[variant]
     else:
-        share, seconds = VALUES["dashf"][0] + GAINS[variant.partition("exact ")[2]], 0.6
+        share, seconds = VALUES["dashf"][0] + GAINS[variant.partition(": ")[2]], 0.6
     bound = None
     if cell.scenario.n_users == 3 and variant == "prover":
         bound = optimum

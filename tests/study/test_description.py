@@ -224,12 +224,12 @@ def test_limits_of_a_method_go_before_those_of_the_study(tmp_path: Path) -> None
     assert (variant.limits.time, variant.limits.memory, variant.limits.gap) == (7.0, 100, 1e-3)
 
 
-def test_attribution_adds_variants_with_one_part_exact_and_one_with_all(tmp_path: Path) -> None:
+def test_attribution_adds_variants_with_one_part_swapped_and_one_with_all(tmp_path: Path) -> None:
     text = SCENARIO + '[[methods]]\nmethod = "dashf"\nname = "d"\n[report]\nattribution = "d"\n'
     variants = described(text, tmp_path).variants
     assert [variant.name for variant in variants] == [
-        "d", "d: exact association", "d: exact resources", "d: exact offloading", "d: exact early stop",
-        "d: exact all parts",
+        "d", "d: exact association", "d: resources by nlp", "d: offloading with resources", "d: no early stop",
+        "d: all of these",
     ]  # fmt: skip
     assert [variant.role for variant in variants] == ["compared"] + ["attribution"] * 5
     options = [cell.options for cell in cells_of(described(text, tmp_path))]

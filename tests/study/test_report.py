@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -82,11 +83,11 @@ def test_duels_are_paired_and_failures_lose(report: Path) -> None:
 
 def test_the_gap_of_dashf_is_attributed_to_its_parts(report: Path) -> None:
     rows = table(report, "attribution")
-    assert [row["part made exact"] for row in rows] == list(GAINS)
+    assert [row["swap"] for row in rows] == list(GAINS)
     for row in rows:
         assert float(row["mean gap"]) == pytest.approx(0.2) and row["pairs"] == "4"
-        assert float(row["gain"]) == pytest.approx(GAINS[row["part made exact"]], abs=1e-12)
-        assert float(row["share of the gap"]) == pytest.approx(GAINS[row["part made exact"]] / 0.2, abs=1e-12)
+        assert float(row["gain"]) == pytest.approx(GAINS[row["swap"]], abs=1e-12)
+        assert float(row["share of the gap"]) == pytest.approx(GAINS[row["swap"]] / 0.2, abs=1e-12)
 
 
 def test_contradictions_name_both_sides(report: Path) -> None:
@@ -154,6 +155,22 @@ def test_failures_of_every_kind_still_make_a_report(tmp_path: Path) -> None:
     study.run(workers=1)
     page = study.report()
     assert "1 scenarios" in page.read_text(encoding="utf-8")
+
+
+def test_a_method_that_always_fails_leaves_the_rest_of_the_report(tmp_path: Path) -> None:
+    fill(tmp_path)
+    database = sqlite3.connect(tmp_path / "study.sqlite")
+    failed = "key IN (SELECT key FROM plan WHERE variant = 'nearest')"
+    database.execute(f"UPDATE cells SET outcome = 'overdue', status = NULL, scr = NULL, result = NULL WHERE {failed}")
+    database.commit()
+    database.close()
+    with Store(tmp_path) as store:
+        report = write_report(store).parent
+    row = one(table(report, "gaps"), scenarios=SMALL, method="nearest")
+    assert (row["failed"], row["mean gap"], row["mean SCR"]) == ("4", "none", "none")
+    assert one(table(report, "gaps"), scenarios=SMALL, method="dashf")["mean gap"] != "none"
+    assert one(table(report, "duels"), scenarios=SMALL, method="nearest")["losses"] == "4"
+    assert len(list((report / "figures").glob("*.pdf"))) == 8
 
 
 def test_a_bound_within_the_tolerance_of_an_allocation_is_no_contradiction(tmp_path: Path) -> None:

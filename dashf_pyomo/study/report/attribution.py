@@ -1,4 +1,4 @@
-"""Where the gap of DASHF comes from: what each part costs, seen by swapping in an exact one."""
+"""Where the gap of DASHF comes from: what each part costs, seen by swapping in a better one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Attributed:
     Parameters
     ----------
     part
-        The part that was made exact.
+        What was swapped.
     pairs
         Number of scenarios with both runs and a bound.
     gap
         Mean gap of the method as it is, on these.
     gain
-        Mean of (SCR with the exact part - SCR) / bound, with an interval.
+        Mean of (SCR with the swap - SCR) / bound, with an interval.
     cells
         Positions of all cells that went in, those of the bounds among them.
     """
@@ -46,7 +46,7 @@ class Attributed:
 
 def attributed(data: StudyData, base: str, where: str) -> Iterator[Attributed]:
     """Yield what each part of a variant costs on the scenarios of one group and size."""
-    prefix = f"{base}: exact "
+    prefix = f"{base}: "
     swapped = dict.fromkeys(
         cell.variant for cell in data.cells if cell.role == "attribution" and cell.variant.startswith(prefix)
     )

@@ -297,7 +297,7 @@ def _attribution(data: StudyData, figure: Figure) -> str:
     places = list(dict.fromkeys(place for place, _ in found))[:_PANELS]
     for axes, place in zip(_panels(figure, places), places, strict=False):
         rows = [row for where, row in found if where == place]
-        names = ["gap as it is", *(f"exact {row.part}" for row in rows)]
+        names = ["gap as it is", *(row.part for row in rows)]
         widths = [100 * rows[0].gap, *(100 * row.gain.estimate for row in rows)]
         axes.barh(range(len(names)), widths, 0.6, color=["#999999", *([COLOURS[0]] * len(rows))])
         for y, row in enumerate(rows, 1):
@@ -307,6 +307,6 @@ def _attribution(data: StudyData, figure: Figure) -> str:
         axes.set(title=_clean(place, 60), xlabel="points of the gap (%)")
         axes.invert_yaxis()
     return (
-        f"Where the gap of {base} comes from: how much of it goes when one part is made exact, with 95 % intervals. A "
-        "negative gain: the exact part leads the iteration elsewhere, and worse."
+        f"Where the gap of {base} comes from: how much of it goes with one part swapped, with 95 % intervals. A "
+        "negative gain: the better part leads the iteration elsewhere, and worse."
     )
