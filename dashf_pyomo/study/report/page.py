@@ -69,9 +69,9 @@ def _summary(data: StudyData, contradicted: bool) -> str:
     counts = outcome_counts(data)
     bounded = sum(scenario.bound is not None for scenario in data.scenarios.values())
     said = (
-        f"{len(data.scenarios)} scenarios, {len(data.variants)} variants of methods, {len(data.cells)} cells: "
+        f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.cells)}, "
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
-        f"{bounded} of {len(data.scenarios)} scenarios have a certified bound. Master seed {data.about.get('seed')}."
+        f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.get('seed')}."
     )
     if contradicted:
         said += " There are contradictions, see above."

@@ -183,8 +183,8 @@ def _attribution(data: StudyData) -> Table:
         f"Where the gap of {base} comes from",
         "The method is run again with one part swapped: AO part 1 solved exactly, by a mixed-integer program; "
         "resources, or offloading and resources together, by a local nonlinear solver on the problem as it stands; no "
-        "stop at the first falls of the SCR. The gain is in points of the gap (SCR gained over the bound), its mean over scenarios "
-        "with a bootstrap 95 % interval. Parts interact: gains need not add up.",
+        "stop at the first falls of the SCR. The gain is in points of the gap (SCR gained over the bound), its mean "
+        "over scenarios with a bootstrap 95 % interval. Parts interact: gains need not add up.",
         ("scenarios", "swap", "pairs", "mean gap", "gain", "low", "high", "share of the gap"),
     )
     for where in data.places:
