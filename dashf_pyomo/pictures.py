@@ -21,10 +21,10 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from .result import Result, relative_gap
 
-__all__ = ["check_suffix", "draw_comparison", "draw_result"]
+__all__ = ["COLOURS", "check_suffix", "draw_comparison", "draw_result"]
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _PARTS = {"local": "#56B4E9", "uplink": "#F0E442", "server": "#009E73", "downlink": "#CC79A7"}
 _BUDGETS = ("bandwidth", "server_power", "server_speed")
 _STYLE = {"font.size": 9, "axes.titleweight": "bold", "legend.fontsize": 8, "figure.dpi": 150, "axes.spines.top": False}
@@ -104,7 +104,7 @@ def _draw_association(axes: Axes, scenario: Scenario, allocation: Allocation | N
     half = 0.58 * spread if spread > 1e-9 * far else 1 + 1e-6 * far
     x, y = (points.min(axis=0) / 2 + points.max(axis=0) / 2)[:, None] + [-half, half]
     axes.set(xlim=x, ylim=y, xlabel="x (m)", ylabel="y (m)", aspect="equal")
-    hues, size = np.resize(_COLOURS, scenario.n_servers), min(max(3000 / scenario.n_users, 12), 80)
+    hues, size = np.resize(COLOURS, scenario.n_servers), min(max(3000 / scenario.n_users, 12), 80)
     fill, edges = np.zeros(scenario.n_users), np.array("#555555")
     if allocation is not None:
         fill, edges = allocation.offload, hues[allocation.server]
@@ -168,7 +168,7 @@ def _draw_shares(axes: Axes, scenario: Scenario, allocation: Allocation | None) 
         users = np.flatnonzero(allocation.server == server)
         users = users[np.argsort(-share[:, users].sum(axis=0), kind="stable")]  # one order for all three bars
         names = [f"u{n}" for n in users[:_PIECES]] + [f"{len(users) - _PIECES} others"]
-        hue = np.array(to_rgb(_COLOURS[server % len(_COLOURS)]))
+        hue = np.array(to_rgb(COLOURS[server % len(COLOURS)]))
         fills = [(1 + hue) / 2 if i % 2 else hue for i in range(len(names) - 1)] + [(6 + hue) / 7]
         style: dict[str, Any] = {"facecolors": ["#E4E4E4", *fills], "edgecolors": "white", "linewidth": 0.4}
         for k, y in enumerate(range(4 * row, 4 * row + 3)):
@@ -212,12 +212,12 @@ def _draw_convergence(axes: Axes, result: Result) -> None:
     scr, best, bound = (_column(result.trace, key) for key in ("scr", "best", "upper_bound"))
     bound = _column([vars(result)] * len(scr), "upper_bound") if np.isnan(bound).all() else bound
     x, kept = np.arange(len(scr)), np.array([entry.get("accepted") is not False for entry in result.trace])
-    axes.step(x, best, color=_COLOURS[0], where="post", label="kept" if np.any(np.diff(best) < 0) else "best so far")
-    axes.plot(x[kept], scr[kept], "o", color=_COLOURS[0], markersize=5, label="iterate")
+    axes.step(x, best, color=COLOURS[0], where="post", label="kept" if np.any(np.diff(best) < 0) else "best so far")
+    axes.plot(x[kept], scr[kept], "o", color=COLOURS[0], markersize=5, label="iterate")
     if not kept.all():
-        axes.plot(x[~kept], scr[~kept], "x", color=_COLOURS[1], markersize=8, label="iterate, not accepted")
+        axes.plot(x[~kept], scr[~kept], "x", color=COLOURS[1], markersize=8, label="iterate, not accepted")
     if np.isfinite(bound).any():
-        axes.step(x, bound, color=_COLOURS[2], where="post", linestyle="--", label="upper bound")
+        axes.step(x, bound, color=COLOURS[2], where="post", linestyle="--", label="upper bound")
     scale = _scale(scr, best, bound)
     below = f"; {np.sum(scr <= 0)} with SCR 0 not drawn" if scale == "log" and np.any(scr <= 0) else ""
     axes.set(yscale=scale, ylabel=f"SCR, {scale} scale", xlabel=f"iteration{below}")
@@ -227,7 +227,7 @@ def _draw_convergence(axes: Axes, result: Result) -> None:
 
 def _draw_bars(axes: Axes, values: np.ndarray, title: str, names: Sequence[str], bound: float = np.nan) -> None:
     drawn = np.where(values > 0, np.clip(values, 1e-99, 1e99), 0) * np.isfinite(values)
-    axes.barh(range(len(values)), drawn, 0.7, color=np.resize(_COLOURS, len(values)).tolist())
+    axes.barh(range(len(values)), drawn, 0.7, color=np.resize(COLOURS, len(values)).tolist())
     for y, value in enumerate(values):
         text = f"{value:.4g}" if np.isfinite(value) else "no allocation" if np.isnan(value) else "infinite"
         where: Any = ("data" if drawn[y] else "axes fraction", "data")
@@ -242,7 +242,7 @@ def _draw_bars(axes: Axes, values: np.ndarray, title: str, names: Sequence[str],
 def _draw_race(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> None:
     for i, (result, name) in enumerate(zip(results, names, strict=True)):
         time, best = _column(result.trace, "time"), _column(result.trace, "best")
-        style: dict[str, Any] = {"color": _COLOURS[i % 8], "marker": "osD^vP*X"[(i + i // 8) % 8], "markersize": 5}
+        style: dict[str, Any] = {"color": COLOURS[i % 8], "marker": "osD^vP*X"[(i + i // 8) % 8], "markersize": 5}
         axes.step(time, best, where="post", label=f" {name}" if len(time) > 1 else f" {name} (no iterations)", **style)
     xscale, yscale = (_scale(*(np.asarray(line.get_data()[i]) for line in axes.lines)) for i in (0, 1))
     axes.set(xscale=xscale, xlabel=f"wall time (s), {xscale} scale", yscale=yscale, ylabel=f"SCR kept, {yscale} scale")

@@ -56,6 +56,7 @@ class Dashf(Method):
     accept: str = option("best", "iterate to keep; always is the paper's literal behaviour", choices=ACCEPT)
     epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
     max_iterations: int = option(50, "most outer iterations", at_least=1)
+    falls: int = option(0, "falls of the SCR that do not stop it; the printed test stops at the first", at_least=0)
     inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
     inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
 
@@ -93,5 +94,11 @@ class Dashf(Method):
             return allocation, facts | more
 
         return dinkelbach(
-            run, start, step, epsilon=self.epsilon, max_iterations=self.max_iterations, accept=self.accept
+            run,
+            start,
+            step,
+            epsilon=self.epsilon,
+            max_iterations=self.max_iterations,
+            accept=self.accept,
+            falls=self.falls,
         )

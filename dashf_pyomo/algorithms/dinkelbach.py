@@ -22,7 +22,14 @@ Step = Callable[[Allocation, float], tuple[Allocation, dict[str, Any]]]
 
 
 def dinkelbach(
-    run: Run, start: Allocation, step: Step, *, epsilon: float, max_iterations: int, accept: str = "best"
+    run: Run,
+    start: Allocation,
+    step: Step,
+    *,
+    epsilon: float,
+    max_iterations: int,
+    accept: str = "best",
+    falls: int = 0,
 ) -> str:
     """Iterate a step and return a line on how it ended.
 
@@ -40,6 +47,8 @@ def dinkelbach(
         Most steps.
     accept
         One of `ACCEPT`.
+    falls
+        How many falls of the SCR do not stop it; the next iterate then starts from the fallen one.
     """
     allocation = start
     judged = run.record(start, keep=accept, phase="start")
@@ -60,11 +69,13 @@ def dinkelbach(
             return f"iterate {iteration} breaks an extra constraint; kept iterate {best_iteration}"
         if reached > best:
             best, best_iteration = reached, iteration
-        if reached < ratio * (1.0 - epsilon):
+        if reached < ratio * (1.0 - epsilon) and reached > 0 and falls > 0:
+            falls -= 1
+        elif reached < ratio * (1.0 - epsilon):
             literal = accept == "always" and reached > 0  # an infeasible iterate is never kept
             kept = "kept it all the same (accept=always)" if literal else f"kept iterate {best_iteration}"
             return f"iterate {iteration} fell from SCR {ratio:.6g} to {reached:.6g}; {kept}"
-        if reached - ratio <= epsilon * ratio:
+        elif reached - ratio <= epsilon * ratio:
             return f"converged in {iteration} iterations"
         ratio = reached
     return f"stopped after {max_iterations} iterations, still growing"

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from .parcel import pack, read_frames
 
-__all__ = ["ChildEnd", "Ending", "run_in_child"]
+__all__ = ["ChildEnd", "Ending", "kill_group", "last_words", "launch", "run_in_child"]
 
 #: Seconds beyond its time limit after which a child is killed.
 GRACE = 1.0
@@ -118,6 +118,51 @@ def run_in_child(
             child.bury()
 
 
+def launch(
+    parcel: Path,
+    work: Path,
+    errors: BinaryIO,
+    descriptors: tuple[int, ...] = (),
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process that serves a parcel; it and all that it starts are one group, and die with us.
+
+    Parameters
+    ----------
+    parcel
+        File made by `pack`.
+    work
+        Its working directory.
+    errors
+        Takes what it prints.
+    descriptors
+        File descriptors that it inherits.
+    variables
+        Environment variables on top of ours.
+    """
+    path = [os.path.abspath(entry) for entry in sys.path]
+    # Standard input is a lifeline: nothing is written there, its end means that we are gone.
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOOT.format(path=path), str(parcel)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        cwd=work,
+        env=None if variables is None else {**os.environ, **variables},
+        pass_fds=descriptors,
+        start_new_session=True,  # the terminal's Ctrl-C is ours alone, and the group can be killed as one
+    )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `launch` started, with all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
 def _ignore(_: Any) -> None:
     pass
 
@@ -130,17 +175,8 @@ class _Child:
         log = folder / "log"
         work = folder / "work"
         work.mkdir()
-        path = [os.path.abspath(entry) for entry in sys.path]
         with log.open("wb") as errors:
-            # Standard input is a lifeline: nothing is written there, its end means that we are gone.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT.format(path=path), str(folder / "parcel")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=work,
-                start_new_session=True,  # the terminal's Ctrl-C is ours alone, and the group can be killed as one
-            )
+            self._process = launch(folder / "parcel", work, errors)
         self._log = log.open("rb")
         self._inbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         assert self._process.stdout is not None
@@ -180,7 +216,7 @@ class _Child:
                 return ChildEnd(Ending(kind), value) if kind == Ending.RETURNED else ChildEnd(Ending(kind), None, value)
             self._on_message(value)
         code = self.bury()
-        return end if end.ending is Ending.OVERDUE else ChildEnd(Ending.DIED, reason=self._garbled or _last_words(code))
+        return end if end.ending is Ending.OVERDUE else ChildEnd(Ending.DIED, reason=self._garbled or last_words(code))
 
     def bury(self) -> int:
         """Kill the child with all that it started, wait for it, pass on what is left; return its exit code."""
@@ -190,7 +226,7 @@ class _Child:
             # One that has closed its messages by itself is ending; its exit code tells why.
             if not self._reader.is_alive():
                 self._process.wait(0.5)
-        self._kill()
+        kill_group(self._process)
         code = self._process.wait()
         self._reader.join(1.0)
         while not self._inbox.empty():
@@ -204,19 +240,13 @@ class _Child:
                 stream.close()
         return code
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
-
     def _pass_log(self) -> None:
         while text := self._log.read(1 << 16):
             self._on_log(text.decode(errors="replace"))
 
 
-def _last_words(code: int) -> str:
+def last_words(code: int) -> str:
+    """Say how a process ended that did not say so itself, by its exit code."""
     if code >= 0:
         return f"child ended with exit code {code}"
     try:

@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NoReturn
 
-__all__ = ["UnsendableError", "pack", "read_frames", "serve"]
+__all__ = ["UnsendableError", "lift_memory_limit", "limit_memory", "pack", "read_frames", "serve"]
 
 #: Precedes the first frame, so that whatever the interpreter printed while it started is skipped.
 _MAGIC = b"\0dashf\0"
@@ -119,13 +119,13 @@ def serve() -> NoReturn:
     try:
         with open(sys.argv[1], "rb") as parcel:
             memory, inner = pickle.load(parcel)
-        limited = _limit_memory(memory)
+        limited = limit_memory(memory)
         function, arguments = pickle.loads(inner)
         value = function(lambda message: frame("message", message), *arguments)
         end = ("returned", value)
     except BaseException as error:
         end = ("raised", _describe(error, memory if memory is not None and limited else None))
-        _lift_memory_limit()  # the last message needs some
+        lift_memory_limit()  # the last message needs some
     _flush()
     frame(*end)
     # No interpreter shutdown: destructors of native libraries crash and hang as well.
@@ -162,7 +162,7 @@ def _die_with_parent() -> None:
         fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
-def _limit_memory(memory: int | None) -> bool:
+def limit_memory(memory: int | None) -> bool:
     """Limit the address space to what is taken now and `memory` bytes more; say whether the system does that."""
     if memory is None:
         return False
@@ -177,7 +177,8 @@ def _limit_memory(memory: int | None) -> bool:
     return True
 
 
-def _lift_memory_limit() -> None:
+def lift_memory_limit() -> None:
+    """Undo `limit_memory`."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         resource: Any = importlib.import_module("resource")
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-__all__ = ["Progress", "Steps"]
+if TYPE_CHECKING:
+    from ..study.run import StudyProgress
+
+__all__ = ["Cells", "Progress", "Steps"]
 
 
 class _Line:
@@ -59,3 +62,25 @@ class Steps(_Line):
         """Show how many of all steps are done."""
         if self._status is not None:
             self._status.update(f"{self._label}  {done} of {total}")
+
+
+class Cells(_Line):
+    """An observer of a study: cells done, failed, running, and the time left."""
+
+    last: StudyProgress | None = None
+
+    def __call__(self, progress: StudyProgress) -> None:
+        """Show how far it is."""
+        self.last = progress
+        if self._status is None:
+            return
+        left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left"
+        self._status.update(
+            f"{self._label}  {progress.done} of {progress.total} cells done, {progress.failed} failed, "
+            f"{progress.running} running{left}"
+        )
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"

@@ -51,7 +51,7 @@ def _run(parsed: argparse.Namespace) -> int:
     method = configure(parsed.method, _options(parsed.option))
     limits = Limits(parsed.time_limit, parsed.gap, parsed.threads, parsed.certificate)
     for place in (parsed.output, parsed.plot, parsed.certificate):
-        _check_place(place, parsed.scenario)
+        check_place(place, parsed.scenario)
     if parsed.plot:
         from ..pictures import check_suffix
 
@@ -110,7 +110,7 @@ def _options(texts: list[str]) -> dict[str, str]:
     return options
 
 
-def _check_place(place: str | None, scenario: str | None) -> None:
+def check_place(place: str | None, scenario: str | None) -> None:
     """Find out before the work starts, not after, that its result cannot be written."""
     if place is None:
         return

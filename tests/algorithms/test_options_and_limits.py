@@ -133,3 +133,14 @@ def test_an_interruption_keeps_the_best_so_far(method: str, at: int) -> None:
 def test_an_iteration_limit_ends_the_search() -> None:
     result = dashf_pyomo.solve(default(), "gucro", max_iterations=2, epsilon=0.0)
     assert result.iterations == 2 and "2 iterations" in result.message
+
+
+def test_falls_that_are_allowed_do_not_stop_dashf() -> None:
+    scenario = Scenario.random(users=10, servers=2, seed=0)
+    printed = dashf_pyomo.solve(scenario, "dashf")
+    longer = dashf_pyomo.solve(scenario, "dashf", falls=3)
+    assert "fell" in printed.message
+    shared = [entry["scr"] for entry in printed.trace]
+    assert [entry["scr"] for entry in longer.trace[: len(shared)]] == shared
+    assert longer.iterations > printed.iterations and longer.scr >= printed.scr
+    assert longer.options["falls"] == 3

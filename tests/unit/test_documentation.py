@@ -27,6 +27,7 @@ assert not checked.violated and hull.x[0, 0].value is not None
 assert problem.status == 'user_limit' and values['x'].shape == (3, 2)
 assert quick.solver_stats.extra_stats['differences']
 """,
+    "docs/studies.md": "assert page.is_file() and study.outlook().missing == {'nearest': 0, 'dashf, hull': 0}",
 }
 
 
@@ -45,3 +46,15 @@ def test_methods_in_the_readme_are_the_registered_ones():
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Which method?")[1].split("\n\n")[1]
     named = set(re.findall(r"`([a-z-]+)`", "\n".join(row.split("|")[1] for row in table.splitlines())))
     assert named == set(methods)
+
+
+def test_the_description_that_the_docs_show_is_one(tmp_path):
+    from dashf_pyomo.study import Study
+    from formulations import Scenario
+
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/studies.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "study.toml").write_text(example, encoding="utf-8")
+    (tmp_path / "cases").mkdir()
+    Scenario.random(2, 2).write(tmp_path / "cases" / "a.json")
+    study = Study.read(tmp_path / "study.toml", tmp_path / "study")
+    assert len(study.description.scenarios) == 2 * 2 * 50 * 2 + 1

@@ -1,0 +1,150 @@
+"""``dashf gap``: how good methods are on one scenario, against the best certified bound."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from formulations import InputError
+from formulations.documents import canonical
+
+from .progress import Cells
+from .scenario import add_draw_arguments
+from .solve import check_place, load, number
+
+if TYPE_CHECKING:
+    from ..study.report.data import ScenarioRow
+
+__all__ = ["add_to"]
+
+#: What is compared where nothing is asked for; the last one proves the bound.
+METHODS = "rucaa,gucaa,gucro,aauco,dashf,dashf-plus,dual"
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "gap",
+        help="say how far methods are from the best certified bound of a scenario",
+        description="Run methods on one scenario, from a file or drawn, and say how far each is from the least upper "
+        "bound that any of them proves. Exit 1 if a bound contradicts an allocation.",
+    )
+    parser.add_argument("scenario", nargs="?", metavar="SCENARIO.json", help="the scenario; without it, one is drawn")
+    add_draw_arguments(parser)
+    parser.add_argument("--methods", default=METHODS, metavar="A,B,C", help=f"see `dashf methods` (default {METHODS})")
+    parser.add_argument("--time-limit", type=float, default=120.0, metavar="S", help="of each method (default 120)")
+    parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
+    parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: one per core)")
+    parser.add_argument("--html", metavar="FILE", help="write the report as one page, with pictures")
+    parser.add_argument("--json", action="store_true", help="print the gaps as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from ..study import Study
+    from ..study.report import write_report
+    from ..study.report.data import StudyData
+    from ..study.store import Store
+
+    check_place(parsed.html, parsed.scenario)
+    scenario = load(parsed)
+    names = [name.strip() for name in parsed.methods.split(",")]
+    variants = _variants(names)
+    with tempfile.TemporaryDirectory(prefix="dashf-gap-", ignore_cleanup_errors=True) as folder:
+        study = Study(
+            [{"given": scenario, "name": scenario.name or "scenario"}],
+            variants,
+            folder,
+            name=scenario.name or "scenario",
+            limits={"time": parsed.time_limit, "gap": parsed.gap},
+            report={"reference": "dashf" if "dashf" in names else names[0], "scenario_pages": 1},
+        )
+        with Cells("gap") as progress:
+            study.run(workers=parsed.workers, watch=progress)
+        with Store(folder) as store:
+            data = StudyData.of(store)
+            (known,) = data.scenarios.values()
+            said = [found.text for found in data.contradictions]
+            if parsed.html is not None:
+                page = write_report(store, Path(folder, "report")).read_bytes()
+                try:
+                    Path(parsed.html).write_bytes(page)
+                except OSError as error:
+                    raise InputError(f"{parsed.html}: cannot be written ({error.strerror or error})") from None
+    if parsed.json:
+        print(canonical(_document(known, said)))
+    else:
+        _print(known, said)
+        if parsed.html is not None:
+            print(f"report: {parsed.html}")
+    if said:
+        return 1
+    return 0 if any(cell.value is not None for cell in known.cells) else 3
+
+
+def _variants(names: list[str]) -> list[dict[str, Any]]:
+    """Return the methods with all options at their defaults, seeds too: what ``dashf solve`` runs."""
+    from ..algorithms import configure, methods
+
+    for position, name in enumerate(names):
+        if name not in methods:
+            raise InputError(f"--methods: {name!r}; expected some of {', '.join(methods)}")
+        if name in names[:position]:
+            raise InputError(f"--methods: {name!r} is given twice; expected once")
+    return [{"method": name, "options": dataclasses.asdict(configure(name, {}))} for name in names]
+
+
+def _document(known: ScenarioRow, contradictions: list[str]) -> dict[str, Any]:
+    return {
+        "format": "dashf-gap",
+        "version": 1,
+        "scenario_sha256": known.sha256,
+        "upper_bound": known.upper_bound,
+        "bound_source": None if known.bound is None else known.bound.bound_source,
+        "contradictions": contradictions,
+        "methods": [
+            {
+                "method": cell.method,
+                "outcome": cell.outcome,
+                "status": cell.status or None,
+                "message": cell.message,
+                "scr": cell.scr,
+                "upper_bound": cell.upper_bound,
+                "gap": known.gap(cell),
+                "wall_time": cell.wall_time,
+            }
+            for cell in known.cells
+        ],
+    }
+
+
+def _print(known: ScenarioRow, contradictions: list[str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from .console import Output
+
+    console = Output(highlight=False)
+    for text in contradictions:
+        console.print(Text(f"CONTRADICTION: {text}", style="bold red"), soft_wrap=True)
+    table = Table(title=Text(f"{known.name or 'the scenario'}: gaps"), title_justify="left")
+    for column in ("method", "SCR", "gap", "time (s)", "status", "ended"):
+        table.add_column(column, justify="right" if column in ("SCR", "gap", "time (s)") else "left")
+    for cell in known.cells:
+        gap = known.gap(cell)
+        table.add_row(
+            cell.method,
+            number(cell.scr),
+            "none" if gap is None else f"{gap:.3%}",
+            f"{cell.wall_time:.3f}",
+            cell.status if cell.outcome == "done" else cell.outcome,
+            Text(cell.message),
+        )
+    console.print(table)
+    if known.bound is None:
+        print("no method proved a bound: how far these are from the optimum, nobody can say; dual proves one")
+    else:
+        print(f"no allocation has an SCR above {number(known.upper_bound)} ({known.bound.bound_source})")

@@ -1,0 +1,218 @@
+"""``dashf study``: many scenarios, many methods, one file that says which."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from formulations import InputError
+from formulations.documents import canonical
+
+from .progress import Cells
+
+if TYPE_CHECKING:
+    from ..study import Study
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "study",
+        help="run many scenarios by many methods, and report on them",
+        description="Run every method of a study on every scenario, keep what comes out, and report on it.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    action = actions.add_parser("init", help="write a commented example", description="Write a commented example.")
+    action.add_argument("-o", "--output", metavar="FILE", help="where to (standard output without)")
+    action.set_defaults(run=_init)
+
+    action = actions.add_parser(
+        "plan",
+        help="say how many cells there are, what is missing, and how long it takes",
+        description="Check a study and say how many cells there are, what is missing, and how long it takes.",
+    )
+    action.add_argument("study", metavar="STUDY.toml")
+    action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
+    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: one per core)")
+    action.add_argument("--json", action="store_true", help="print the plan as JSON")
+    action.set_defaults(run=_plan)
+
+    action = actions.add_parser(
+        "run",
+        help="run what is missing",
+        description="Run what is missing. A run that was stopped, however, goes on where it was.",
+    )
+    action.add_argument("study", metavar="STUDY.toml")
+    action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
+    where = action.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="K", help="processes on this machine (default: one per core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a Dask scheduler, tcp://host:port")
+    action.add_argument("--retry", action="store_true", help="run cells that failed again")
+    action.add_argument("--json", action="store_true", help="print the summary as JSON")
+    action.set_defaults(run=_run)
+
+    action = actions.add_parser(
+        "report",
+        help="write the report",
+        description="Write one page with tables and figures on what has ended, and each of them as files.",
+    )
+    action.add_argument("folder", metavar="DIR", help="folder of the study")
+    action.add_argument("--json", action="store_true", help="print the names of the files as JSON")
+    action.set_defaults(run=_report)
+
+    action = actions.add_parser(
+        "export",
+        help="write the cells for other programs",
+        description="Write the cells as .csv, .parquet, .jsonl (with whole results) or, for PAVER, as .trc or .solu.",
+    )
+    action.add_argument("folder", metavar="DIR", help="folder of the study")
+    action.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix says the format")
+    action.add_argument("--json", action="store_true", help="print the summary as JSON")
+    action.set_defaults(run=_export)
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from importlib.resources import files
+
+    text = files("dashf_pyomo.study").joinpath("example.toml").read_text(encoding="utf-8")
+    if parsed.output is None:
+        print(text, end="")
+        return 0
+    try:
+        with Path(parsed.output).open("x", encoding="utf-8") as place:
+            place.write(text)
+    except FileExistsError:
+        raise InputError(f"{parsed.output}: exists; expected the name of a new file") from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"{parsed.output!r}: cannot be written ({said})") from None
+    print(f"{parsed.output}: an example, to be run by dashf study run {parsed.output}")
+    return 0
+
+
+def _folder(parsed: argparse.Namespace) -> Path:
+    if parsed.out == "":
+        raise InputError("--out: an empty name; expected a folder")
+    return Path(parsed.study).with_suffix("") if parsed.out is None else Path(parsed.out)
+
+
+def _read(parsed: argparse.Namespace) -> Study:
+    from ..study import Study
+
+    return Study.read(parsed.study, _folder(parsed))
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    study = _read(parsed)
+    outlook = study.outlook(parsed.workers)
+    missing = sum(outlook.missing.values())
+    if parsed.json:
+        print(canonical({"format": "dashf-study-plan", "version": 1, **vars(outlook), "missing_cells": missing}))
+        return 0
+    from rich.table import Table
+    from rich.text import Text
+
+    from .console import Output
+
+    table = Table(title=Text(f"{study.description.name}: what is missing in {study.folder}"), title_justify="left")
+    for column in ("variant", "method", "missing", "limit (s)", "proves bounds"):
+        table.add_column(column, justify="right" if column in ("missing", "limit (s)") else "left")
+    for variant in study.description.variants:
+        proves = "yes" if variant.method.proves_bounds else ""
+        count = str(outlook.missing[variant.name])
+        table.add_row(Text(variant.name), variant.method.name, count, f"{variant.limits.time:g}", proves)
+    console = Output(highlight=False)
+    console.print(table)
+    failed = f"; {outlook.failed} have failed, --retry runs them again" if outlook.failed else ""
+    print(
+        f"{outlook.scenarios} scenarios, {outlook.variants} variants of methods, {outlook.cells} cells; "
+        f"{outlook.cells - missing} have ended, {missing} are missing{failed}"
+    )
+    if missing:
+        known = "" if outlook.seconds is None else f"about {duration(outlook.seconds)}, "
+        print(f"time left on {outlook.workers} workers: {known}at most {duration(outlook.most_seconds)} by the limits")
+    if not any(variant.method.proves_bounds for variant in study.description.variants):
+        print("no method proves bounds: the report will have no gaps; dual does")
+    return 0
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    study = _read(parsed)
+    progress = Cells(study.description.name)
+    try:
+        with _stopped_by_batch_systems(), progress:
+            summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
+    except KeyboardInterrupt:
+        last = progress.last
+        kept = "" if last is None else f" at {last.done} of {last.total} cells"
+        print(f"dashf: interrupted{kept}; the same command goes on from there", file=sys.stderr)
+        return 130
+    if parsed.json:
+        print(canonical({"format": "dashf-study-run", "version": 1, **vars(summary), "folder": str(study.folder)}))
+    else:
+        did = f"ran {summary.ran} of {summary.total} cells" if summary.ran else "nothing to do"
+        failed = f", {summary.failed} have failed" if summary.failed else ""
+        print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}")
+    return 0
+
+
+@contextmanager
+def _stopped_by_batch_systems() -> Iterator[None]:
+    """Take SIGTERM, which batch systems send before they kill, like Ctrl-C."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from ..study.report import write_report
+    from ..study.store import Store
+
+    with Store(parsed.folder) as store:
+        page = write_report(store)
+    if parsed.json:
+        names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
+        print(canonical({"format": "dashf-study-report", "version": 1, "page": str(page), "files": names}))
+    else:
+        print(f"report: {page}")
+    return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    from ..study.export import export
+    from ..study.store import Store
+
+    folder = os.path.dirname(parsed.output) or "."
+    if not parsed.output or os.path.isdir(parsed.output) or not os.path.isdir(folder):
+        raise InputError(f"{parsed.output!r}: cannot be written; expected a file in a folder that exists")
+    with Store(parsed.folder) as store:
+        count = export(store, parsed.output)
+    if parsed.json:
+        print(canonical({"format": "dashf-study-export", "version": 1, "file": parsed.output, "cells": count}))
+    else:
+        print(f"{parsed.output}: {count} cells")
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

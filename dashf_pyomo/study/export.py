@@ -1,0 +1,136 @@
+"""The cells of a store for other programs: CSV, Parquet, JSON Lines, a pandas frame, and PAVER's files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from formulations import InputError
+from formulations.documents import canonical
+
+from ..backends import BackendError
+from ..result import relative_gap
+from .paver import solu, trace
+from .store import Store
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["export", "frame", "table"]
+
+
+def table(store: Store) -> list[dict[str, Any]]:
+    """Return one flat row per planned cell: names, numbers, texts; None where a cell has not ended."""
+    environments = store.environments()
+    rows = []
+    for row in store.rows():
+        machine = environments.get(row.pop("environment") or "", {})
+        row["outcome"] = row["outcome"] or "missing"
+        row["own_gap"] = relative_gap(row["scr"], row["upper_bound"])
+        row["machine"] = machine.get("machine")
+        row["versions"] = canonical(dict(machine["packages"])) if machine else None
+        rows.append(row)
+    return rows
+
+
+def frame(store: Store) -> pandas.DataFrame:
+    """Return the cells as a pandas DataFrame, in the order of the plan.
+
+    Raises
+    ------
+    BackendError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
+        raise BackendError(message) from None
+    return pandas.DataFrame(table(store)).set_index("position")
+
+
+def export(store: Store, path: str | os.PathLike[str]) -> int:
+    """Write the cells to a file whose suffix says the format, and return how many.
+
+    Parameters
+    ----------
+    store
+        The store.
+    path
+        ``.csv`` or ``.parquet`` (one row per planned cell), ``.jsonl`` (the same with the whole result), or PAVER's
+        ``.trc`` and ``.solu``.
+
+    Raises
+    ------
+    InputError
+        If the suffix is another one, or the file cannot be written.
+    BackendError
+        If a package that the format needs is not installed.
+    """
+    writers: dict[str, Callable[[Store], tuple[bytes, int]]] = {
+        ".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines, ".trc": _trace, ".solu": _solu,
+    }  # fmt: skip
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise InputError(f"{path}: cannot tell the format; expected a name that ends in {', '.join(writers)}")
+    content, count = writers[suffix](store)
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return count
+
+
+def csv_text(rows: Iterable[dict[str, Any]]) -> str:
+    """Return rows with the same keys as CSV, empty for None."""
+    rows = list(rows)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _csv(store: Store) -> tuple[bytes, int]:
+    rows = table(store)
+    return csv_text(rows).encode(), len(rows)
+
+
+def _parquet(store: Store) -> tuple[bytes, int]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        message = f"pyarrow is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
+        raise BackendError(message) from None
+    rows = table(store)
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+    return sink.getvalue(), len(rows)
+
+
+def _json_lines(store: Store) -> tuple[bytes, int]:
+    results = dict(store.results())
+    environments = store.environments()
+    lines = []
+    for row in store.rows():
+        row["options"], row["limits"] = (json.loads(row[name] or "null") for name in ("options", "limits"))
+        row["environment"] = environments.get(row["environment"] or "")
+        row["outcome"] = row["outcome"] or "missing"
+        lines.append(canonical({**row, "result": results.get(row["key"])}))
+    return "".join(f"{line}\n" for line in lines).encode(), len(lines)
+
+
+def _trace(store: Store) -> tuple[bytes, int]:
+    rows = [row for row in table(store) if row["outcome"] != "missing"]
+    return trace(rows).encode(), len(rows)
+
+
+def _solu(store: Store) -> tuple[bytes, int]:
+    rows = table(store)
+    return solu(rows).encode(), len(rows)

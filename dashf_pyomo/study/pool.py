@@ -1,0 +1,220 @@
+"""Warm worker processes on this machine, each with one cell at a time, killed when a cell is overdue.
+
+A worker is started like the children of exact backends: a fresh interpreter that needs no guard in the script that
+started it, dies with us, and whose output does not mix with ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from formulations import InputError
+
+from ..backends.child import kill_group, last_words, launch
+from ..backends.parcel import pack
+from .task import Outcome, Record, Task, perform
+
+__all__ = ["LocalPool", "serve_tasks"]
+
+#: Seconds within which a worker has to be warm; compiling kernels for the first time takes a minute.
+WARM_UP_LIMIT = 900.0
+#: Seconds between looks at the health of workers that say nothing.
+_POLL = 0.2
+#: Bytes of a worker's output that are kept.
+_LOG = 1_000_000
+#: What native code says when an allocation fails, before it dies.
+_NO_MEMORY = re.compile(r"MemoryError|bad_alloc|[Oo]ut of memory|[Cc]annot allocate memory|length_error")
+
+
+def serve_tasks(_: Callable[[Any], None], descriptor: int) -> None:
+    """Be a worker: do tasks from a socket until it closes."""
+    os.set_inheritable(descriptor, False)  # what tasks start must not keep it open
+    with Connection(descriptor) as channel:
+        while True:
+            try:
+                task: Task = channel.recv()
+            except EOFError:
+                return
+            record = perform(task, lambda: channel.send(None))
+            channel.send(record)
+            if record.outcome is Outcome.MEMORY:
+                return  # who knows in what state this process is
+
+
+class _Worker:
+    """One process, and the task that it has."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        folder.mkdir()
+        (folder / "work").mkdir()
+        (folder / "parcel").write_bytes(b"")
+        ours, theirs = socket.socketpair()
+        self.channel = Connection(ours.detach())
+        with theirs:
+            parcel = folder / "parcel"
+            parcel.write_bytes(pack(serve_tasks, (theirs.fileno(),), None))
+            self._log = folder / "log"
+            names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+            with self._log.open("ab") as errors:
+                self._process: subprocess.Popen[bytes] = launch(
+                    parcel, folder / "work", errors, (theirs.fileno(),), dict.fromkeys(names, str(threads))
+                )
+        self.threads = threads
+        self.task: Task | None = None
+        self._deadline = float("inf")
+        self._began = 0.0
+
+    def give(self, task: Task) -> bool:
+        """Start a task; return False if it cannot take one, because it has died."""
+        if self._process.poll() is not None:
+            return False
+        try:
+            self.channel.send(task)
+        except OSError:
+            return False
+        self.task = task
+        self._began = time.monotonic()
+        self._deadline = self._began + WARM_UP_LIMIT
+        return True
+
+    def look(self, readable: bool) -> Record | None:
+        """Return how the task ended, or None while it runs."""
+        assert self.task is not None
+        try:
+            while readable and self.channel.poll():
+                said = self.channel.recv()
+                if said is not None:
+                    self.task = None
+                    self._trim_log()
+                    if said.outcome is Outcome.MEMORY:
+                        self.bury()  # it is ending, see `serve_tasks`
+                    return said
+                self._began = time.monotonic()
+                self._deadline = self._began + self.task.limits.time + self.task.limits.grace
+        except (EOFError, OSError):
+            return self._failed(*self._death())
+        if self._process.poll() is not None and not self.channel.poll():
+            return self._failed(*self._death())
+        if time.monotonic() >= self._deadline:
+            self.bury()
+            limits = self.task.limits
+            if self._deadline - self._began >= WARM_UP_LIMIT:
+                return self._failed(Outcome.OVERDUE, f"killed: not warm after {WARM_UP_LIMIT:g} s")
+            message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
+            return self._failed(Outcome.OVERDUE, message)
+        return None
+
+    def _failed(self, outcome: Outcome, message: str) -> Record:
+        assert self.task is not None
+        record = Record(
+            key=self.task.key,
+            outcome=outcome,
+            message=message,
+            wall_time=time.monotonic() - self._began,
+            worker=f"{socket.gethostname()}:{self._process.pid}",
+        )
+        self.task = None
+        return record
+
+    def _death(self) -> tuple[Outcome, str]:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(2.0)
+        code = self.bury()
+        with suppress(OSError):
+            log = self._log.read_bytes()[-4000:].decode(errors="replace")
+            if _NO_MEMORY.search(log):
+                return Outcome.MEMORY, f"out of memory: {last_words(code)}"
+        return Outcome.CRASH, last_words(code).replace("child", "worker", 1)
+
+    def _trim_log(self) -> None:
+        with suppress(OSError):
+            if self._log.stat().st_size > _LOG:
+                os.truncate(self._log, 0)
+
+    def bury(self) -> int:
+        """Kill it with all that it started, and return its exit code."""
+        if self.channel.closed:
+            return self._process.returncode
+        kill_group(self._process)
+        code = self._process.wait()
+        self.channel.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        return code
+
+
+class LocalPool:
+    """Worker processes on this machine.
+
+    Parameters
+    ----------
+    workers
+        How many.
+
+    Raises
+    ------
+    InputError
+        If the system has no processes that inherit sockets (Windows).
+    """
+
+    def __init__(self, workers: int) -> None:
+        if not hasattr(os, "killpg"):
+            raise InputError("local workers need Linux or macOS; expected --scheduler on this system")
+        self.workers = self.capacity = workers
+        self._folder = tempfile.TemporaryDirectory(prefix="dashf-study-", ignore_cleanup_errors=True)
+        self._processes: list[_Worker] = []
+        self._started = 0
+
+    @property
+    def running(self) -> int:
+        """How many tasks are running."""
+        return sum(worker.task is not None for worker in self._processes)
+
+    def submit(self, task: Task) -> None:
+        """Start a task on a free worker; there has to be one."""
+        threads = task.limits.threads
+        for worker in [worker for worker in self._processes if worker.task is None]:
+            if worker.threads == threads and worker.give(task):
+                return
+            if worker.threads != threads and len(self._processes) < self.capacity:
+                continue  # there is room for another one beside it
+            worker.bury()
+            self._processes.remove(worker)
+        while True:
+            fresh = _Worker(Path(self._folder.name, str(self._started)), threads)
+            self._started += 1
+            if fresh.give(task):
+                self._processes.append(fresh)
+                return
+            fresh.bury()
+
+    def collect(self, timeout: float) -> list[Record]:
+        """Return what has ended, after at most `timeout` seconds if nothing has."""
+        busy = [worker for worker in self._processes if worker.task is not None]
+        if not busy:
+            return []
+        end = time.monotonic() + timeout
+        while True:
+            remaining = min(max(end - time.monotonic(), 0.0), _POLL)
+            readable = set(wait([worker.channel for worker in busy], remaining))
+            records = [record for worker in busy if (record := worker.look(worker.channel in readable)) is not None]
+            if records or time.monotonic() >= end:
+                return records
+
+    def close(self) -> None:
+        """Kill all workers; what they were doing is lost."""
+        for worker in self._processes:
+            worker.bury()
+        self._processes.clear()
+        self._folder.cleanup()

@@ -1,0 +1,69 @@
+"""Where the gap of DASHF comes from: what each part costs, seen by swapping in a better one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compare import by_scenario, mean_value
+from .data import StudyData
+from .statistics import Interval, bootstrap_mean
+
+__all__ = ["Attributed", "attributed"]
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """What one part costs.
+
+    Parameters
+    ----------
+    part
+        What was swapped.
+    pairs
+        Number of scenarios with both runs and a bound.
+    gap
+        Mean gap of the method as it is, on these.
+    gain
+        Mean of (SCR with the swap - SCR) / bound, with an interval.
+    cells
+        Positions of all cells that went in, those of the bounds among them.
+    """
+
+    part: str
+    pairs: int
+    gap: float
+    gain: Interval
+    cells: tuple[int, ...]
+
+    @property
+    def share(self) -> float | None:
+        """The gain over the gap, or None where there is no gap."""
+        return self.gain.estimate / self.gap if self.gap > 0 else None
+
+
+def attributed(data: StudyData, base: str, where: str) -> Iterator[Attributed]:
+    """Yield what each part of a variant costs on the scenarios of one group and size."""
+    prefix = f"{base}: "
+    swapped = dict.fromkeys(
+        cell.variant for cell in data.cells if cell.role == "attribution" and cell.variant.startswith(prefix)
+    )
+    before = by_scenario(data, base, where)
+    for variant in swapped:
+        gaps: list[float] = []
+        gains: list[float] = []
+        cells: list[int] = []
+        for scenario, mine in by_scenario(data, variant, where).items():
+            known = data.scenarios[scenario]
+            bound = known.upper_bound
+            old, new = mean_value(before.get(scenario, [])), mean_value(mine)
+            if bound is None or old is None or new is None or known.bound is None:
+                continue
+            gaps.append((bound - old) / bound)
+            gains.append((new - old) / bound)
+            cells += [cell.position for cell in (*before[scenario], *mine, known.bound)]
+        if gains:
+            gap = float(np.mean(gaps))
+            yield Attributed(variant.removeprefix(prefix), len(gains), gap, bootstrap_mean(gains), tuple(cells))

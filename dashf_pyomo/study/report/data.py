@@ -1,0 +1,304 @@
+"""What a report is made of: the cells that have ended, and per scenario what is known of its optimum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..store import Store
+
+__all__ = ["TOLERANCE", "CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs"]
+
+#: How far, relative, a bound may lie below a verified SCR: allocations may break budgets by as much.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """A cell of the plan.
+
+    Parameters
+    ----------
+    position, key, variant, role, method, repeat
+        As in the store.
+    scenario, group, users, servers
+        The scenario's digest, its group in the description, and its size.
+    outcome, status, message
+        As in the store; outcome ``missing`` where it has not ended.
+    scr, upper_bound, bound_source, wall_time, time_limit
+        What it found and proved (None without), seconds, and seconds that it was given.
+    steps
+        Seconds and SCR of every improvement, in order.
+    environment
+        Digest of machine and versions, empty where the process died.
+    """
+
+    position: int
+    key: str
+    variant: str
+    role: str
+    method: str
+    repeat: int
+    scenario: str
+    group: str
+    users: int
+    servers: int
+    outcome: str
+    status: str
+    message: str
+    scr: float | None
+    upper_bound: float | None
+    bound_source: str | None
+    wall_time: float
+    time_limit: float
+    steps: tuple[tuple[float, float], ...] = ()
+    environment: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was run."""
+        return self.outcome != "missing"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result that counts: no allocation, an error, a dead process."""
+        return self.ended and (self.outcome != "done" or self.status == "error" or self.scr is None)
+
+    @property
+    def value(self) -> float | None:
+        """SCR, or None where the cell failed or is missing."""
+        return None if self.failed or not self.ended else self.scr
+
+    @property
+    def where(self) -> str:
+        """Group and size, as tables call them."""
+        return f"{self.group}, {self.users} x {self.servers}"
+
+    def time_to(self, target: float) -> float:
+        """Return the seconds after which the SCR was at least `target`, infinite if it never was or the cell failed."""
+        if self.failed:
+            return float("inf")
+        return next((seconds for seconds, scr in self.steps if scr >= target), float("inf"))
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A bound that a verified allocation refutes.
+
+    Parameters
+    ----------
+    scenario
+        Digest of the scenario.
+    text
+        What contradicts what.
+    cells
+        Positions of the cells.
+    """
+
+    scenario: str
+    text: str
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScenarioRow:
+    """What is known of a scenario.
+
+    Parameters
+    ----------
+    sha256, name, where
+        Digest, name, group and size.
+    best
+        The cell with the best SCR, or None.
+    bound
+        The cell with the least upper bound that no allocation refutes, or None.
+    cells
+        All its cells.
+    """
+
+    sha256: str
+    name: str
+    where: str
+    best: CellRow | None
+    bound: CellRow | None
+    cells: tuple[CellRow, ...]
+
+    @property
+    def best_scr(self) -> float | None:
+        """The best SCR known."""
+        return None if self.best is None else self.best.scr
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The least bound that stands; where it lies within the tolerance below the best SCR, it counts as that."""
+        if self.bound is None or self.bound.upper_bound is None:
+            return None
+        return max(self.bound.upper_bound, self.best_scr or 0.0)
+
+    def gap(self, cell: CellRow) -> float | None:
+        """Return how far a cell is below the bound, relative, or None where one is missing."""
+        bound, value = self.upper_bound, cell.value
+        return None if bound is None or value is None or bound <= 0 else (bound - value) / bound
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study as its report sees it.
+
+    Parameters
+    ----------
+    about
+        Name, seed and source.
+    settings
+        What the description says of the report.
+    cells
+        All planned cells in order.
+    names
+        Names of scenarios by digest.
+    environments
+        Machines and versions.
+    """
+
+    about: Mapping[str, str]
+    settings: Mapping[str, Any]
+    cells: tuple[CellRow, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store) -> StudyData:
+        """Read a store."""
+        about = store.about()
+        steps = {key: climbs(document) for key, document in store.results()}
+        rows = store.rows()
+        return cls(
+            about=about,
+            settings=json.loads(about.get("report", "{}")),
+            cells=tuple(_cell(row, steps.get(row["key"], ())) for row in rows),
+            names={row["scenario"]: row["name"] for row in rows},
+            environments=store.environments(),
+        )
+
+    @cached_property
+    def variants(self) -> list[str]:
+        """Names of the variants that are compared, in order."""
+        return list(dict.fromkeys(cell.variant for cell in self.cells if cell.role == "compared"))
+
+    @cached_property
+    def reference(self) -> str:
+        """The variant that others are compared with."""
+        asked = self.settings.get("reference", "")
+        return asked if asked in self.variants else next(iter(self.variants), "")
+
+    @cached_property
+    def scenarios(self) -> dict[str, ScenarioRow]:
+        """What is known of every scenario, by digest."""
+        grouped: dict[str, list[CellRow]] = {}
+        for cell in self.cells:
+            grouped.setdefault(cell.scenario, []).append(cell)
+        return {digest: _known(digest, self.names.get(digest, ""), cells) for digest, cells in grouped.items()}
+
+    @cached_property
+    def places(self) -> list[str]:
+        """Groups with sizes, in order."""
+        return list(dict.fromkeys(cell.where for cell in self.cells))
+
+    @cached_property
+    def contradictions(self) -> list[Contradiction]:
+        """Every bound that a verified allocation refutes, and what runs say of themselves."""
+        found = []
+        for known in self.scenarios.values():
+            best = known.best
+            for cell in known.cells:
+                if (
+                    best is not None
+                    and best.scr is not None
+                    and cell.upper_bound is not None
+                    and refuted(cell, best.scr)
+                ):
+                    bound, scr = cell.upper_bound, best.scr
+                    text = (
+                        f"{cell.variant} claims SCR <= {bound:.9g} ({cell.bound_source}), but {best.variant} has a "
+                        f"verified allocation with SCR {scr:.9g}, {scr / bound - 1.0:.2e} above"
+                    )
+                    found.append(Contradiction(known.sha256, text, (cell.position, best.position)))
+                if cell.message.startswith("CONTRADICTION"):
+                    found.append(Contradiction(known.sha256, f"{cell.variant}: {cell.message}", (cell.position,)))
+        return found
+
+    def of_variant(self, variant: str, where: str | None = None) -> list[CellRow]:
+        """Return the cells of a variant that have ended, of one group and size or of all."""
+        cells = self._by_variant.get(variant, [])
+        return cells if where is None else [cell for cell in cells if cell.where == where]
+
+    @cached_property
+    def _by_variant(self) -> dict[str, list[CellRow]]:
+        grouped: dict[str, list[CellRow]] = {}
+        for cell in self.cells:
+            if cell.ended:
+                grouped.setdefault(cell.variant, []).append(cell)
+        return grouped
+
+    def gaps(self, cells: Iterable[CellRow]) -> list[float]:
+        """Return the gaps that are known of some cells."""
+        known = (self.scenarios[cell.scenario].gap(cell) for cell in cells)
+        return [gap for gap in known if gap is not None]
+
+
+def refuted(cell: CellRow, scr: float) -> bool:
+    """Whether a verified SCR lies above the bound of a cell by more than the tolerance."""
+    return cell.upper_bound is not None and cell.upper_bound < scr * (1.0 - TOLERANCE)
+
+
+def climbs(document: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
+    """Return seconds and SCR of every improvement of the allocation that a result kept in the end."""
+    steps: list[tuple[float, float]] = []
+    for entry in document["trace"]:
+        best = entry.get("best")
+        if best is not None and (not steps or best > steps[-1][1]):
+            steps.append((float(entry["time"]), float(best)))
+    scr = document["scr"]
+    if scr is None:
+        return ()
+    # With accept=always the last iterate is kept, however bad: what was better before is lost.
+    steps = [step for step in steps if step[1] <= scr]
+    if not steps or steps[-1][1] < scr:
+        steps.append((float(document["wall_time"]), float(scr)))
+    return tuple(steps)
+
+
+def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> CellRow:
+    limits = json.loads(row["limits"] or "{}")
+    return CellRow(
+        position=row["position"],
+        key=row["key"],
+        variant=row["variant"],
+        role=row["role"],
+        method=row["method"],
+        repeat=row["repeat"],
+        scenario=row["scenario"],
+        group=row["group"],
+        users=row["users"],
+        servers=row["servers"],
+        outcome=row["outcome"] or "missing",
+        status=row["status"] or "",
+        message=row["message"] or "",
+        scr=row["scr"],
+        upper_bound=row["upper_bound"],
+        bound_source=row["bound_source"],
+        wall_time=row["wall_time"] or 0.0,
+        time_limit=float(limits.get("time", 0.0)),
+        steps=steps,
+        environment=row["environment"] or "",
+    )
+
+
+def _known(digest: str, name: str, cells: Sequence[CellRow]) -> ScenarioRow:
+    best = max((cell for cell in cells if cell.scr is not None), key=lambda cell: cell.scr or 0.0, default=None)
+    scr = 0.0 if best is None or best.scr is None else best.scr
+    standing = [cell for cell in cells if cell.upper_bound is not None and not refuted(cell, scr)]
+    bound = min(standing, key=lambda cell: cell.upper_bound or 0.0, default=None)
+    return ScenarioRow(digest, name, cells[0].where, best, bound, tuple(cells))

@@ -1,0 +1,111 @@
+"""The statistics of reports: profiles, shifted geometric means, intervals. Infinite times are failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Interval", "bootstrap_mean", "profile_ratios", "share_within", "shifted_geometric_mean", "wilson"]
+
+Array = NDArray[np.float64]
+
+#: Standard normal quantile of two-sided 95 %.
+_Z = 1.959963984540054
+#: Draws of a bootstrap, and numbers drawn at a time.
+_DRAWS, _CHUNK = 2000, 4_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def shifted_geometric_mean(values: Sequence[float], shift: float) -> float:
+    """Return exp(mean(log(value + shift))) - shift.
+
+    Parameters
+    ----------
+    values
+        Numbers of at least 0; not a number without any.
+    shift
+        What keeps tiny numbers from deciding.
+    """
+    if not len(values):
+        return math.nan
+    return float(np.exp(np.mean(np.log(np.asarray(values, dtype=np.float64) + shift))) - shift)
+
+
+def profile_ratios(measures: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what performance profiles are drawn from: each measure over the least of all solvers on the same problem.
+
+    Source: Dolan and More (2002).
+
+    Parameters
+    ----------
+    measures
+        Positive measure of every problem by solver, less is better, infinite where the solver failed; shape (P,).
+
+    Returns
+    -------
+    dict
+        Ratios of at least 1, infinite where the solver failed, shape (P,). Problems that nobody solved stay, so that
+        a profile ends below 1 for all.
+    """
+    table = np.array(list(measures.values()))
+    if not table.size:
+        return {name: np.empty(0) for name in measures}
+    least = table.min(axis=0)
+    with np.errstate(invalid="ignore"):
+        ratios = np.where(np.isfinite(table), table / np.where(np.isfinite(least), least, 1.0), np.inf)
+    return dict(zip(measures, ratios, strict=True))
+
+
+def share_within(values: Array, limits: Array) -> Array:
+    """Return the share of values of at most each limit: the height of a profile there."""
+    if not values.size:
+        return np.zeros(len(limits))
+    return np.searchsorted(np.sort(values), limits, side="right") / values.size
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """Return a share with Wilson's interval, from 0 to 1 without any trial.
+
+    Source: Wilson (1927).
+    """
+    if trials == 0:
+        return Interval(math.nan, 0.0, 1.0)
+    share, z = successes / trials, _Z * _Z / trials
+    centre = (share + z / 2.0) / (1.0 + z)
+    half = _Z * math.sqrt(share * (1.0 - share) / trials + z / (4.0 * trials)) / (1.0 + z)
+    return Interval(share, max(centre - half, 0.0), min(centre + half, 1.0))
+
+
+def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
+    """Return a mean with its percentile bootstrap interval, not a number without any value.
+
+    Parameters
+    ----------
+    values
+        Independent numbers.
+    seed
+        Of the resampling.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    if not data.size:
+        return Interval(math.nan, math.nan, math.nan)
+    rng = np.random.default_rng(seed)
+    at_once = max(_CHUNK // data.size, 1)
+    means: list[float] = []
+    while len(means) < _DRAWS:
+        count = min(at_once, _DRAWS - len(means))
+        means += data[rng.integers(data.size, size=(count, data.size))].mean(axis=1).tolist()
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Interval(float(data.mean()), float(low), float(high))

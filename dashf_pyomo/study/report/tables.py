@@ -1,0 +1,237 @@
+"""The tables of a report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from .compare import Pairing, paired
+from .data import CellRow, StudyData
+from .statistics import shifted_geometric_mean
+from .table import Entry, Number, Table
+
+__all__ = ["TIME_SHIFT", "all_tables", "time_to_target"]
+
+#: Shift of geometric means of times, s.
+TIME_SHIFT = 1.0
+
+
+def all_tables(data: StudyData) -> list[Table]:
+    """Return the tables in the order of the page, those without rows left out."""
+    tables = [
+        _contradictions(data),
+        _gaps(data),
+        _bounds(data),
+        _times(data),
+        _duels(data),
+        _attribution(data),
+        _failures(data),
+        _machines(data),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _positions(cells: Sequence[CellRow]) -> list[int]:
+    return [cell.position for cell in cells]
+
+
+def _contradictions(data: StudyData) -> Table:
+    table = Table(
+        "contradictions",
+        "Contradictions",
+        "Bounds that a verified allocation refutes. Such a bound is used nowhere below; whoever proved it is wrong.",
+        ("scenario", "what contradicts what"),
+    )
+    for found in data.contradictions:
+        table.add((data.names.get(found.scenario) or found.scenario[:8], found.text), found.cells)
+    return table
+
+
+def _gaps(data: StudyData) -> Table:
+    table = Table(
+        "gaps",
+        "Gap to the best certified bound",
+        "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
+        "that no allocation refutes. Failed cells have no gap; they are counted.",
+        ("scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
+    )
+    for where in data.places:
+        for variant in data.variants:
+            cells = data.of_variant(variant, where)
+            if not cells:
+                continue
+            gaps = data.gaps(cells)
+            values = [cell.value for cell in cells if cell.value is not None]
+            entries: list[Entry] = [
+                where, variant, len(cells), sum(cell.failed for cell in cells),
+                Number.of(float(np.mean(values)) if values else None, ".5g"),
+                Number.percent(float(np.mean(gaps)) if gaps else None),
+                Number.percent(float(np.median(gaps)) if gaps else None),
+                Number.percent(max(gaps, default=None)),
+                sum(cell.status == "certified" for cell in cells),
+            ]  # fmt: skip
+            table.add(entries, _positions(cells))
+    return table
+
+
+def _bounds(data: StudyData) -> Table:
+    table = Table(
+        "bounds",
+        "Where the bounds come from",
+        "The source of the bound that stands for each scenario, and how far the best allocation known is below it.",
+        ("scenarios", "bound from", "source", "number", "mean gap left", "worst gap left"),
+    )
+    for where in data.places:
+        known = [s for s in data.scenarios.values() if s.where == where and any(cell.ended for cell in s.cells)]
+        for variant, source in dict.fromkeys(
+            (scenario.bound.variant, scenario.bound.bound_source or "") for scenario in known if scenario.bound
+        ):
+            mine = [s for s in known if s.bound and (s.bound.variant, s.bound.bound_source or "") == (variant, source)]
+            left = [gap for s in mine if s.best and (gap := s.gap(s.best)) is not None]
+            table.add(
+                (where, variant, source, len(mine), Number.percent(float(np.mean(left)) if left else None),
+                 Number.percent(max(left, default=None))),
+                [s.bound.position for s in mine if s.bound],
+            )  # fmt: skip
+        without = [scenario for scenario in known if scenario.bound is None]
+        if without:
+            cells = [cell.position for scenario in without for cell in scenario.cells if cell.ended]
+            table.add((where, "none", "", len(without), Number.of(None), Number.of(None)), cells)
+    return table
+
+
+def time_to_target(data: StudyData, cell: CellRow, target: float) -> float:
+    """Return the seconds until a cell came within a relative distance of the best SCR known; infinite if never."""
+    best = data.scenarios[cell.scenario].best_scr
+    return math.inf if best is None else cell.time_to((1.0 - target) * best)
+
+
+def _times(data: StudyData) -> Table:
+    targets = data.settings.get("targets", [])
+    heads = [head for target in targets for head in (f"within {target:.3g}", f"time to {target:.3g} (s)")]
+    table = Table(
+        "times",
+        "Time, and time to target",
+        f"Geometric means shifted by {TIME_SHIFT:g} s. Time to target is the time until the SCR is within the given "
+        "relative distance of the best SCR that is known of the scenario; cells that fail or never come so near count "
+        "with their time limit.",
+        ("scenarios", "method", "runs", "failed", "time (s)", "longest (s)", *heads),
+    )
+    for where in data.places:
+        for variant in data.variants:
+            cells = data.of_variant(variant, where)
+            if not cells:
+                continue
+            spent = [max(cell.wall_time, cell.time_limit) if cell.failed else cell.wall_time for cell in cells]
+            entries: list[Entry] = [
+                where, variant, len(cells), sum(cell.failed for cell in cells),
+                Number.of(shifted_geometric_mean(spent, TIME_SHIFT), ".3g"), Number.of(max(spent), ".3g"),
+            ]  # fmt: skip
+            for target in targets:
+                times = [time_to_target(data, cell, target) for cell in cells]
+                reached = sum(math.isfinite(time) for time in times)
+                counted = [
+                    time if math.isfinite(time) else max(cell.time_limit, cell.wall_time)
+                    for time, cell in zip(times, cells, strict=True)
+                ]
+                entries += [
+                    Number.percent(reached / len(cells)),
+                    Number.of(shifted_geometric_mean(counted, TIME_SHIFT), ".3g"),
+                ]
+            table.add(entries, _positions(cells))
+    return table
+
+
+def _duels(data: StudyData) -> Table:
+    table = Table(
+        "duels",
+        f"Against {data.reference}",
+        "Paired over scenarios, repeats averaged; a failure loses against any result. The share of wins among decided "
+        "pairs has Wilson's 95 % interval; the mean difference of the SCR, relative to the reference where both have a "
+        "result, a bootstrap interval over scenarios.",
+        ("scenarios", "method", "pairs", "wins", "ties", "losses", "share of wins", "low", "high", "mean difference",
+         "mean low", "mean high"),
+    )  # fmt: skip
+    for where in [*data.places, None] if len(data.places) > 1 else data.places:
+        for variant in data.variants:
+            if variant == data.reference:
+                continue
+            pairing = paired(data, variant, data.reference, where)
+            if pairing.pairs:
+                table.add((where or "all", variant, *_duel_entries(pairing)), pairing.cells)
+    return table
+
+
+def _duel_entries(pairing: Pairing) -> list[Entry]:
+    share, mean = pairing.share, pairing.difference
+    return [
+        pairing.pairs, pairing.wins, pairing.ties, pairing.losses,
+        *map(Number.percent, (share.estimate, share.low, share.high)),
+        *map(Number.percent, (mean.estimate, mean.low, mean.high)),
+    ]  # fmt: skip
+
+
+def _attribution(data: StudyData) -> Table:
+    from .attribution import attributed
+
+    base = data.settings.get("attribution", "")
+    table = Table(
+        "attribution",
+        f"Where the gap of {base} comes from",
+        "The method is run again with one part swapped: AO part 1 solved exactly, by a mixed-integer program; "
+        "resources, or offloading and resources together, by a local nonlinear solver on the problem as it stands; no "
+        "stop at the first falls of the SCR. The gain is in points of the gap (SCR gained over the bound), its mean "
+        "over scenarios with a bootstrap 95 % interval. Parts interact: gains need not add up.",
+        ("scenarios", "swap", "pairs", "mean gap", "gain", "low", "high", "share of the gap"),
+    )
+    for where in data.places:
+        for row in attributed(data, base, where):
+            table.add(
+                (where, row.part, row.pairs, Number.percent(row.gap), Number.percent(row.gain.estimate),
+                 Number.percent(row.gain.low), Number.percent(row.gain.high), Number.percent(row.share)),
+                row.cells,
+            )  # fmt: skip
+    return table
+
+
+def _failures(data: StudyData) -> Table:
+    table = Table(
+        "failures",
+        "Failures",
+        "Cells without a result that counts, by what happened. Above, they win nothing and reach no target; means of "
+        "SCR and gap leave them out and say how many.",
+        ("method", "outcome", "message", "number"),
+    )
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for cell in data.cells:
+        if cell.failed:
+            outcome = cell.outcome if cell.outcome != "done" else f"done, {cell.status}"
+            found.setdefault((cell.variant, outcome, cell.message[:300]), []).append(cell.position)
+    for (variant, outcome, message), cells in sorted(found.items(), key=lambda item: -len(item[1])):
+        table.add((variant, outcome, message, len(cells)), cells)
+    return table
+
+
+def _machines(data: StudyData) -> Table:
+    table = Table(
+        "machines",
+        "Machines and versions",
+        "Where cells ran, and with what; all versions are in every record of the store.",
+        ("machine", "processor", "cores", "system", "Python", "versions"),
+    )
+    for digest, document in data.environments.items():
+        versions = ", ".join(f"{name} {version}" for name, version in document["packages"].items())
+        table.add(
+            (document["machine"], document["processor"], int(document["cores"] or 0), document["system"],
+             document["python"], versions),
+            [cell.position for cell in data.cells if cell.environment == digest],
+        )  # fmt: skip
+    return table
+
+
+def outcome_counts(data: StudyData) -> Counter[str]:
+    """Return how many cells ended well, failed and are missing."""
+    return Counter("failed" if cell.failed else "done" if cell.ended else "missing" for cell in data.cells)

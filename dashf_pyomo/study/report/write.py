@@ -1,0 +1,68 @@
+"""Writing a report: the page, and its figures and tables as files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from formulations import InputError
+
+from ..export import csv_text, table
+from ..store import Store
+from .data import StudyData
+from .figures import all_pictures
+from .page import page
+from .sheets import sheets
+from .tables import all_tables
+
+__all__ = ["write_report"]
+
+
+def write_report(store: Store, folder: Path | None = None) -> Path:
+    """Write the report on what a store holds.
+
+    Parameters
+    ----------
+    store
+        The store; cells that have not ended are missing in the report, which says so.
+    folder
+        Where to; ``report`` beside the store by default. It gets ``index.html``, which needs none of the others,
+        ``figures/*.png`` and ``*.pdf``, ``tables/*.csv`` and ``*.tex``, and ``cells.csv`` with all cells.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If nothing has ended yet, or the folder cannot be written.
+    """
+    data = StudyData.of(store)
+    if not any(cell.ended for cell in data.cells):
+        raise InputError(f"{store.path}: no cell has ended yet; expected some to report on")
+    folder = store.folder / "report" if folder is None else folder
+    tables, pictures, shown = all_tables(data), all_pictures(data), list(sheets(data, store))
+    try:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for old in (folder / name).iterdir():
+                if old.suffix in (".png", ".pdf", ".csv", ".tex"):  # of an earlier report
+                    old.unlink()
+        for picture in pictures:
+            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+            (folder / "figures" / f"{picture.name}.pdf").write_bytes(picture.pdf)
+        for number, sheet in enumerate(shown):
+            for name, content in sheet.pictures.items():
+                clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+                (folder / "figures" / f"scenario-{number}-{clean}.png").write_bytes(content)
+        for item in [*tables, *(sheet.table for sheet in shown)]:
+            (folder / "tables" / f"{item.name}.csv").write_text(item.to_csv(), encoding="utf-8")
+            (folder / "tables" / f"{item.name}.tex").write_text(item.to_latex(), encoding="utf-8")
+        (folder / "cells.csv").write_text(csv_text(table(store)), encoding="utf-8")
+        place = folder / "index.html"
+        place.write_text(page(data, tables, pictures, shown), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return place

@@ -1,0 +1,156 @@
+"""Running what is missing: cells go to workers, records come back to the one writer."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .plan import Cell
+from .store import Store
+from .task import Outcome, Record, Task
+
+__all__ = ["Pool", "StudyProgress", "remaining_time", "run_cells"]
+
+#: Seconds between reports of progress where nothing ends.
+_TICK = 0.5
+#: Seconds between reports of progress where much ends.
+_BLINK = 0.1
+
+
+class Pool(Protocol):
+    """Where cells run: `LocalPool`, `ClusterPool`."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+
+    @property
+    def capacity(self) -> int:
+        """How many tasks may be handed out at a time."""
+
+    @property
+    def running(self) -> int:
+        """How many are."""
+
+    def submit(self, task: Task) -> None:
+        """Hand out a task; `running` has to be below `capacity`."""
+
+    def collect(self, timeout: float) -> list[Record]:
+        """Return what has ended, after at most `timeout` seconds if nothing has."""
+
+    def close(self) -> None:
+        """Stop all work."""
+
+
+@dataclass(frozen=True)
+class StudyProgress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    total, done, failed, running
+        Cells of the study, cells that have ended (failed ones among them), cells without a usable result, cells that
+        run now.
+    seconds_left
+        Estimate, or None before there is one.
+    """
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    seconds_left: float | None
+
+
+def remaining_time(waiting: dict[str, int], spent: dict[str, tuple[int, float]], workers: int) -> float | None:
+    """Return seconds that cells will take, from what cells of the same kind took; None where that is not known.
+
+    Parameters
+    ----------
+    waiting
+        Number of cells by kind.
+    spent
+        Number of cells that have ended and their total seconds, by kind.
+    workers
+        How many run at a time.
+    """
+    total = 0.0
+    for kind, count in waiting.items():
+        ended, seconds = spent.get(kind, (0, 0.0))
+        if count and not ended:
+            return None
+        if count:
+            total += count * seconds / ended
+    return total / max(workers, 1)
+
+
+def kind_of(cell: Cell) -> str:
+    """Return what decides how long a cell takes: the variant and the size."""
+    return f"{cell.variant.name}/{cell.scenario.n_users}/{cell.scenario.n_servers}"
+
+
+def is_failure(record: Record) -> bool:
+    """Whether a record holds no result that counts: see `Store.failed`."""
+    summary = record.summary
+    return record.outcome is not Outcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    total: int,
+    failed: int,
+    store: Store,
+    pool: Pool,
+    watch: Callable[[StudyProgress], None],
+) -> int:
+    """Run cells and enter each in the store as it ends; return how many failed.
+
+    Parameters
+    ----------
+    cells
+        What to run, each key once.
+    total, failed
+        How many cells the study has, and how many of those that are not to run have failed.
+    store, pool
+        Where records go, and where cells run.
+    watch
+        Sees how far it is.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts; what had ended by then is in the store.
+    """
+    waiting: dict[str, int] = defaultdict(int)
+    for cell in cells:
+        waiting[kind_of(cell)] += 1
+    spent: dict[str, tuple[int, float]] = {}
+    out: dict[str, Cell] = {}
+    queue = iter(cells)
+    done, failures, shown = total - len(cells), 0, 0.0
+    upcoming = next(queue, None)
+    while True:
+        while upcoming is not None and pool.running < pool.capacity:
+            out[upcoming.key] = upcoming
+            pool.submit(Task.of(upcoming))
+            upcoming = next(queue, None)
+        if time.monotonic() - shown > _BLINK or not out:
+            shown = time.monotonic()
+            left = remaining_time(waiting, spent, pool.workers)
+            watch(StudyProgress(total, done, failed + failures, min(len(out), pool.workers), left))
+        if not out:
+            return failures
+        records = pool.collect(_TICK)
+        if records:
+            store.add((out[record.key], record) for record in records)
+        for record in records:
+            cell = out.pop(record.key)
+            kind = kind_of(cell)
+            waiting[kind] -= 1
+            ended, seconds = spent.get(kind, (0, 0.0))
+            spent[kind] = (ended + 1, seconds + max(record.cell_time, record.wall_time))
+            done += 1
+            failures += is_failure(record)

@@ -1,0 +1,257 @@
+"""`Study`: many scenarios, many methods, from one description."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from formulations import InputError, Scenario
+
+from .description import Description, read_description
+from .plan import Cell, cells_of
+from .run import StudyProgress, kind_of, remaining_time, run_cells
+from .store import FILE, Store
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Outlook", "Study", "Summary"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Parameters
+    ----------
+    total, ran, failed
+        Cells of the study, cells that this run ran, and all cells of the study that have failed.
+    """
+
+    total: int
+    ran: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run would do.
+
+    Parameters
+    ----------
+    scenarios, variants, cells
+        Numbers.
+    missing
+        Number of cells that are not in the store, by variant.
+    failed
+        How many cells in the store have failed; they are run again only when asked for.
+    seconds
+        Estimate of the time that is left on so many workers, from cells of the same kind; None where nothing is known.
+    most_seconds
+        What the limits allow at most.
+    workers
+        How many.
+    """
+
+    scenarios: int
+    variants: int
+    cells: int
+    missing: Mapping[str, int]
+    failed: int
+    seconds: float | None
+    most_seconds: float
+    workers: int
+
+
+class Study:
+    """Many scenarios solved by many methods, kept in a folder.
+
+    >>> from formulations import Scenario
+    >>> study = Study(
+    ...     scenarios=[{"users": 4, "servers": 2, "seeds": "0..9"}, Scenario.random(3, 2, seed=7)],
+    ...     methods=["nearest", {"method": "dashf", "name": "dashf, hull", "options": {"association": "hull"}}],
+    ...     folder="out/study",
+    ... )
+    >>> study.outlook().cells
+    22
+
+    Parameters
+    ----------
+    scenarios
+        Scenarios, or the tables ``[[scenarios]]`` of a description as mappings.
+    methods
+        Names of methods, or the tables ``[[methods]]`` as mappings.
+    folder
+        Where the store is, or is to be, and the report.
+    **keys
+        Other keys of a description: ``name``, ``seed``, ``repeats``, ``limits``, ``report``.
+
+    Raises
+    ------
+    InputError
+        If anything is wrong; the message says the key.
+    """
+
+    def __init__(
+        self,
+        scenarios: Iterable[Scenario | Mapping[str, Any]],
+        methods: Iterable[str | Mapping[str, Any]],
+        folder: str | os.PathLike[str],
+        **keys: Any,
+    ) -> None:
+        entries = [{"given": entry} if isinstance(entry, Scenario) else entry for entry in scenarios]
+        variants = [{"method": entry} if isinstance(entry, str) else entry for entry in methods]
+        self._fill(read_description({"scenarios": entries, "methods": variants, **keys}), folder)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Study:
+        """Read a study from a TOML file, see ``dashf study init``; the folder is where its store is, or is to be.
+
+        Raises
+        ------
+        InputError
+            If anything is wrong; the message says the line and the key.
+        """
+        study = cls.__new__(cls)
+        study._fill(read_description(path), folder)
+        return study
+
+    def _fill(self, description: Description, folder: str | os.PathLike[str]) -> None:
+        self.description = description
+        self.folder = Path(folder)
+        #: All cells in order; scenarios or variants that are the same share theirs.
+        self.plan: tuple[Cell, ...] = tuple(cells_of(description))
+        self._unique: dict[str, Cell] = {cell.key: cell for cell in self.plan}
+
+    def outlook(self, workers: int | None = None) -> Outlook:
+        """Return what a run would do."""
+        workers = _workers(workers)
+        ended: dict[str, str] = {}
+        spent: dict[str, tuple[int, float]] = {}
+        failed = 0
+        if (self.folder / FILE).exists():
+            with Store(self.folder) as store:
+                ended = store.outcomes()
+                failed = len(store.failed() & self._unique.keys())
+                for row in store.rows():
+                    if row["outcome"] is not None:
+                        kind = f"{row['variant']}/{row['users']}/{row['servers']}"
+                        count, seconds = spent.get(kind, (0, 0.0))
+                        spent[kind] = (count + 1, seconds + max(row["cell_time"], row["wall_time"]))
+        missing: dict[str, int] = {variant.name: 0 for variant in self.description.variants}
+        kinds: dict[str, int] = {}
+        most = 0.0
+        for key, cell in self._unique.items():
+            if key not in ended:
+                missing[cell.variant.name] += 1
+                kinds[kind_of(cell)] = kinds.get(kind_of(cell), 0) + 1
+                most += cell.limits.time + cell.limits.grace
+        return Outlook(
+            scenarios=len(self.description.scenarios),
+            variants=len(self.description.variants),
+            cells=len(self._unique),
+            missing=missing,
+            failed=failed,
+            seconds=remaining_time(kinds, spent, workers),
+            most_seconds=most / workers,
+            workers=workers,
+        )
+
+    def run(
+        self,
+        *,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        retry: bool = False,
+        watch: Callable[[StudyProgress], None] | None = None,
+    ) -> Summary:
+        """Run what is missing; a run that was stopped goes on where it was.
+
+        Parameters
+        ----------
+        workers
+            Worker processes on this machine; by default one per core.
+        scheduler
+            Address of a Dask scheduler whose workers are used instead.
+        retry
+            Whether cells that failed are run again.
+        watch
+            Sees how far it is.
+
+        Raises
+        ------
+        StoreError
+            If another run writes to the folder, or it cannot be written.
+        BackendError
+            If the scheduler cannot be reached.
+        KeyboardInterrupt
+            If the user interrupts; what had ended by then is in the store.
+        """
+        with Store(self.folder, write=True) as store:
+            store.enter_plan(self.description, self.plan)
+            ended = store.outcomes()
+            failed = store.failed() & self._unique.keys()
+            if retry:
+                store.forget(failed)
+                ended = {key: outcome for key, outcome in ended.items() if key not in failed}
+                failed = set()
+            missing = [cell for key, cell in self._unique.items() if key not in ended]
+            failures = 0
+            if missing:
+                pool = _pool(workers, scheduler, len(missing))
+                try:
+                    failures = run_cells(
+                        missing, len(self._unique), len(failed), store, pool, watch or (lambda progress: None)
+                    )
+                finally:
+                    pool.close()
+            return Summary(len(self._unique), len(missing), len(failed) + failures)
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the cells as a pandas DataFrame, one row each, in the order of the plan.
+
+        Raises
+        ------
+        BackendError
+            If pandas is not installed.
+        StoreError
+            If nothing was run yet.
+        """
+        from .export import frame
+
+        with Store(self.folder) as store:
+            return frame(store)
+
+    def report(self) -> Path:
+        """Write the report on what has ended, and return the page.
+
+        Raises
+        ------
+        StoreError
+            If nothing was run yet.
+        """
+        from .report import write_report
+
+        with Store(self.folder) as store:
+            return write_report(store)
+
+
+def _workers(workers: int | None) -> int:
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not 1 <= workers <= 1024:
+        raise InputError(f"workers = {workers}; expected a whole number from 1 to 1024")
+    return workers
+
+
+def _pool(workers: int | None, scheduler: str | None, cells: int) -> Any:
+    if scheduler is not None:
+        from .cluster import ClusterPool
+
+        return ClusterPool(scheduler)
+    from .pool import LocalPool
+
+    return LocalPool(min(_workers(workers), cells))

@@ -1,0 +1,240 @@
+"""What goes to a worker, what comes back, and the work itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from formulations import InputError, Scenario
+from formulations.documents import canonical
+
+from ..algorithms import Limits, configure
+from ..backends.parcel import lift_memory_limit, limit_memory
+from ..result import Result
+from .description import CellLimits
+from .plan import Cell
+
+__all__ = ["Outcome", "Record", "Task", "environment", "perform"]
+
+#: Distributions whose versions are recorded with every cell.
+PACKAGES = (
+    "dashf-pyomo", "numpy", "scipy", "cvxpy", "clarabel", "scs", "highspy", "cyipopt-wheels", "pyomo", "numba",
+    "python-flint", "PySCIPOpt", "maingopy", "gurobipy", "mosek",
+)  # fmt: skip
+
+#: What a method gets to warm up: imports and compilation are no part of any cell's time.
+_WARM_UP = Limits(time_limit=2.0, gap=0.5)
+
+
+class Outcome(StrEnum):
+    """How a cell ended."""
+
+    DONE = "done"  # the method returned a result; its status says more
+    ERROR = "error"  # the method raised an error
+    CRASH = "crash"  # the process died
+    OVERDUE = "overdue"  # killed for being beyond its time limit
+    MEMORY = "memory"  # out of memory
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell as a worker sees it.
+
+    Parameters
+    ----------
+    key, method, options, limits
+        As in `Cell`.
+    scenario
+        SHA-256 of the scenario.
+    document
+        The scenario as compressed canonical JSON.
+    """
+
+    key: str
+    method: str
+    options: Mapping[str, Any]
+    limits: CellLimits
+    scenario: str
+    document: bytes
+
+    @classmethod
+    def of(cls, cell: Cell) -> Task:
+        """Return the task of a cell."""
+        return cls(
+            key=cell.key,
+            method=cell.variant.method.name,
+            options=dict(cell.options),
+            limits=cell.limits,
+            scenario=cell.scenario.sha256,
+            document=cell.scenario.document,
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a cell that has ended; see `Result` for the fields of the same name.
+
+    Parameters
+    ----------
+    key, outcome
+        Which cell, and how it ended.
+    message
+        The line that the method said, or what went wrong.
+    summary
+        Status and numbers of the result, empty without one.
+    result
+        The whole result with its trace as compressed JSON, or None.
+    started
+        Date and time, UTC.
+    wall_time, cpu_time, cell_time, warm_time
+        Seconds: of the method, of the processor meanwhile, of the cell in its worker, and of warming up before it.
+    environment
+        Machine and versions, as JSON.
+    worker
+        Process number.
+    """
+
+    key: str
+    outcome: Outcome
+    message: str
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    result: bytes | None = None
+    started: str = ""
+    wall_time: float = 0.0
+    cpu_time: float = 0.0
+    cell_time: float = 0.0
+    warm_time: float = 0.0
+    environment: str = ""
+    worker: str = ""
+
+
+#: Numbers and texts of a result that the store keeps as columns.
+SUMMARY = (
+    "status", "scr", "score", "delay", "energy", "max_violation", "upper_bound", "bound_source", "iterations",
+)  # fmt: skip
+
+
+@cache
+def environment() -> str:
+    """Return machine, Python and versions of all solvers as canonical JSON."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if "dashf-pyomo" not in versions:  # run from its sources
+        from .. import __version__
+
+        versions["dashf-pyomo"] = __version__
+    document = {
+        "machine": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": versions,
+    }
+    return canonical(document)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+_warm: set[str] = set()
+_scenarios: dict[str, Scenario] = {}
+
+
+def _scenario(task: Task) -> Scenario:
+    if task.scenario not in _scenarios:
+        _scenarios.clear()  # cells come scenario by scenario
+        _scenarios[task.scenario] = Scenario.from_dict(json.loads(zlib.decompress(task.document)))
+    return _scenarios[task.scenario]
+
+
+def _warm_up(task: Task) -> float:
+    """Run the method once on a tiny scenario if this process has not yet; return the seconds."""
+    name = canonical({"method": task.method, "options": {k: v for k, v in task.options.items() if "seed" not in k}})
+    if name in _warm:
+        return 0.0
+    start = time.perf_counter()
+    _warm.add(name)
+    try:
+        configure(task.method, task.options).solve(Scenario.random(2, 2, seed=0), _WARM_UP)
+    except Exception as error:
+        # It will show in the cell itself, where it is recorded.
+        print(f"warming up {task.method}: {type(error).__name__}: {error}")
+    return time.perf_counter() - start
+
+
+def perform(task: Task, starting: Callable[[], None]) -> Record:
+    """Do a task in this process.
+
+    Parameters
+    ----------
+    task
+        What to do.
+    starting
+        Called when the process is warm and the clock of the cell starts.
+    """
+    begin = time.perf_counter()
+    warm_time = _warm_up(task)
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    starting()
+    limited = limit_memory(task.limits.memory * 10**6)
+    start, cpu = time.perf_counter(), time.process_time()
+    result: Result | None = None
+    outcome, message = Outcome.DONE, ""
+    try:
+        method = configure(task.method, task.options)
+        result = method.solve(_scenario(task), task.limits.of_method())
+    except MemoryError:
+        outcome, message = Outcome.MEMORY, f"out of memory, limit of {task.limits.memory} MB"
+    except Exception as error:
+        said = " ".join(str(error).split())[:500]
+        # Methods report a solver that ran out of memory as a failing backend.
+        outcome = Outcome.MEMORY if "MemoryError" in said else Outcome.ERROR
+        message = said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    if limited:
+        lift_memory_limit()
+    document = None
+    if result is not None:
+        document = zlib.compress(canonical(result.to_dict()).encode())
+        wall = result.wall_time
+    return Record(
+        key=task.key,
+        outcome=outcome,
+        message=message if result is None else result.message,
+        summary={} if result is None else {name: _plain(getattr(result, name)) for name in SUMMARY},
+        result=document,
+        started=started,
+        wall_time=wall,
+        cpu_time=cpu,
+        cell_time=time.perf_counter() - begin - warm_time,
+        warm_time=warm_time,
+        environment=environment(),
+        worker=f"{platform.node()}:{os.getpid()}",
+    )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, StrEnum) else value

@@ -1,0 +1,138 @@
+"""Shared by the tests of studies: methods that misbehave, as an extension; studies as processes; what may differ."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dashf_pyomo.study.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Methods of another distribution, found through its entry point; on two users (the warm-up) all behave.
+EXTENSION = """
+import ctypes, os, sys, time
+from dataclasses import dataclass
+import numpy as np
+from dashf_pyomo.algorithms import Method, methods
+from dashf_pyomo.algorithms.method import option
+from dashf_pyomo.backends import BackendError
+from formulations.association.pairs import equal_split
+
+
+class Behaved(Method):
+    def search(self, run):
+        n = run.scenario.n_users
+        run.record(equal_split(run.scenario, np.zeros(n, dtype=np.int64), np.full(n, 0.5)))
+        if n > 2:
+            self.act(run)
+        return "done"
+
+
+def add(name, act, bases=(Behaved,), **fields):
+    body = {"name": name, "summary": name, "act": act, "__annotations__": {}, **fields}
+    methods.register(dataclass(frozen=True)(type(name, bases, body)))
+
+
+def hold(self, run):
+    blocks = []
+    for _ in range(1000):
+        blocks.append(np.ones(10_000_000))
+
+
+def fail(self, run):
+    raise BackendError("solver has no licence")
+
+
+def stumble(self, run):
+    raise ZeroDivisionError("by nothing at all")
+
+
+def log(self, run):
+    time.sleep(float(os.environ.get("STUDY_TEST_SLEEP", "0.02")))
+    with open(os.environ["STUDY_TEST_LOG"], "a") as lines:
+        lines.write(run.scenario.name + chr(10))
+
+
+add("crashing", lambda self, run: ctypes.string_at(0))
+add("leaving", lambda self, run: os._exit(7))
+add("hanging", lambda self, run: time.sleep(1000))
+add("holding", hold)
+add("failing", fail)
+add("stumbling", stumble)
+add("logging", log)
+"""
+
+
+def extension(folder: Path) -> Path:
+    """A folder to put on the path, with the methods above in it."""
+    place = folder / "extension"
+    place.mkdir(exist_ok=True)
+    (place / "misbehaving_methods.py").write_text(textwrap.dedent(EXTENSION))
+    about = place / "misbehaving-1.0.dist-info"
+    about.mkdir(exist_ok=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[dashf_pyomo.methods]\nmisbehaving = misbehaving_methods\n")
+    return place
+
+
+def environment(*places: Path, **more: str) -> dict[str, str]:
+    """Variables of a process that finds our packages, and those in other places."""
+    path = [*map(str, places), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **more}
+
+
+def start(*arguments: object, env: Mapping[str, str], cwd: Path | None = None) -> subprocess.Popen[str]:
+    """``dashf study`` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dashf_pyomo", "study", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(env), cwd=cwd,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 120.0) -> tuple[int, str, str]:
+    """Exit code and both streams."""
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+#: What differs from one run to the next.
+TIMINGS = {"started", "wall_time", "cpu_time", "cell_time", "warm_time", "worker"}
+
+
+def without_timings(value: Any) -> Any:
+    """A document without times, and without the digest that covers them."""
+    if isinstance(value, dict):
+        dropped = {"time", "wall_time", "digest", "solver_time", "association_solver_time", "allocation_solver_time"}
+        return {key: without_timings(item) for key, item in value.items() if key not in dropped}
+    return [without_timings(item) for item in value] if isinstance(value, list) else value
+
+
+def contents(folder: Path) -> Iterator[tuple[str, str]]:
+    """Key and everything else but timings of every cell, in the order of the plan."""
+    with Store(folder) as store:
+        results = dict(store.results())
+        for row in store.rows():
+            kept = {name: value for name, value in row.items() if name not in TIMINGS}
+            yield row["key"], json.dumps([kept, without_timings(results.get(row["key"]))], sort_keys=True)
+
+
+def outcomes(folder: Path) -> dict[str, tuple[str, str]]:
+    """Outcome and message of the cells, by variant."""
+    with Store(folder) as store:
+        return {row["variant"]: (row["outcome"], row["message"]) for row in store.rows()}
+
+
+def write_study(path: Path, methods: list[str], *, seeds: int = 1, limits: str = "", more: str = "") -> Path:
+    """A study of default scenarios with three users."""
+    lines = [f'name = "{path.stem}"', "[limits]", limits, "[[scenarios]]", "users = 3", f'seeds = "0..{seeds - 1}"']
+    for method in methods:
+        lines += ["[[methods]]", f'method = "{method}"']
+    path.write_text("\n".join([*lines, more]) + "\n")
+    return path

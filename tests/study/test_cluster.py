@@ -1,0 +1,119 @@
+"""Studies on a real local Dask scheduler with two workers, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from study_helpers import contents, environment, extension, finish, outcomes, start, write_study
+
+pytest.importorskip("distributed", reason="dask.distributed is not installed; pip install 'dashf-pyomo[cluster]'")
+
+
+class Cluster:
+    """A scheduler and workers with one thread each, as processes of their own."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self._folder, self._env = folder, env
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._file = folder / "scheduler.json"
+        self._start("distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
+        deadline = time.monotonic() + 60
+        while not self._file.exists() or not self._file.read_text().strip():
+            assert time.monotonic() < deadline, "no scheduler"
+            time.sleep(0.05)
+        self.address: str = json.loads(self._file.read_text())["address"]
+        self.workers = [
+            self._start("distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard", "--no-nanny",
+                        "--host", "127.0.0.1")
+            for _ in range(2)
+        ]  # fmt: skip
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "--scheduler-file", str(self._file), *arguments],
+            env=self._env, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    env = environment(extension(tmp_path), STUDY_TEST_LOG=str(tmp_path / "log"), STUDY_TEST_SLEEP="0.1")
+    found = Cluster(tmp_path, env)
+    yield found
+    found.stop()
+
+
+def test_a_machine_that_dies_costs_nothing_but_time(cluster: Cluster, tmp_path: Path) -> None:
+    cells = 80
+    study = write_study(tmp_path / "s.toml", ["logging"], seeds=cells)
+    env = environment(extension(tmp_path), STUDY_TEST_LOG=str(tmp_path / "local"), STUDY_TEST_SLEEP="0")
+    process = start("run", study, "--out", tmp_path / "cluster", "--scheduler", cluster.address, env=env)
+    log = tmp_path / "log"
+    deadline = time.monotonic() + 90
+    while not log.exists() or log.read_text().count("\n") < 20:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    os.killpg(cluster.workers[0].pid, signal.SIGKILL)
+    code, out, err = finish(process)
+    assert (code, err) == (0, "") and f"ran {cells} of {cells} cells" in out and "failed" not in out
+    assert log.read_text().count("\n") >= cells
+
+    assert finish(start("run", study, "--out", tmp_path / "local-run", env=env))[0] == 0
+    assert list(contents(tmp_path / "cluster")) == list(contents(tmp_path / "local-run"))
+    code, out, _ = finish(start("run", study, "--out", tmp_path / "cluster", "--scheduler", cluster.address, env=env))
+    assert code == 0 and "nothing to do" in out
+
+
+def test_limits_hold_on_the_cluster_too(cluster: Cluster, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s.toml", ["crashing", "hanging", "nearest"], limits="time = 0.5\ngrace = 0.5")
+    env = environment(extension(tmp_path))
+    code, out, err = finish(start("run", study, "--out", tmp_path / "out", "--scheduler", cluster.address, env=env))
+    assert (code, err) == (0, "") and "2 have failed" in out
+    found = outcomes(tmp_path / "out")
+    assert found["crashing"][0] == "crash" and found["hanging"][0] == "overdue" and found["nearest"][0] == "done"
+
+
+def test_an_interruption_takes_back_what_is_handed_out(cluster: Cluster, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s.toml", ["logging"], seeds=400)
+    process = start(
+        "run", study, "--out", tmp_path / "out", "--scheduler", cluster.address, env=environment(extension(tmp_path))
+    )
+    log = tmp_path / "log"
+    deadline = time.monotonic() + 90
+    while not log.exists() or log.read_text().count("\n") < 5:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process, timeout=30)
+    assert code == 130 and err.count("\n") == 1 and "goes on" in err
+    time.sleep(1.0)
+    before = log.read_text().count("\n")
+    time.sleep(1.0)
+    assert log.read_text().count("\n") - before <= 2  # nobody works for a client that has gone
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [("tcp://127.0.0.1:9", 3, "cannot be reached"), ("nonsense://x", 2, "expected tcp://host:port")],
+)
+def test_a_scheduler_that_is_not_there_is_one_clear_line(address: str, code: int, said: str, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s.toml", ["nearest"])
+    got, out, err = finish(start("run", study, "--out", tmp_path / "out", "--scheduler", address, env=environment()))
+    assert (got, out) == (code, "") and said in err and err.count("\n") == 1 and "Traceback" not in err

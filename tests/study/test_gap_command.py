@@ -1,0 +1,83 @@
+"""``dashf gap``: one scenario, the methods, the best certified bound."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_helpers import SCENARIO, Dashf, assert_refused
+from study_helpers import environment, extension
+
+import dashf_pyomo
+
+
+def test_gaps_are_to_the_bound_of_the_method_that_proves_one(dashf: Dashf, tmp_path: Path) -> None:
+    place = tmp_path / "s.json"
+    SCENARIO.write(place)
+    arguments = ("gap", place, "--methods", "nearest,dashf,dual", "--html", tmp_path / "gap.html", "--json")
+    said = dashf(*arguments)
+    assert said.code == 0 and said.err == ""
+    document = said.json
+    direct = dashf_pyomo.solve(SCENARIO, "dual", time_limit=120)
+    assert document["scenario_sha256"] == SCENARIO.sha256 and document["contradictions"] == []
+    assert document["upper_bound"] == pytest.approx(direct.upper_bound) and document["bound_source"].startswith("dual")
+    rows = {row["method"]: row for row in document["methods"]}
+    assert list(rows) == ["nearest", "dashf", "dual"]
+    for row in rows.values():
+        assert row["gap"] == pytest.approx(1.0 - row["scr"] / document["upper_bound"])
+    assert rows["dual"]["gap"] < rows["dashf"]["gap"] < rows["nearest"]["gap"]
+    page = (tmp_path / "gap.html").read_text(encoding="utf-8")
+    assert "Gap to the best certified bound" in page and 'id="scenarios"' in page
+
+
+def test_without_a_bound_it_says_that_nobody_can_say(dashf: Dashf) -> None:
+    said = dashf("gap", "--users", "3", "--methods", "rucaa,gucaa", "--workers", "1")
+    assert f"{dashf_pyomo.solve(SCENARIO, 'rucaa').scr:.6g}" in said.out  # with the seed of `dashf solve`
+    assert said.code == 0 and "no method proved a bound" in said.out and "none" in said.out
+
+
+LYING = """
+
+@methods.register
+@dataclass(frozen=True)
+class Lying(Method):
+    name = "lying"
+    summary = "claims a bound"
+    proves_bounds = True
+
+    def search(self, run):
+        run.record_bound(1e-3, "lying by hand")
+        return "done"
+"""
+
+
+def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: Path) -> None:
+    place = extension(tmp_path)
+    with (place / "misbehaving_methods.py").open("a") as lines:
+        lines.write(LYING)
+    done = subprocess.run(
+        [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--methods", "nearest,lying"],
+        capture_output=True, text=True, env=environment(place), timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stderr == ""
+    assert done.stdout.startswith("CONTRADICTION: lying claims SCR <= 0.001 (lying by hand)")
+    assert "no method proved a bound" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--methods", "best"), "--methods: 'best'; expected some of"),
+        (("--methods", "dashf,dashf"), "--methods: 'dashf' is given twice"),
+        (("--methods", ""), "--methods: ''; expected some of"),
+        (("--time-limit", "0"), "limits.time = 0"),
+        (("--gap", "2"), "limits.gap = 2"),
+        (("--workers", "0"), "workers = 0; expected"),
+        (("--html", "no/such/folder.html"), "cannot be written"),
+        (("nothing.json",), "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, arguments: tuple[str, ...], said: str) -> None:
+    assert_refused(dashf("gap", *arguments), said)
