@@ -97,7 +97,7 @@ def best_known(scenario: Scenario, methods: Iterable[str] = ("dashf-plus",), mos
             continue
         if found is not None:
             run.record(found)
-    allocate = ResourceStep(run, "joint-nlp", "auto", 1e-4, 3)
+    allocate = ResourceStep(run, "joint-nlp", "auto", 1e-4, 3, optional=True)
     if s.n_servers**s.n_users <= most_associations:
         associations = [np.array(chosen) for chosen in itertools.product(range(s.n_servers), repeat=s.n_users)]
     else:
@@ -133,10 +133,12 @@ class Verdict:
     result: Result
 
 
-def judge_bound(scenario: Scenario, method: str, known: Allocation, **options: Any) -> Verdict | None:
+def judge_bound(
+    scenario: Scenario, method: str, known: Allocation, time_limit: float = 60.0, **options: Any
+) -> Verdict | None:
     """Run a method and judge its bound against a known allocation and its own; None where it declines the scenario."""
     try:
-        result = configure(method, options).solve(scenario, Limits(time_limit=60.0))
+        result = configure(method, options).solve(scenario, Limits(time_limit=time_limit))
     except InputError:
         return None
     best = max(evaluate(scenario, known).scr, result.scr or 0.0)
