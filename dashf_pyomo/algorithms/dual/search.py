@@ -37,6 +37,9 @@ EXHAUSTED = 0.05
 #: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
 BY_DEADLINE = 0.3
 
+#: Bounds are raised by this much, relative: the last bits of the conversion of units.
+LAST_BITS = 1e-12
+
 #: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
 WORTH = 0.9
 
@@ -232,7 +235,7 @@ class Search:
         if self.method.rigour != "proven":
             run.note(f"unproven bound {cover.bound * self.data.scr_unit:.9g}")
             return
-        bound = max(cover.bound * self.data.scr_unit, run.incumbent[1])
+        bound = max(cover.bound * self.data.scr_unit * (1.0 + LAST_BITS), run.incumbent[1])
         worst, unit = cover.worst(), self.data.pairs.time_unit
         run.record_bound(
             bound,
