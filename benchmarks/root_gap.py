@@ -75,12 +75,18 @@ def draw_gaps(gaps: dict[int, list[float]], path: str) -> None:
     users = np.array(list(gaps))
     median = np.array([statistics.median(values) for values in gaps.values()])
     axes.plot(users, median, color="#D55E00", label="median")
-    guide = median[0] * users[0] / users
-    axes.plot(users, guide, color="#555555", linestyle=":", label="proportional to 1 / N")
+    worst = int(np.argmax(median))
+    axes.plot(
+        users[worst:],
+        median[worst] * users[worst] / users[worst:],
+        color="#555555",
+        linestyle=":",
+        label="proportional to 1 / N",
+    )
     axes.set(xscale="log", yscale="log", xlabel="users N", ylabel="(bound - SCR) / bound")
     axes.set_xticks(users, [str(n) for n in users])
     axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3%}".rstrip("0%").rstrip(".") + " %")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100.0 * value:g} %")
     axes.set_title(f"Gap of the root bound, {SERVERS} servers, seeds {SEEDS[0]} to {SEEDS[-1]}")
     axes.legend()
     figure.savefig(path, dpi=120)
@@ -104,7 +110,7 @@ def draw_deadlines(limit: float, folder: str | None, intervals: int, path: str) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=USERS)
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds a scenario")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds a scenario")
     parser.add_argument("--intervals", type=int, default=60, help="intervals of T in the picture")
     parser.add_argument("--results", help="folder of the results")
     parser.add_argument("--gaps", metavar="FILE", help="picture of the gap against the number of users")
