@@ -54,15 +54,17 @@ def curve(scenario: Scenario, intervals: int) -> tuple[np.ndarray, np.ndarray]:
     search = Search(Dual(), run)
     data = search.data
     whole = Box.whole((data.least_delay, data.most_delay), data.usable)
-    floor = 0.5 * run.incumbent[1] / data.scr_unit
+    floor = 0.1 * run.incumbent[1] / data.scr_unit
     edges = np.geomspace(*whole.interval, intervals + 1)
     edges[[0, -1]] = whole.interval
-    prices, bounds = None, []
-    for low, high in itertools.pairwise(edges.tolist()):
-        found = bound_box(search.pricer, search.pool, whole.between(low, high), floor, floor, 1e-4, prices)
-        prices = found.prices
-        bounds.append(max(found.bound * data.scr_unit, 0.0))
-    return edges * data.pairs.time_unit, np.array(bounds)
+    parts = [whole.between(low, high) for low, high in itertools.pairwise(edges.tolist())]
+    prices, bounds = None, np.full(intervals, np.inf)
+    # Prices and columns of the neighbours help; so there and back again.
+    for k in (*range(intervals), *reversed(range(intervals))):
+        known = search.pricer, search.pool, parts[k]
+        found = bound_box(*known, floor, floor, 1e-4, prices, coarse=0.0, most_rounds=100)
+        prices, bounds[k] = found.prices, min(bounds[k], max(found.bound * data.scr_unit, 0.0))
+    return edges * data.pairs.time_unit, bounds
 
 
 def draw_gaps(gaps: dict[int, list[float]], path: str) -> None:
@@ -76,13 +78,8 @@ def draw_gaps(gaps: dict[int, list[float]], path: str) -> None:
     median = np.array([statistics.median(values) for values in gaps.values()])
     axes.plot(users, median, color="#D55E00", label="median")
     worst = int(np.argmax(median))
-    axes.plot(
-        users[worst:],
-        median[worst] * users[worst] / users[worst:],
-        color="#555555",
-        linestyle=":",
-        label="proportional to 1 / N",
-    )
+    guide = median[worst] * users[worst] / users[worst:]
+    axes.plot(users[worst:], guide, color="#555555", linestyle=":", label="proportional to 1 / N")
     axes.set(xscale="log", yscale="log", xlabel="users N", ylabel="(bound - SCR) / bound")
     axes.set_xticks(users, [str(n) for n in users])
     axes.set_xticks([], minor=True)
@@ -100,8 +97,9 @@ def draw_deadlines(limit: float, folder: str | None, intervals: int, path: str) 
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     draw_bound_over_deadlines(axes, result, evaluate(scenario, result.allocation))
+    axes.patches[0].set_label("bound as the run leaves it")
     edges, bounds = curve(scenario, intervals)
-    axes.stairs(bounds, edges, baseline=None, color="#009E73", label=f"bound, {intervals} intervals")
+    axes.stairs(bounds, edges, baseline=None, color="#009E73", label=f"bound of each of {intervals} short intervals")
     axes.set(ylim=(0.0, 1.06 * bounds.max()), title=f"{scenario.name}: the bound over T")
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=120)
@@ -111,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=USERS)
     parser.add_argument("--limit", type=float, default=300.0, help="seconds a scenario")
-    parser.add_argument("--intervals", type=int, default=60, help="intervals of T in the picture")
+    parser.add_argument("--intervals", type=int, default=80, help="intervals of T in the picture")
     parser.add_argument("--results", help="folder of the results")
     parser.add_argument("--gaps", metavar="FILE", help="picture of the gap against the number of users")
     parser.add_argument("--deadlines", metavar="FILE", help="picture of the bound over T, 10 users, seed 0")
