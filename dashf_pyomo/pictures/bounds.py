@@ -19,6 +19,7 @@ __all__ = ["draw_bound_over_deadlines", "draw_bound_over_time", "profile_of", "p
 Array = NDArray[np.float64]
 
 _ROOM = 0.08  # above and below what is drawn, part of its height
+_LOG_RATIO = 5.0  # farther above the incumbent, a first bound would hide the gap on a linear axis
 
 
 def proves(result: Result) -> bool:
@@ -110,15 +111,15 @@ def draw_bound_over_deadlines(axes: Axes, result: Result, evaluation: Evaluation
 def _fit(axes: Axes, *values: Array) -> str:
     """Make the vertical axis show all values and not much else; return its scale."""
     seen = np.concatenate(values)
-    scale = axis_scale(seen)
-    seen = seen[np.isfinite(seen) & ((seen > 0) | (scale == "linear"))]
-    axes.set_yscale(scale)
-    if seen.size:
-        low, high = float(seen.min()), float(seen.max())
-        if scale == "log":
-            room = (high / low) ** _ROOM
-            axes.set_ylim(low / room, high * room)
-        else:
-            room = _ROOM * (high - low) or 1e-3 * abs(high) or 1.0
-            axes.set_ylim(low - room, high + room)
-    return scale
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return "linear"
+    low, high = float(seen.min()), float(seen.max())
+    if 0.0 < low and _LOG_RATIO * low < high:
+        axes.set_yscale("log")
+        room = (high / low) ** _ROOM
+        axes.set_ylim(low / room, high * room)
+        return "log"
+    room = _ROOM * (high - low) or 1e-3 * abs(high) or 1.0
+    axes.set_ylim(low - room, high + room)
+    return "linear"
