@@ -115,7 +115,7 @@ def _fit(axes: Axes, *values: Array) -> str:
     if not seen.size:
         return "linear"
     low, high = float(seen.min()), float(seen.max())
-    if 0.0 < low and _LOG_RATIO * low < high:
+    if low > 0.0 and _LOG_RATIO * low < high:
         axes.set_yscale("log")
         room = (high / low) ** _ROOM
         axes.set_ylim(low / room, high * room)

@@ -126,6 +126,14 @@ def test_without_an_allocation_the_bound_stands_alone(axes: Axes) -> None:
     assert "bound, by interval of T" in labels(axes)
 
 
+def test_an_allocation_that_never_ends_is_no_point_of_the_picture(tmp_path: Path) -> None:
+    silent = replace(ALLOCATION, bandwidth=np.zeros(4))
+    assert np.isinf(evaluate(SCENARIO, silent).delay)
+    claims = Result.claims(evaluate(SCENARIO, silent))
+    draw_result(SCENARIO, replace(result(), allocation=silent, **claims), tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
 def test_deadlines_where_nothing_is_possible_leave_no_bound_to_draw(axes: Axes) -> None:
     nothing = entry(3.0, SCR, 1.2 * SCR, profile_deadlines=EDGES, profile_bounds=[0.0, 0.0, 0.0])
     draw_bound_over_deadlines(axes, result((*TRACE[:3], nothing)), None)
