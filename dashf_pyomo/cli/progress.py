@@ -1,20 +1,31 @@
-"""A live line on standard error where it is a terminal; silence elsewhere."""
+"""What is going on, on standard error: live where it is a terminal, a log where one is asked for, silence elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from .rows import Row, Rows, fitting, heading, line
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ..study.run import StudyProgress
 
-__all__ = ["Cells", "Progress", "Steps"]
+__all__ = ["Cells", "Log", "Progress", "Steps"]
+
+#: Redraws a second.
+_REDRAWS = 3
+
+#: Rows of the live table, where the terminal has room for them.
+_MOST_ROWS, _OTHER_LINES = 12, 5
 
 
-class _Line:
-    """What both observers share: the line appears on entry and goes on exit.
+class _Display:
+    """What all observers share: it appears on entry and goes, or stays as it is, on exit.
 
     Parameters
     ----------
@@ -24,47 +35,132 @@ class _Line:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._status: Any = None
+        self._live: Any = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status(f"{self._label} starts", spinner="dots")
-            self._status.start()
+        if sys.stderr is not None and sys.stderr.isatty():
+            self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._live is not None:
+            self._stop()
+
+    def _start(self) -> None:
+        from rich.console import Console
+
+        self._live = Console(stderr=True).status(f"{self._label} starts", spinner="dots")
+        self._live.start()
+
+    def _stop(self) -> None:
+        self._live.stop()
 
 
-class Progress(_Line):
-    """An observer that shows the latest trace entry."""
+class Progress(_Display):
+    """An observer that shows the latest trace entry, and, once there is a bound, a table of the last ones.
+
+    Entries only change what is shown; drawing it is the business of a thread that does so a few times a second, so that
+    the clock goes on between entries and many entries cost nothing.
+    """
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self._rows = Rows()
+        self._last: tuple[Row, ...] = ()
+        self._said = f"{label} starts"
+        self._running = True
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
         """Show an entry."""
-        if self._status is None:
+        if self._live is None:
             return
-        best = "none yet" if entry.get("best") is None else f"{entry['best']:.6g}"
-        text = f"{self._label}  iteration {entry['iteration']}  best SCR {best}  {entry['time']:.1f} s"
-        if entry.get("upper_bound") is not None:
-            text += f"  bound {entry['upper_bound']:.6g}"
-        self._status.update(text)
+        row = self._rows.row(entry)
+        self._last = (*self._last, row)[-_MOST_ROWS:]
+        self._said = f"{self._label}  iteration {entry['iteration']}  best SCR {row['incumbent'] or 'none yet'}"
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        self._began = time.perf_counter()
+        self._console = Console(stderr=True)
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._picture,
+            refresh_per_second=_REDRAWS,
+            redirect_stdout=False,  # results go there
+        )
+        self._live.start()
+
+    def _stop(self) -> None:
+        # A line has said what it had to say; the table is worth keeping.
+        self._running = False
+        self._live.transient = not self._rows.bounded
+        self._live.stop()
+
+    def _picture(self) -> RenderableType:
+        from rich.console import Group
+
+        if not self._running:
+            return self._table()
+        self._spinner.update(text=f"{self._said}  {time.perf_counter() - self._began:.0f} s")
+        return Group(self._table(), self._spinner) if self._rows.bounded else self._spinner
+
+    def _table(self) -> RenderableType:
+        from rich.table import Table
+        from rich.text import Text
+
+        columns = fitting(self._rows.columns, self._console.width)
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for column in columns:
+            side: Any = "left" if column.head == "event" else "right"
+            least = None if side == "left" else column.width  # what has no room is cut off events, not off numbers
+            table.add_column(column.head, justify=side, min_width=least, no_wrap=True, overflow="ellipsis")
+        for row in self._last[-max(self._console.height - _OTHER_LINES, 1) :]:
+            table.add_row(*(Text(row[column.head]) for column in columns))
+        return table
 
 
-class Steps(_Line):
+class Log:
+    """An observer that writes a line for every trace entry to standard error, under a heading that says what it is.
+
+    The heading comes again when an entry brings facts that need columns of their own.
+    """
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+        self._stream = sys.stderr
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Write an entry."""
+        if self._stream is None:
+            return
+        before = self._rows.columns
+        row = self._rows.row(entry)
+        columns = self._rows.columns
+        lines = [line(columns, row)] if columns == before else [heading(columns), line(columns, row)]
+        try:
+            for text in lines:
+                self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except OSError:  # a reader that has gone must not cost the result
+            self._stream = None
+
+
+class Steps(_Display):
     """An observer that counts what is done."""
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many of all steps are done."""
-        if self._status is not None:
-            self._status.update(f"{self._label}  {done} of {total}")
+        if self._live is not None:
+            self._live.update(f"{self._label}  {done} of {total}")
 
 
-class Cells(_Line):
+class Cells(_Display):
     """An observer of a study: cells done, failed, running, and the time left."""
 
     last: StudyProgress | None = None
@@ -72,10 +168,10 @@ class Cells(_Line):
     def __call__(self, progress: StudyProgress) -> None:
         """Show how far it is."""
         self.last = progress
-        if self._status is None:
+        if self._live is None:
             return
         left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left"
-        self._status.update(
+        self._live.update(
             f"{self._label}  {progress.done} of {progress.total} cells done, {progress.failed} failed, "
             f"{progress.running} running{left}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from typing import Any
 
 from formulations import InputError, Scenario
@@ -37,7 +38,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument("--threads", type=int, metavar="K", help="threads for solvers")
     parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (method dual)")
-    parser.add_argument("--plot", metavar="FILE", help="draw association, shares and convergence (png, pdf, svg)")
+    parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
+    parser.add_argument("--log", action="store_true", help="write a line for every step to standard error")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=_run)
@@ -45,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits, configure
-    from .progress import Progress
+    from .progress import Log, Progress
 
     scenario = load(parsed)
     method = configure(parsed.method, _options(parsed.option))
@@ -56,8 +58,8 @@ def _run(parsed: argparse.Namespace) -> int:
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with Progress(parsed.method) as progress:
-        result = method.solve(scenario, limits, progress)
+    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+        result = method.solve(scenario, limits, observer)
     # The result first: a picture that fails must not cost it.
     if parsed.output:
         result.write(parsed.output)

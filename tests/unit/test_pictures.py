@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import dashf_pyomo
-from dashf_pyomo import Result, Status, pictures
-from dashf_pyomo.pictures import draw_comparison, draw_result
+from dashf_pyomo import Result, Status
+from dashf_pyomo.pictures import draw_comparison, draw_result, sheet
 from formulations import Allocation, InputError, Scenario, evaluate
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -67,7 +67,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         made.append(Figure(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(pictures, "Figure", figure)
+    monkeypatch.setattr(sheet, "Figure", figure)
     return made
 
 

@@ -1,0 +1,139 @@
+"""Trace entries as rows of a table: one set of columns for the live table and for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..result import relative_gap
+
+__all__ = ["Column", "Row", "Rows", "fitting", "heading", "line"]
+
+Entry = Mapping[str, Any]
+
+#: Texts of a trace entry, by the heads of their columns.
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Parameters
+    ----------
+    head
+        What stands above it.
+    width
+        Characters that its texts usually take.
+    rank
+        The larger, the earlier it goes where there is no room.
+    show
+        Returns its text for an entry, empty where the entry has no such fact.
+    """
+
+    head: str
+    width: int
+    rank: int
+    show: Callable[[Entry], str]
+
+
+def _count(key: str) -> Callable[[Entry], str]:
+    return lambda entry: "" if entry.get(key) is None else str(entry[key])
+
+
+def _amount(key: str) -> Callable[[Entry], str]:
+    return lambda entry: "" if entry.get(key) is None else f"{entry[key]:#.7g}"
+
+
+def _deadlines(entry: Entry) -> str:
+    ends = entry.get("deadlines")
+    return "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}"
+
+
+def _gap(entry: Entry) -> str:
+    gap = relative_gap(entry.get("best"), entry.get("upper_bound"))
+    return "" if gap is None else f"{gap:.3%}"
+
+
+def _event(entry: Entry) -> str:
+    """Return what the entry is about; a solver's long remark is kept, on one line."""
+    for key in ("contradiction", "note", "phase"):
+        if entry.get(key):
+            return " ".join(str(entry[key]).split())
+    return "" if entry.get("bound_source") is None else "bound"
+
+
+_SPEED = "cells/s"
+_COLUMNS = (
+    Column("time (s)", 8, 0, lambda entry: f"{entry['time']:.1f}"),
+    Column("T (s)", 14, 3, _deadlines),
+    Column("boxes", 5, 4, _count("boxes")),
+    Column("depth", 5, 7, _count("depth")),
+    Column("columns", 7, 6, _count("columns")),
+    Column("rounds", 6, 8, _count("rounds")),
+    Column(_SPEED, 7, 5, _count(_SPEED)),
+    Column("nodes", 8, 4, _count("nodes")),
+    Column("SCR", 9, 9, _amount("scr")),
+    Column("bound", 9, 0, _amount("upper_bound")),
+    Column("incumbent", 9, 0, _amount("best")),
+    Column("gap", 8, 0, _gap),
+    Column("event", 10, 2, _event),
+)
+
+
+class Rows:
+    """Makes rows; a column appears once an entry has a fact for it, and stays.
+
+    Attributes
+    ----------
+    columns
+        Those that have appeared, in the order of the table.
+    """
+
+    def __init__(self) -> None:
+        self.columns: tuple[Column, ...] = ()
+        self._time, self._cells = 0.0, 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there was an upper bound."""
+        return any(column.head == "bound" for column in self.columns)
+
+    def row(self, entry: Entry) -> Row:
+        """Return the texts of an entry."""
+        entry = {**entry, _SPEED: self._speed(entry)}
+        row = {column.head: column.show(entry) for column in _COLUMNS}
+        self.columns = tuple(column for column in _COLUMNS if row[column.head] or column in self.columns)
+        return row
+
+    def _speed(self, entry: Entry) -> str | None:
+        """Return the cells proved per second since the entry before that counts them."""
+        cells = entry.get("cells")
+        if cells is None:
+            return None
+        seconds, proved = entry["time"] - self._time, cells - self._cells
+        self._time, self._cells = entry["time"], cells
+        return f"{proved / seconds:.0f}" if seconds > 0.0 else None
+
+
+def fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns that fit into a number of characters, two between any two of them."""
+    kept = list(columns)
+    while sum(column.width + 2 for column in kept) > width and any(column.rank for column in kept):
+        kept.remove(max(kept, key=lambda column: column.rank))
+    return kept
+
+
+def heading(columns: Sequence[Column]) -> str:
+    """Return the line above the lines."""
+    return "  ".join(_aligned(column, column.head) for column in columns).rstrip()
+
+
+def line(columns: Sequence[Column], row: Row) -> str:
+    """Return a row as a line; a hyphen stands for what is not known."""
+    return "  ".join(_aligned(column, row[column.head] or "-") for column in columns).rstrip()
+
+
+def _aligned(column: Column, text: str) -> str:
+    return text.ljust(column.width) if column.head == "event" else text.rjust(column.width)

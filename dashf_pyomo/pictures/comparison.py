@@ -1,0 +1,65 @@
+"""The picture of several results of one scenario."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from formulations import InputError, Scenario
+
+from ..result import Result
+from .allocation import draw_association
+from .course import draw_race
+from .sheet import COLOURS, axis_scale, clean, judge, sheet
+
+__all__ = ["draw_comparison"]
+
+
+def draw_comparison(scenario: Scenario, results: Sequence[Result], path: str | os.PathLike[str]) -> None:
+    """Draw several results of one scenario: SCR, delay and energy, SCR over time, association of the best.
+
+    Parameters
+    ----------
+    scenario, results, path
+        What was solved, what came out, and where to; the suffix .png, .pdf or .svg says the format.
+
+    Raises
+    ------
+    InputError
+        As `draw_result`, and if there is no result.
+    """
+    if not results:
+        raise InputError("no results to compare; expected at least one")
+    judged = [judge(scenario, result) for result in results]
+    names = [clean(result.method, 24) for result in results]
+    names = [n if names.count(n) == 1 else f"{n} #{names[: i + 1].count(n)}" for i, n in enumerate(names)]
+    names = [f"{n}, infeasible" if e and not e.feasible else n for n, e in zip(names, judged, strict=True)]
+    scr, delay, energy = np.array([(e.scr, e.delay, e.energy) if e else (np.nan,) * 3 for e in judged]).T
+    best = max(range(len(results)), key=lambda i: (e.feasible, e.scr) if (e := judged[i]) else (False, -1.0))
+    bound = min((result.upper_bound for result in results if result.upper_bound is not None), default=np.nan)
+    upper = max(4.4, 0.32 * len(results) + 1.2)
+    with sheet(path, f"{len(results)} results on {clean(scenario.name)}", upper + 5.4) as figure:
+        grid = figure.add_gridspec(2, 4, height_ratios=(upper, 5.4))
+        _draw_bars(figure.add_subplot(grid[0, :2]), scr, "SCR", names, bound)
+        _draw_bars(figure.add_subplot(grid[0, 2]), delay, "Delay (s)", names)
+        _draw_bars(figure.add_subplot(grid[0, 3]), energy, "Energy (J)", [""] * len(names))
+        draw_race(figure.add_subplot(grid[1, :2]), results, names)
+        draw_association(figure.add_subplot(grid[1, 2:]), scenario, results[best].allocation, f" by {names[best]}")
+
+
+def _draw_bars(axes: Axes, values: np.ndarray, title: str, names: Sequence[str], bound: float = np.nan) -> None:
+    drawn = np.where(values > 0, np.clip(values, 1e-99, 1e99), 0) * np.isfinite(values)
+    axes.barh(range(len(values)), drawn, 0.7, color=np.resize(COLOURS, len(values)).tolist())
+    for y, value in enumerate(values):
+        text = f"{value:.4g}" if np.isfinite(value) else "no allocation" if np.isnan(value) else "infinite"
+        where: Any = ("data" if drawn[y] else "axes fraction", "data")
+        axes.annotate(text, (drawn[y], y), (6, 0), where, "offset points", va="center", backgroundcolor="white")
+    scale, note = axis_scale(values, [bound]), "" if np.isnan(bound) else f"; dashed: upper bound {bound:.6g}"
+    axes.axvline(float(np.clip(bound, 1e-99, 1e99)), color="black", linestyle="--", zorder=0)
+    axes.set(title=title, xscale=scale, xlabel=f"{title}, {scale} scale{note}", ylim=(max(len(names), 4) - 0.4, -0.6))
+    axes.margins(x=0.3)
+    axes.set_yticks(range(len(names)), names)

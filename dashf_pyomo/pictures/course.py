@@ -1,0 +1,47 @@
+"""Panels that show how a result was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..result import Result
+from .sheet import COLOURS, axis_scale, column, say
+
+__all__ = ["draw_convergence", "draw_race"]
+
+
+def draw_convergence(axes: Axes, result: Result) -> None:
+    """Draw SCR and bound over the entries of the trace."""
+    axes.set_title("Convergence")
+    if len(result.trace) < 2:
+        return say(axes, "one allocation, no iterations" if result.trace else "no iterations")
+    scr, best, bound = (column(result.trace, key) for key in ("scr", "best", "upper_bound"))
+    bound = column([vars(result)] * len(scr), "upper_bound") if np.isnan(bound).all() else bound
+    x, kept = np.arange(len(scr)), np.array([entry.get("accepted") is not False for entry in result.trace])
+    axes.step(x, best, color=COLOURS[0], where="post", label="kept" if np.any(np.diff(best) < 0) else "best so far")
+    axes.plot(x[kept], scr[kept], "o", color=COLOURS[0], markersize=5, label="iterate")
+    if not kept.all():
+        axes.plot(x[~kept], scr[~kept], "x", color=COLOURS[1], markersize=8, label="iterate, not accepted")
+    if np.isfinite(bound).any():
+        axes.step(x, bound, color=COLOURS[2], where="post", linestyle="--", label="upper bound")
+    scale = axis_scale(scr, best, bound)
+    below = f"; {np.sum(scr <= 0)} with SCR 0 not drawn" if scale == "log" and np.any(scr <= 0) else ""
+    axes.set(yscale=scale, ylabel=f"SCR, {scale} scale", xlabel=f"iteration{below}")
+    axes.locator_params(axis="x", integer=True)
+    axes.legend(loc="best" if len(x) <= 200 else "lower right")
+
+
+def draw_race(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> None:
+    """Draw the SCR that each method keeps over time."""
+    for i, (result, name) in enumerate(zip(results, names, strict=True)):
+        time, best = column(result.trace, "time"), column(result.trace, "best")
+        style: dict[str, Any] = {"color": COLOURS[i % 8], "marker": "osD^vP*X"[(i + i // 8) % 8], "markersize": 5}
+        axes.step(time, best, where="post", label=f" {name}" if len(time) > 1 else f" {name} (no iterations)", **style)
+    xscale, yscale = (axis_scale(*(np.asarray(line.get_data()[i]) for line in axes.lines)) for i in (0, 1))
+    axes.set(xscale=xscale, xlabel=f"wall time (s), {xscale} scale", yscale=yscale, ylabel=f"SCR kept, {yscale} scale")
+    axes.set_title("SCR over time")
+    axes.legend(loc="best")

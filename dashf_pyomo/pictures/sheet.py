@@ -1,0 +1,95 @@
+"""The sheet that pictures are drawn on, and what all panels share."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from formulations import Evaluation, InputError, Scenario, evaluate
+
+from ..result import Result
+
+__all__ = ["COLOURS", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet"]
+
+#: Okabe and Ito's colours, which colour-blind readers tell apart too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+_STYLE = {"font.size": 9, "axes.titleweight": "bold", "legend.fontsize": 8, "figure.dpi": 150, "axes.spines.top": False}
+_STYLE |= {"axes.spines.right": False, "figure.constrained_layout.h_pad": 0.1, "figure.constrained_layout.w_pad": 0.1}
+_LOG_RATIO = 30.0  # values farther apart are not readable on a linear axis
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the picture format that a name asks for.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not .png, .pdf or .svg.
+    """
+    kind = Path(path).suffix[1:].lower()
+    if kind not in ("png", "pdf", "svg"):
+        raise InputError(f"{path}: cannot tell the format; expected a name that ends in .png, .pdf or .svg")
+    return kind
+
+
+@contextmanager
+def sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
+    """Give an empty figure, and write it when it is drawn."""
+    kind = check_suffix(path)
+    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
+        figure = Figure(figsize=(14, height), layout="constrained")
+        figure.suptitle(title, fontsize=13)
+        yield figure
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind)
+    try:
+        Path(path).write_bytes(buffer.getvalue())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+
+
+def judge(scenario: Scenario, result: Result) -> Evaluation | None:
+    """Return what the evaluator says of a result's allocation, None without one.
+
+    Raises
+    ------
+    InputError
+        If the result is not of this scenario.
+    """
+    if not result.matches(scenario):
+        raise InputError(f"the result of {result.method} is for another scenario; expected one for {scenario.name!r}")
+    return None if result.allocation is None else evaluate(scenario, result.allocation)
+
+
+def clean(text: str, width: int = 60) -> str:
+    """Return a text from a file as one short line that the font has and that is no formula."""
+    text = "".join(c if c.isprintable() and c < "\u0500" else "?" for c in text) or "unnamed"
+    return (text if len(text) <= width else text[: width - 3] + "...").replace("$", r"\$")
+
+
+def say(axes: Axes, text: str) -> None:
+    """Leave a panel empty but for a few words."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=13, color="#555555")
+
+
+def column(trace: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
+    """Return one fact of every trace entry, NaN where it is not a finite number."""
+    values = (entry.get(key) for entry in trace)
+    return np.array([v if isinstance(v, int | float) and abs(v) < 1e200 else np.nan for v in values])
+
+
+def axis_scale(*values: Sequence[float] | np.ndarray) -> str:
+    """Return whether positive values are so far apart that they need a logarithmic axis."""
+    seen = np.concatenate(values)
+    seen = np.log10(seen[np.isfinite(seen) & (seen > 0)])
+    return "log" if seen.size and np.ptp(seen) > np.log10(_LOG_RATIO) else "linear"
