@@ -44,6 +44,7 @@ def at_deadline(
     accuracy: float,
     start: Prices | None,
     *,
+    stage: int = 0,
     moves: int = 12,
     most_rounds: int = 40,
     tick: Callable[[], None] = lambda: None,
@@ -58,6 +59,8 @@ def at_deadline(
         Allowed pairs, ranges of phi, and the interval in which the deadline may move.
     deadline
         Where to start.
+    stage
+        Where in `ASKED` to start: from 0 if the best deadline may be far.
     moves
         Most moves of the deadline.
     most_rounds
@@ -65,7 +68,7 @@ def at_deadline(
     """
     low, high = box.interval
     columns, prices = pool, start
-    total, stage, last = 0, 0, len(ASKED) - 1
+    total, last = 0, len(ASKED) - 1
     for move in range(moves + 1):
         deadline = float(np.clip(deadline, low, high))
         here = box.between(deadline, deadline)

@@ -57,7 +57,8 @@ def mean_allocation(
     box
         Each user has one server in it.
     """
-    bounded, columns = at_deadline(pricer, pool, box, deadline, floor, accuracy, start, tick=tick)
+    few = {"stage": 1, "moves": 4, "most_rounds": 12}  # the deadline is about right, and the mean forgives
+    bounded, columns = at_deadline(pricer, pool, box, deadline, floor, accuracy, start, tick=tick, **few)
     n, m = box.allowed.shape
     mean = rounded((n, m), bounded, columns)
     return None if mean is None else at_best_deadline(pricer, *mean, bounded.deadline), bounded

@@ -43,6 +43,9 @@ LAST_BITS = 1e-12
 #: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
 WORTH = 0.9
 
+#: Up to so many users joint-nlp polishes the mean of columns.
+POLISHED = 80
+
 #: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
 MANY = 80
 
@@ -304,6 +307,9 @@ class Search:
             # Once more around the phi that came out.
             allocation = self.run.incumbent[0]
             self._mean(fixed_modes(whole, allocation.server, allocation.offload), there.prices, there.deadline)
+        if not self.run.closed and len(server) <= POLISHED:
+            polished, facts = self._allocate(*self.run.incumbent)
+            self.run.record(polished, phase="polish", **facts)
 
     def _round(self, bounded: Bounded) -> None:
         """Round a mixture, and the same with its split users elsewhere, and optimise what is new or better."""
