@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyomo.environ as pyo
@@ -13,6 +15,7 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 from pyomo.contrib.solver.common.util import IncompatibleModelError
 
 import dashf_pyomo
+from dashf_pyomo.certificate import Certificate, CertificateError, UnprovenError, verify
 from dashf_pyomo.plugins.pyomo.recognition import Change, UnsupportedModelError, recognise
 from formulations import InputError, Scenario, joint
 from formulations.association.pairs import start_allocation
@@ -214,7 +217,7 @@ def test_a_bound_stands_only_where_the_extension_restricts(change: Callable[[Any
 
 
 @pytest.mark.parametrize("name", ["dashf", "dashf_plus", "dashf_nearest"])
-def test_fixed_associations_are_honoured_by_methods_that_look_at_gains(name: str) -> None:
+def test_fixed_associations_are_honoured_by_methods_that_support_them(name: str) -> None:
     free = build("literal", WIDE)
     solve(name, free)
     taken = [(n, k) for n, k in free.x if free.x[n, k].value == 1]
@@ -239,19 +242,21 @@ def evaluated(scenario: Scenario, model: Any) -> float:
     return evaluate(scenario, joint.read(model)).scr
 
 
-def test_a_method_that_ignores_fixed_associations_is_refused() -> None:
+def test_a_method_that_cannot_honour_fixed_associations_is_refused_before_solving() -> None:
     model = build("literal", SMALL)
     model.x[0, 0].fix(0)
     model.x[1, 1].unfix()
     model.x[1, 1].fix(0)
-    with pytest.raises(UnsupportedModelError, match=r"gucaa does not honour .*x\[0,0\] is fixed at 0"):
-        solve("dashf_gucaa", model)
+    seen: list[Any] = []
+    with pytest.raises(UnsupportedModelError, match=r"gucaa cannot honour .*x\[0,0\] is fixed at 0"):
+        solve("dashf_gucaa", model, observer=seen.append)
+    assert not seen
     assert solve("dashf_gucaa", model, on_extension="report").solution_status is SolutionStatus.infeasible
 
 
 @pytest.mark.parametrize(
     ("fixings", "said"),
-    [({(0, 0): 0.5}, "expected 0 or 1"), ({(0, 0): 0, (0, 1): 0}, "no server is left for user 0")],
+    [({(0, 0): 0.5}, "expected 0 or 1"), ({(0, 0): 0, (0, 1): 0}, "leave user 0 no server")],
 )
 def test_fixings_that_no_association_has_are_errors(fixings: dict[Any, float], said: str) -> None:
     model = build("literal", SMALL)
@@ -261,12 +266,23 @@ def test_fixings_that_no_association_has_are_errors(fixings: dict[Any, float], s
         solve("dashf", model)
 
 
-def test_a_certificate_of_a_restricted_problem_is_refused() -> None:
-    model = build("literal", WIDE)
-    free = next(index for index in model.x if not model.x[index].fixed)
-    model.x[free].fix(0)
-    with pytest.raises(InputError, match="which a certificate cannot say"):
-        solve("dashf_dual", model, certificate="c.npz")
+def test_a_certificate_of_a_restricted_problem_proves_its_bound_for_the_declared_scenario(tmp_path: Path) -> None:
+    model = build("literal", SMALL)
+    solve("dashf_plus", model)
+    best = next(k for k in model.servers if model.x[0, k].value == 1)
+    model = build("literal", SMALL, known=start_allocation(SMALL))
+    model.x[0, best].fix(0)
+    file = tmp_path / "c.npz"
+    info = solve("dashf_dual", model, certificate=str(file), gap=0.05, time_limit=100).extra_info
+    assert info.scenario.constraints.forbidden == ((0, best),) and info.scenario.sha256 == info.result.scenario_sha256
+    certificate = Certificate.read(file)
+    assert verify(info.scenario, certificate).bound <= info.upper_bound * (1 + 1e-9)
+    free = dashf_pyomo.solve(SMALL, "dashf-plus").scr
+    assert info.upper_bound < free  # it would be wrong for the scenario without the fixing
+    with pytest.raises(CertificateError, match="scenario_sha256"):
+        verify(SMALL, certificate)
+    with pytest.raises((CertificateError, UnprovenError)):
+        verify(SMALL, replace(certificate, scenario_sha256=SMALL.sha256))
 
 
 def test_a_bound_of_the_restricted_problem_covers_its_best_allocation() -> None:
