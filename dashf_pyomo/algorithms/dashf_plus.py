@@ -46,7 +46,9 @@ class DashfPlus(Dashf):
     inner_epsilon: float = option(1e-3, "stop AO part 2 when its objective grows by less", at_least=0.0)
     inner_iterations: int = option(2, "most solves of AO part 2 per start and iteration", at_least=1)
     moves: int = option(20, "most moves of single users that are tried", at_least=0)
-    turns: bool = option(True, "whether moves, in the end, also turn a user's training to the other side")
+    turn_users: int = option(
+        5, "most users for moves that turn a user's training to the other side; with extra constraints, any", at_least=0
+    )
     joint_users: int = option(
         300, "most users for joint-nlp and moves; beyond, hull and nlp are composed instead", at_least=1
     )
@@ -62,7 +64,8 @@ class DashfPlus(Dashf):
         )
         if not run.has_incumbent and not seek(run, allocate, self.moves):
             return f"{said}; no allocation found that meets the extra constraints"
-        tried, kept = move_users(run, allocate, self.moves, self.epsilon, self.turns)
+        turns = run.scenario.constraints is not None or run.scenario.n_users <= self.turn_users
+        tried, kept = move_users(run, allocate, self.moves, self.epsilon, turns)
         return f"{said}; {kept} of {tried} moves of users kept"
 
 
