@@ -206,7 +206,7 @@ def test_a_row_with_a_variable_of_somebody_elses_is_not_called_satisfied() -> No
 def test_a_bound_stands_only_where_the_extension_restricts(change: Callable[[Any], Any], stands: bool) -> None:
     model = build("activity", SMALL)
     change(model)
-    results = solve("dashf_dual", model, on_extension="report", time_limit=100)
+    results = solve("dashf_dual", model, on_extension="report", rel_gap=0.3, time_limit=250)
     assert math.isfinite(results.objective_bound) is stands
     assert results.solution_status is not SolutionStatus.optimal or stands
     if change is _sense:
@@ -216,16 +216,20 @@ def test_a_bound_stands_only_where_the_extension_restricts(change: Callable[[Any
 # -- fixed associations -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["dashf", "dashf_plus", "dashf_nearest"])
-def test_fixed_associations_are_honoured_by_methods_that_support_them(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dashf", {}), ("dashf_plus", {"moves": 1, "max_iterations": 2}), ("dashf_nearest", {})],
+    ids=["dashf", "dashf_plus", "dashf_nearest"],
+)
+def test_fixed_associations_are_honoured_by_methods_that_support_them(name: str, options: dict[str, int]) -> None:
     free = build("literal", WIDE)
-    solve(name, free)
+    solve(name, free, **options)
     taken = [(n, k) for n, k in free.x if free.x[n, k].value == 1]
     model = build("literal", WIDE, known=start_allocation(WIDE))
     forced = next((0, k) for k in model.servers if (0, k) != taken[0] and not model.x[0, k].fixed)
     model.x[taken[1]].fix(0)
     model.x[forced].fix(1)
-    results = solve(name, model)
+    results = solve(name, model, **options)
     assert model.x[forced].value == 1 and model.x[taken[1]].value == 0
     assert joint.read(model).server[0] == forced[1]
     assert joint.read(model).server[1] != taken[1][1]
@@ -272,8 +276,10 @@ def test_a_certificate_of_a_restricted_problem_proves_its_bound_for_the_declared
     best = next(k for k in model.servers if model.x[0, k].value == 1)
     model = build("literal", SMALL, known=start_allocation(SMALL))
     model.x[0, best].fix(0)
+    other = solve("dashf_plus", model).extra_info.scr
     file = tmp_path / "c.npz"
-    info = solve("dashf_dual", model, certificate=str(file), gap=0.05, time_limit=100).extra_info
+    info = solve("dashf_dual", model, certificate=str(file), gap=0.1, time_limit=250).extra_info
+    assert model.x[0, best].value == 0 and other <= info.upper_bound * (1 + 1e-9)
     assert info.scenario.constraints.forbidden == ((0, best),) and info.scenario.sha256 == info.result.scenario_sha256
     certificate = Certificate.read(file)
     assert verify(info.scenario, certificate).bound <= info.upper_bound * (1 + 1e-9)
@@ -283,18 +289,6 @@ def test_a_certificate_of_a_restricted_problem_proves_its_bound_for_the_declared
         verify(SMALL, certificate)
     with pytest.raises((CertificateError, UnprovenError)):
         verify(SMALL, replace(certificate, scenario_sha256=SMALL.sha256))
-
-
-def test_a_bound_of_the_restricted_problem_covers_its_best_allocation() -> None:
-    model = build("activity", SMALL)
-    solve("dashf_plus", model)
-    best = next(k for k in model.servers if model.x[0, k].value == 1)
-    model = build("activity", SMALL, known=start_allocation(SMALL))
-    model.x[0, best].fix(0)
-    results = solve("dashf_dual", model, time_limit=100)
-    other = solve("dashf_plus", model)
-    assert other.extra_info.scr <= results.extra_info.upper_bound * (1 + 1e-9)
-    assert model.x[0, best].value == 0
 
 
 # -- the model itself goes to a global solver --------------------------------------------------
