@@ -302,12 +302,12 @@ def test_minlp_proves_the_best_allocation_of_fixed_associations() -> None:
         if model.x[0, server].fixed:
             continue
         model.x[0, server].fix(1)
-        results = solve("dashf_minlp", model, time_limit=100)
+        results = solve("dashf_minlp", model, time_limit=100, rel_gap=1e-2)
         assert results.solution_status is SolutionStatus.optimal
         assert joint.read(model).server[0] == server
         found[server] = results.extra_info
     free = dashf_pyomo.solve(SMALL, "dashf-plus").scr
-    assert len(found) == 2 and max(info.scr for info in found.values()) == pytest.approx(free, rel=1e-3)
+    assert len(found) == 2 and max(info.scr for info in found.values()) == pytest.approx(free, rel=1e-2)
     for server, info in found.items():
         model = build("activity", SMALL, known=start_allocation(SMALL))
         model.x[0, server].fix(1)
