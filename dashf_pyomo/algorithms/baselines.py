@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations import Allocation, Scenario
+from formulations import Allocation, Extra, Scenario
 from formulations.association.coefficients import DELAY_ROWS
-from formulations.association.pairs import PairResources, equal_split, start_allocation
+from formulations.association.pairs import PairResources, equal_split, start_allocation, where_allowed
 from formulations.formulation import Subproblem
 
 from .dashf import backend_names
@@ -87,10 +87,11 @@ class Nearest(_AverageAllocation):
 
     name = "nearest"
     summary = "largest channel gain, equal resources (not in the paper)"
+    supports = frozenset({Extra.ASSOCIATION})
 
     def associate(self, scenario: Scenario) -> NDArray[np.int64]:
-        """Return the association by largest gain."""
-        return np.argmax(scenario.channel_gain, axis=1)
+        """Return the association by largest gain among the servers that are allowed."""
+        return where_allowed(scenario, np.argmax(scenario.channel_gain, axis=1))
 
 
 @methods.register

@@ -203,9 +203,9 @@ class Box:
     offload: Array
 
     @classmethod
-    def root(cls, n_users: int, n_servers: int) -> Box:
-        """Return the box of all allocations with a finite delay."""
-        return cls(0.0, math.inf, np.full((n_users, n_servers), True), np.tile([0.0, 1.0], (n_users, 1)))
+    def root(cls, allowed: Mask) -> Box:
+        """Return the box of all allocations with a finite delay that use allowed pairs, shape (N, M)."""
+        return cls(0.0, math.inf, allowed, np.tile([0.0, 1.0], (len(allowed), 1)))
 
     def __str__(self) -> str:
         closed = np.flatnonzero(~self.allowed.all(axis=1))

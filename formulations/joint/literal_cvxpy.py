@@ -1,8 +1,8 @@
 """Problem (2), (3) as a `cvxpy.Problem`: named variables, the ratio as the objective, products and all.
 
-Source: (2), (3). It is not convex and CVXPY's own solvers refuse it; it is there to be read, evaluated, extended by
-constraints, and solved by ``problem.solve(method="dashf")`` once `dashf_pyomo.plugins.cvxpy` is imported. CVXPY's atoms
-evaluate it independently of `formulations.evaluate`.
+Source: (2), (3), and (X1) to (X4) where the scenario declares them. It is not convex and CVXPY's own solvers refuse it;
+it is there to be read, evaluated, extended by constraints, and solved by ``problem.solve(method="dashf")`` once
+`dashf_pyomo.plugins.cvxpy` is imported. CVXPY's atoms evaluate it independently of `formulations.evaluate`.
 
 ==================  ============  ==================================================
 variable            shape         meaning
@@ -29,10 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
+from ..constraints import allowed_pairs
 from ..documents import InputError
 from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
+from .limits import JointLimits
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -130,6 +132,22 @@ def build(scenario: Scenario) -> cp.Problem:
         cp.multiply(down, rate(c.snr_down, pi)) >= cp.multiply(c.link_time, rest),
         local_time + cp.sum(up + served + down, axis=1) <= delay,
     ]
+    limits = JointLimits.of(scenario, 1.0)
+    if limits is not None:
+        spent = cp.multiply(limits.train, cp.multiply(rest, cp.square(psi)))
+        spent += cp.multiply(limits.send[np.newaxis, :], cp.multiply(pi, down))
+        timed, bounded = np.flatnonzero(np.isfinite(limits.delay)), np.flatnonzero(limits.send > 0)
+        if timed.size:
+            constraints.append((local_time + cp.sum(up + served + down, axis=1))[timed] <= limits.delay[timed])
+        constraints.append(x <= allowed_pairs(scenario).astype(float))
+        for need, speed in (
+            (limits.need_up, rate(c.snr_up, wide(user_power))),
+            (limits.need_down, rate(c.snr_down, pi)),
+        ):
+            if np.any(need > 0):
+                constraints.append(speed >= cp.multiply(need, x))
+        if bounded.size:
+            constraints.append(cp.sum(spent, axis=0)[bounded] <= 1)
     energy = (
         cp.sum(cp.multiply(c.local_energy, cp.multiply(offload, cp.square(user_speed))))
         + cp.sum(cp.multiply(c.uplink_energy / c.link_time, cp.multiply(wide(user_power), up)))

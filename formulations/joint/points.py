@@ -171,10 +171,11 @@ def _convexified(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:
         "exposure2": u.power * u.times[1],
         "exposure4": u.pi * u.times[3],
         "rate_down": served * u.rate_down,
+        "trained": u.psi**2 * served,
     }
     for name, value in values.items():
         variable = model.component(name)
-        if variable is None:  # mean_down comes with a cut
+        if variable is None:  # mean_down comes with a cut, trained with budgets of energy
             continue
         for n, k in model.pairs:
             _put(variable[n, k], value[n] if k == u.server[n] else 0.0)

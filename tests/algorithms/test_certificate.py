@@ -106,7 +106,7 @@ def test_other_units_prove_the_same() -> None:
 
 
 def box_of(one: Case, t0: float, t1: float) -> Box:
-    root = Box.root(one.scenario.n_users, one.scenario.n_servers)
+    root = Box.root(np.full(one.scenario.channel_gain.shape, True))
     return dataclasses.replace(root, t0=t0, t1=t1)
 
 

@@ -216,3 +216,13 @@ def test_the_run_keeps_the_best_or_the_last(keep: str, kept: int) -> None:
     script = (dashf_pyomo.solve(scenario, "dashf").allocation, start_allocation(scenario))
     result = Scripted(script=script, keep=keep).solve(scenario)
     assert result.allocation is script[kept]
+
+
+def test_turns_come_after_all_other_moves_and_find_what_those_miss() -> None:
+    scenario = Scenario.random(2, 2, seed=4)
+    without = dashf_pyomo.solve(scenario, "dashf-plus", turn_users=0)
+    turned = dashf_pyomo.solve(scenario, "dashf-plus")
+    first = next(i for i, entry in enumerate(turned.trace) if entry.get("phase") == "turn")
+    assert not any(entry.get("phase") == "turn" for entry in without.trace)
+    assert turned.trace[first - 1]["best"] == pytest.approx(without.scr, rel=1e-9)
+    assert turned.scr > 1.1 * without.scr

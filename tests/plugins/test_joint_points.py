@@ -12,7 +12,7 @@ from plugin_helpers import FORMULATIONS, SCENARIO, build
 import dashf_pyomo
 from dashf_pyomo.plugins.pyomo.points import best_point, check
 from dashf_pyomo.plugins.pyomo.recognition import recognise
-from formulations import Scenario, evaluate, joint
+from formulations import Allocation, Scenario, evaluate, joint
 from formulations.joint.convexified import CUTS
 from formulations.joint.points import set_point
 
@@ -66,8 +66,9 @@ def test_a_check_leaves_the_model_as_it_was_and_names_what_is_broken() -> None:
     assert check(model, {**point, "x[0,0]": 0.5}).violated[0].excess >= 0.5
 
 
-@pytest.mark.parametrize("name", FORMULATIONS)
-def test_identical_users_and_servers_are_put_in_the_order_that_the_model_keeps(name: str) -> None:
+@pytest.fixture(scope="module")
+def shuffled_twins() -> list[tuple[Scenario, Allocation]]:
+    """Identical users, then identical servers, each with an allocation out of order."""
     twins = replace(
         SCENARIO,
         channel_gain=SCENARIO.channel_gain[[0, 0, 0]][:, [0, 0]],
@@ -75,9 +76,18 @@ def test_identical_users_and_servers_are_put_in_the_order_that_the_model_keeps(n
         flops_per_param=SCENARIO.flops_per_param[[0, 0, 0]],
     )
     servers = replace(SCENARIO, channel_gain=SCENARIO.channel_gain[:, [0, 0]])
+    found = []
     for scenario, server in ((twins, [1, 0, 1]), (servers, [1, 1, 0])):
         good = dashf_pyomo.solve(scenario, "dashf-plus").allocation
-        shuffled = replace(good, server=np.array(server)).within_budgets(scenario)
+        found.append((scenario, replace(good, server=np.array(server)).within_budgets(scenario)))
+    return found
+
+
+@pytest.mark.parametrize("name", FORMULATIONS)
+def test_identical_users_and_servers_are_put_in_the_order_that_the_model_keeps(
+    name: str, shuffled_twins: list[tuple[Scenario, Allocation]]
+) -> None:
+    for scenario, shuffled in shuffled_twins:
         model = build(name, scenario, known=shuffled)
         recognised = recognise(model)
         found, _, checked = best_point(recognised, shuffled)

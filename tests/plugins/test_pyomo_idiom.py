@@ -143,7 +143,7 @@ def test_a_heuristic_claims_no_bound_and_loads_what_the_evaluator_confirms(name:
 @pytest.mark.parametrize("formulation", ["activity", "parametric"])
 def test_a_proven_bound_is_one_on_the_models_own_objective(formulation: str) -> None:
     model = build(formulation)
-    results = solve("dashf_dual", model, time_limit=120)
+    results = solve("dashf_dual", model, rel_gap=0.1, time_limit=250)
     assert results.solution_status in (SolutionStatus.feasible, SolutionStatus.optimal)
     assert math.isfinite(results.objective_bound)
     assert results.objective_bound >= results.incumbent_objective
@@ -191,6 +191,35 @@ def test_what_is_worse_than_the_model_admits_is_said_to_be() -> None:
 
 
 # -- options ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "passed"),
+    [
+        ("scip_direct", {"limits/nodes": 10_000}, {"limits/gap": 1e-4}),
+        ("dashf", {"association": "hull"}, {"epsilon": 1e-3}),
+        ("dashf_gucro", {"epsilon": 1e-3}, {"inner_epsilon": 1e-3}),
+    ],
+)
+def test_what_is_set_on_the_solver_stays_and_what_one_call_is_given_goes(
+    name: str, kept: dict[str, Any], passed: dict[str, Any]
+) -> None:
+    if name == "scip_direct":
+        need_scip()
+    model, opt = build("activity", TINY), NEW(name)
+    opt.config.solver_options.set_value(kept)
+    results = opt.solve(model, solver_options={**kept, **passed}, time_limit=60)
+    assert results.solver_config.solver_options.value() == {**kept, **passed}
+    assert opt.config.solver_options.value() == kept and opt.config.time_limit is None
+    if name == "scip_direct":
+        return  # Pyomo's own classic wrapper keeps what one call is given
+    classic = CLASSIC(name)
+    classic.options.update(kept)
+    called = classic.solve(model, options=passed, timelimit=60).extra_info["result"]
+    assert kept.items() | passed.items() <= called.options.items()
+    assert classic.options.value() == kept and classic.config.time_limit is None
+    after = classic.solve(model).extra_info["result"]
+    assert kept.items() <= after.options.items() and not passed.items() <= after.options.items()
 
 
 def test_options_of_one_call_do_not_leak_into_the_next() -> None:

@@ -71,7 +71,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_boxes_follow_from_splits() -> None:
-    boxes = [box for _, box in leaf_boxes(certificate().root, Box.root(3, 2))]
+    boxes = [box for _, box in leaf_boxes(certificate().root, Box.root(np.full((3, 2), True)))]
     assert [(box.t0, box.t1) for box in boxes] == [(0, 0.5), (0.5, 1), (0.5, 1), (0.5, 1), (1, 2), (2, np.inf)]
     assert boxes[1].allowed.tolist() == [[True, True], [True, False], [True, True]]
     assert boxes[3].allowed.tolist() == [[True, True], [False, True], [True, True]]
@@ -89,7 +89,7 @@ def test_long_trees_are_written_and_read(tmp_path: Path) -> None:
     for at in range(20000, 0, -1):
         root = ByDeadline(float(at), Empty(), root)
     Certificate("a" * 64, 1.0, 1.0, 1.0, root).write(tmp_path / "c.npz")
-    assert len(list(leaf_boxes(Certificate.read(tmp_path / "c.npz").root, Box.root(1, 1)))) == 20001
+    assert len(list(leaf_boxes(Certificate.read(tmp_path / "c.npz").root, Box.root(np.full((1, 1), True))))) == 20001
 
 
 @pytest.mark.parametrize("key", ARRAYS)

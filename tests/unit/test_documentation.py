@@ -1,11 +1,14 @@
 """The code that README and docs show is run as it stands there."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dashf_pyomo.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +41,53 @@ def test_python_blocks_of_a_page_run(page, tmp_path):
     code = "\n".join([*blocks, AFTER[page]])
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+#: Pages with indented shell blocks of ours.
+PAGES = ("README.md", "docs/bound.md", "docs/mathematics.md")
+
+#: Commands that are not run to their end: they prove bounds, in minutes. They start, and stop at once.
+LONG = ("--method dual", "--method minlp", "--method bnp")
+
+
+def shell_blocks(page):
+    """The lines of every indented block of a page that has a `dashf` command."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    blocks = [block.strip("\n").splitlines() for block in re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)]
+    return [block for block in blocks if any(line.startswith("    dashf ") for line in block)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_shell_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks, ran = shell_blocks(page), 0
+    assert blocks
+    for block in blocks:
+        unwritten = set()  # files of commands that were stopped
+        for line in block:
+            program, *arguments = shlex.split(line, comments=True)
+            if program != "dashf":  # setting up the environment
+                assert program == "source", line
+                continue
+            if unwritten & set(arguments):
+                continue
+            long = any(words in line for words in LONG)
+            if long:
+                arguments += ["--time-limit", "0.01"]
+                unwritten |= {argument for argument in arguments if argument.endswith((".npz", "r.json"))}
+            code = main(arguments)
+            assert code in ((0, 1, 3) if long else (0,)), (line, capsys.readouterr().err)
+            ran += 1
+    assert ran >= len(blocks)
+
+
+def test_no_page_names_a_place_outside_of_the_project():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"(?:\.\./){2,}|\.\./shared|(?<![\w./])/(?:home|tmp|root|work)/", text), page
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_methods_in_the_readme_are_the_registered_ones():

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from formulations import Extra
+
 from ..method import Method, methods, option
 from ..run import OutOfTimeError, Run
 
@@ -25,6 +27,7 @@ class Dual(Method):
     summary = "certified upper bound by column generation with proven pricing, and an allocation near it"
     proves_bounds = True
     writes_certificates = True
+    supports = frozenset({Extra.ASSOCIATION})
     source: ClassVar[str] = "dual: column generation with proven pricing"
     #: Whether boxes are cut at servers and phi of users too.
     branches: ClassVar[bool] = False

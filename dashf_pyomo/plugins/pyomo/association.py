@@ -17,7 +17,9 @@ import pyomo.environ as pyo
 
 from formulations import Scenario
 from formulations.association.coefficients import AssociationCoefficients
+from formulations.association.limited import AssociationLimits
 from formulations.association.pairs import PairResources
+from formulations.constraints import EXCESS_PRICE
 
 __all__ = ["add_semidefinite_cuts", "hull", "sdr"]
 
@@ -128,11 +130,35 @@ def _state(
             rule=lambda m, k, share=share: sum(float(share[n, k]) * m.x[n, k] for n in m.users) <= 1,
         )
         setattr(model, f"{label}_budget", row)
+    excess = 0.0 if c.limits is None else _limit(model, c, c.limits, time)
     cost = sum(float(c.local_cost[n]) * model.offload[n] for n in model.users)
     cost += sum(float(c.pair_cost[q]) * model.x[q] + float(c.product_cost[q]) * model.product[q] for q in model.pairs)
-    model.objective = pyo.Objective(expr=float(c.time_price) * model.delay + cost, sense=pyo.minimize)
+    model.objective = pyo.Objective(expr=float(c.time_price) * model.delay + cost + excess, sense=pyo.minimize)
     model.objective_unit = pyo.Param(initialize=c.objective_unit, doc="score units of one unit of the objective")
     return model
+
+
+def _limit(
+    model: pyo.ConcreteModel,
+    c: AssociationCoefficients,
+    limits: AssociationLimits,
+    time: Callable[[Any, int, int], Any],
+) -> Any:
+    """State the extra constraints as `formulations.association.limited` does, elastic; return what the excess costs."""
+    model.late = pyo.Var(model.users, bounds=(0, None), doc="excess over delay limits, relative")
+    model.over = pyo.Var(model.servers, bounds=(0, None), doc="excess over budgets of energy, relative")
+
+    def late_row(m: Any, n: int) -> Any:
+        delay = float(c.local_time[n]) * m.offload[n] + sum(time(m, n, k) for k in m.servers)
+        return float(limits.hurry[n]) * delay <= 1 + m.late[n]
+
+    def over_row(m: Any, k: int) -> Any:
+        spent = sum(float(limits.energy[n, k]) * (m.x[n, k] - m.product[n, k]) for n in m.users)
+        return spent <= 1 + m.over[k]
+
+    model.late_row = pyo.Constraint(model.users, rule=late_row)
+    model.over_row = pyo.Constraint(model.servers, rule=over_row)
+    return EXCESS_PRICE * (sum(model.late[n] for n in model.users) + sum(model.over[k] for k in model.servers))
 
 
 def add_semidefinite_cuts(model: pyo.ConcreteModel) -> int:

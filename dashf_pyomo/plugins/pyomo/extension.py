@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from formulations import Allocation, Scenario
+from formulations import Constraints, InputError, Scenario
 
 from .recognition import Change, Difference, Recognised, UnsupportedModelError
 
-__all__ = ["allowed_pairs", "closed_pairs", "refusal", "respects", "split"]
-
-#: What the gain of a forbidden pair is multiplied by: its times then exceed all others, so no good allocation uses it.
-CLOSING = 1e-12
+__all__ = ["refusal", "restricted", "split"]
 
 
 def split(recognised: Recognised) -> tuple[list[Difference], list[Difference]]:
@@ -28,43 +22,40 @@ def _pair(difference: Difference) -> bool:
     return difference.component.startswith("x[")
 
 
-def allowed_pairs(recognised: Recognised, fixed: Sequence[Difference]) -> NDArray[np.bool_]:
-    """Return the pairs that fixed associations leave, shape (N, M).
+def restricted(recognised: Recognised, fixed: Sequence[Difference]) -> Scenario:
+    """Return the scenario with fixed associations declared as forced and forbidden pairs, besides what it declares.
+
+    Its allocations are those of the scenario that the fixings leave, at the same SCR; so a bound on it is one on the
+    model.
+
+    Parameters
+    ----------
+    recognised
+        The model.
+    fixed
+        What `split` returned first.
 
     Raises
     ------
     UnsupportedModelError
         If a fixed association is neither 0 nor 1, or leaves a user without a server.
     """
-    s = recognised.info.scenario
-    allowed = np.ones((s.n_users, s.n_servers), dtype=bool)
+    scenario = recognised.info.scenario
+    if not fixed:
+        return scenario
+    declared = {} if scenario.constraints is None else scenario.constraints.to_dict()
+    pairs: dict[int, list[list[int]]] = {0: list(declared.get("forbidden", [])), 1: list(declared.get("forced", []))}
     for difference in fixed:
-        user, server = difference.data.index()
         value = difference.data.value
         if value not in (0, 1):
             raise UnsupportedModelError(f"variable {difference.component} is fixed at {value:g}; expected 0 or 1")
-        if value:
-            allowed[user, np.arange(s.n_servers) != server] = False
-        else:
-            allowed[user, server] = False
-    for user in np.flatnonzero(~allowed.any(axis=1)):
-        raise UnsupportedModelError(
-            f"no server is left for user {user}: all of x[{user},:] are fixed at 0 or exclude each other"
-        )
-    return allowed
-
-
-def closed_pairs(scenario: Scenario, allowed: NDArray[np.bool_]) -> Scenario:
-    """Return the scenario with the gains of forbidden pairs so small that they are useless.
-
-    An allocation without these pairs has the same SCR in both, so a bound on the one bounds the restricted other.
-    """
-    return replace(scenario, channel_gain=np.where(allowed, scenario.channel_gain, scenario.channel_gain * CLOSING))
-
-
-def respects(allocation: Allocation, allowed: NDArray[np.bool_]) -> bool:
-    """Whether an allocation uses allowed pairs only."""
-    return bool(allowed[np.arange(allocation.n_users), allocation.server].all())
+        pairs[int(value)].append(list(difference.data.index()))
+    document = {**declared, "forbidden": pairs[0], "forced": pairs[1]}
+    try:
+        constraints = Constraints.read(document, scenario.n_users, scenario.n_servers)
+    except InputError as error:
+        raise UnsupportedModelError(f"fixed associations of model {recognised.model.name!r}: {error}") from None
+    return replace(scenario, constraints=constraints)
 
 
 def refusal(method: str, recognised: Recognised, what: Sequence[Difference], exact: bool) -> UnsupportedModelError:

@@ -16,7 +16,8 @@ from pyomo.contrib.solver.common.results import Results, SolutionStatus, Termina
 from pyomo.contrib.solver.common.util import NoFeasibleSolutionError, NoOptimalSolutionError
 from pyomo.core.staleflag import StaleFlagManager
 
-from formulations import InputError, evaluate
+from formulations import InputError, Scenario, evaluate
+from formulations.constraints import require_support
 
 from ... import __version__
 from ...algorithms import Limits, Method, configure
@@ -25,10 +26,10 @@ from ...backends import BackendError
 from ...result import Result, Status
 from .config import DashfConfig, promoted, set_entries
 from .exact import solve_extended
-from .extension import allowed_pairs, closed_pairs, refusal, respects, split
+from .extension import refusal, restricted, split
 from .log import Log
 from .points import Violated, best_point
-from .recognition import Change, Recognised, UnsupportedModelError, recognise
+from .recognition import Change, Difference, Recognised, recognise
 from .results import Solved, fill, objective_bound
 
 __all__ = ["DashfSolver"]
@@ -169,24 +170,35 @@ def _solve(job: _Job) -> Solved:
         return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
     if strict and others:
         raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
-    allowed = allowed_pairs(recognised, inside)
-    if inside and job.limits.certificate is not None:
-        raise InputError(
-            f"certificate = {job.limits.certificate!r}: the bound holds for the fixed associations only, which a "
-            "certificate cannot say; expected none"
-        )
+    scenario = _scenario(job, inside, strict)
+    return _translate(recognised, job.method.solve(scenario, job.limits, job.log), scenario)
+
+
+def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
+    """Return the scenario to solve: with the fixed associations declared, or free where they are only reported.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the method cannot honour fixed associations and they are not to be reported.
+    InputError
+        If it cannot honour what the scenario itself declares.
+    """
+    recognised, name, honours = job.recognised, f"method {job.method.name}", job.method.honours()
     scenario = recognised.info.scenario
-    result = job.method.solve(closed_pairs(scenario, allowed) if inside else scenario, job.limits, job.log)
-    if strict and result.allocation is not None and not respects(result.allocation, allowed):
-        raise UnsupportedModelError(
-            f"method {job.method.name} does not honour the fixed associations of model {recognised.model.name!r} "
-            f"({'; '.join(map(str, inside[:5]))}); dashf, dashf_plus and dashf_minlp do"
-        )
-    return _translate(recognised, result)
+    require_support(name, honours, scenario)
+    declared = restricted(recognised, inside)
+    try:
+        require_support(name, honours, declared)
+    except InputError:
+        if strict:
+            raise refusal(job.method.name, recognised, inside, isinstance(job.method, Minlp)) from None
+        return scenario
+    return declared
 
 
-def _translate(recognised: Recognised, result: Result) -> Solved:
-    """Return a result in terms of the model."""
+def _translate(recognised: Recognised, result: Result, scenario: Scenario) -> Solved:
+    """Return a result on a scenario in terms of the model."""
     (goal,) = recognised.model.component_data_objects(pyo.Objective, active=True)
     bound = math.inf if goal.sense == pyo.maximize else -math.inf
     rigorous = all(difference.restricts for difference in recognised.differences)
@@ -194,6 +206,7 @@ def _translate(recognised: Recognised, result: Result) -> Solved:
         bound = objective_bound(recognised.info, result.upper_bound)
     facts: dict[str, Any] = {
         "result": result,
+        "scenario": scenario,  # what result and certificate are about
         "allocation": result.allocation,
         "scr": result.scr,
         "score": result.score,

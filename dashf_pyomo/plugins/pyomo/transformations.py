@@ -17,10 +17,11 @@ from pyomo.core.expr.visitor import identify_variables, replace_expressions
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import PairResources
+from formulations.constraints import allowed_pairs
 
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
-from .extension import allowed_pairs, split
+from .extension import restricted, split
 from .points import Checked, best_point
 from .recognition import Change, Difference, Recognised, UnsupportedModelError, names_of, recognise
 
@@ -44,19 +45,20 @@ class Origin:
     ----------
     model
         The model that was transformed; None in another process.
-    pairs, ratio
-        Resources and y of AO part 1; None where the new model is a joint one.
+    pairs, ratio, scenario
+        Resources, y and data of AO part 1; None where the new model is a joint one.
     """
 
     model: Any
     pairs: PairResources | None = None
     ratio: float | None = None
+    scenario: Scenario | None = None
 
     def __deepcopy__(self, memory: dict[int, Any]) -> Origin:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Origin, (None, self.pairs, self.ratio)
+        return Origin, (None, self.pairs, self.ratio, self.scenario)
 
 
 def source(model: Any) -> Any:
@@ -96,7 +98,7 @@ def load_source(model: Any, rounding: str = "hungarian") -> tuple[Allocation, Ch
     """
     target = source(model)
     recognised = recognise(target)
-    found = _rounded(model, recognised.info.scenario, rounding) if model.dashf_origin.pairs else joint.read(model)
+    found = _rounded(model, rounding) if model.dashf_origin.pairs else joint.read(model)
     allocation, point, checked = best_point(recognised, found)
     names = names_of(target)
     for variable in target.component_data_objects(pyo.Var):
@@ -106,7 +108,7 @@ def load_source(model: Any, rounding: str = "hungarian") -> tuple[Allocation, Ch
     return allocation, checked
 
 
-def _rounded(model: Any, scenario: Scenario, rounding: str) -> Allocation:
+def _rounded(model: Any, rounding: str) -> Allocation:
     from formulations.association.model import AssociationSolution, clean
 
     if rounding not in ROUNDINGS:
@@ -116,7 +118,8 @@ def _rounded(model: Any, scenario: Scenario, rounding: str) -> Allocation:
     if any(value is None for value in [*offload, *(value for row in values for value in row)]):
         raise InputError(f"model {model.name!r} has no solution; expected values of x and offload")
     origin: Origin = model.dashf_origin
-    assert origin.pairs is not None and origin.ratio is not None
+    scenario = origin.scenario
+    assert origin.pairs is not None and origin.ratio is not None and scenario is not None
     x, phi = clean(np.array(values, dtype=float), np.array(offload, dtype=float))
     value = pyo.value(model.objective) * pyo.value(model.objective_unit)
     task = RoundingTask(AssociationSolution(x, phi, value), origin.pairs, scenario, origin.ratio)
@@ -212,8 +215,7 @@ class _Relaxation(_DashfTransformation):
         recognised = recognise(model)
         fixed, others = split(recognised)
         self._refuse(recognised, others)
-        allowed = allowed_pairs(recognised, fixed)
-        scenario = recognised.info.scenario
+        scenario = restricted(recognised, fixed)
         options = self._options(kwds, resources="start", ratio=None, delay_rows="aggregated", **self._more())
         for key, choices in (("resources", RESOURCES), ("delay_rows", DELAY_ROWS)):
             if options[key] not in choices:
@@ -226,8 +228,8 @@ class _Relaxation(_DashfTransformation):
         asked = options.pop("ratio")
         ratio = ratio if asked is None else float(asked)
         new = self._build(scenario, pairs, ratio, **options)
-        new.dashf_origin = Origin(model, pairs, ratio)
-        for n, k in np.argwhere(~allowed).tolist():
+        new.dashf_origin = Origin(model, pairs, ratio, scenario)
+        for n, k in np.argwhere(~allowed_pairs(scenario)).tolist():
             new.x[n, k].fix(0)
         return new
 
