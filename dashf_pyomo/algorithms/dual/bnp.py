@@ -26,4 +26,5 @@ class BranchAndPrice(Dual):
     source: ClassVar[str] = "bnp: branch and price with proven pricing"
     branches: ClassVar[bool] = True
 
+    dives: int = option(0, "most dives for allocations, where the gap stays open", at_least=0)
     moves: int = option(0, "most moves of single users, where the gap stays open", at_least=0)

@@ -75,10 +75,11 @@ class ServerCut:
 
 @dataclass(frozen=True)
 class OffloadCut:
-    """A cut at phi of a user."""
+    """A cut at phi of a user; the heavier part of its mixture is below (0) or above (1)."""
 
     user: int
     at: float
+    heavier: int = 0
 
     def __call__(self, box: Box) -> tuple[Box, Box]:
         """Return both parts of a box."""

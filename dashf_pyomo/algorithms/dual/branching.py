@@ -94,4 +94,5 @@ def _cut_of(n: int, by_server: Array, box: Box, weights: Array, data: Array) -> 
     if np.ptp(phi) < ALIKE or min(below, weights.sum() - below) < WHOLE:
         return None
     width = high - low
-    return OffloadCut(n, float(np.clip(mean, low + 0.1 * width, high - 0.1 * width)))
+    at = float(np.clip(mean, low + 0.1 * width, high - 0.1 * width))
+    return OffloadCut(n, at, int(weights[phi > at].sum() > weights[phi <= at].sum()))

@@ -36,6 +36,7 @@ class Dual(Method):
         "proven", "how pricing is bounded; heuristic never yields a bound", choices=("proven", "heuristic")
     )
     accuracy: float = option(1e-4, "relative accuracy of prices and proofs", above=0.0)
+    dives: int = option(4, "most dives for allocations, where the gap stays open", at_least=0)
     moves: int = option(20, "most moves of single users, where the gap stays open", at_least=0)
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)

@@ -15,7 +15,7 @@ from ..dashf import Dashf
 from ..dashf_plus import move_users
 from ..run import Run
 from ..steps import ResourceStep
-from .boxes import Box, Cut
+from .boxes import Box, Cut, OffloadCut
 from .branching import NARROW, deadline_cut, far_cut, user_cut
 from .columns import OFFLOAD, ColumnPool, columns_of
 from .cover import Cover, Part
@@ -42,6 +42,9 @@ LAST_BITS = 1e-12
 
 #: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
 WORTH = 0.9
+
+#: Dives stay within this factor of the best deadline.
+NEARBY = 1.1
 
 #: Up to so many users joint-nlp polishes the mean of columns.
 POLISHED = 80
@@ -113,6 +116,11 @@ class Search:
                 said = "no box can be cut" if method.branches else "root bound exhausted"
                 break
             self._split(cover, cut)
+        for away in range(-1, method.dives - 1):
+            if run.closed or self._large:
+                break
+            with self.pricer.clock("primal"):
+                self._dive(cover.worst(), away)
         if not run.closed and method.moves and not self._large:
             with self.pricer.clock("primal"):
                 tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
@@ -292,6 +300,33 @@ class Search:
         self._tried.add(key)
         return known
 
+    def _dive(self, part: Part, away: int) -> None:
+        """Follow the heavier side of every cut near the best deadline until the mixture is an allocation.
+
+        Parameters
+        ----------
+        part
+            Where to start.
+        away
+            The cut at which the lighter side is followed instead; none below 0.
+        """
+        if part.prices is None:
+            return
+        low, high = part.box.interval
+        at = part.bounded.deadline
+        box, prices = part.box.between(max(low, at / NEARBY), min(high, at * NEARBY)), part.prices
+        for level in range(3 * self._shape[0]):
+            bounded = self._bound(box, prices, proven=False, most_rounds=15)
+            prices = bounded.prices or prices
+            if bounded.value <= self._floor:
+                return  # nothing better is here
+            self._round(bounded, draws=0)
+            cut = user_cut(box, bounded, self.pool)
+            if cut is None or self.run.closed:
+                return
+            side = cut.heavier if isinstance(cut, OffloadCut) else 0
+            box = cut(box)[1 - side if level == away else side]
+
     def _round_large(self, bounded: Bounded) -> None:
         """Round a mixture, and generate columns at what it was rounded to."""
         mean = rounded(self._shape, bounded, self.pool)
@@ -311,13 +346,13 @@ class Search:
             polished, facts = self._allocate(*self.run.incumbent)
             self.run.record(polished, phase="polish", **facts)
 
-    def _round(self, bounded: Bounded) -> None:
-        """Round a mixture, and the same with its split users elsewhere, and optimise what is new or better."""
+    def _round(self, bounded: Bounded, draws: int = 2) -> None:
+        """Round a mixture, and a few draws from it, and optimise what is new or better."""
         run = self.run
         if self._large:
             return self._round_large(bounded)
         rng = np.random.default_rng(len(self._tried))
-        for draw in (None,) if self.method.branches and self.cover is not None else (None, rng, rng):
+        for draw in (None, *[rng] * (0 if self.method.branches and self.cover is not None else draws)):
             mean = rounded(self._shape, bounded, self.pool, draw)
             if mean is None:
                 continue
