@@ -61,7 +61,13 @@ class DashfPlus(Dashf):
             return super(DashfPlus, large).search(run) + f"; hull and nlp for more than {self.joint_users} users"
         said = super().search(run)
         allocate = ResourceStep(
-            run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations, two_starts=False
+            run,
+            self.allocation,
+            self.allocation_backend,
+            self.inner_epsilon,
+            self.inner_iterations,
+            two_starts=False,
+            optional=True,
         )
         if not run.has_incumbent and not seek(run, allocate, self.moves):
             return f"{said}; no allocation found that meets the extra constraints"
