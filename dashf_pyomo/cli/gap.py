@@ -23,6 +23,9 @@ __all__ = ["add_to"]
 #: What is compared where nothing is asked for; the last one proves the bound.
 METHODS = "rucaa,gucaa,gucro,aauco,dashf,dashf-plus,dual"
 
+#: Up to so many users branch and price closes what is left of the gap in reasonable time, and is compared too.
+FEW = 10
+
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
@@ -34,7 +37,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("scenario", nargs="?", metavar="SCENARIO.json", help="the scenario; without it, one is drawn")
     add_draw_arguments(parser)
-    parser.add_argument("--methods", default=METHODS, metavar="A,B,C", help=f"see `dashf methods` (default {METHODS})")
+    default = f"default {METHODS}, and bnp for up to {FEW} users"
+    parser.add_argument("--methods", metavar="A,B,C", help=f"see `dashf methods` ({default})")
     parser.add_argument("--time-limit", type=float, default=120.0, metavar="S", help="of each method (default 120)")
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: one per core)")
@@ -51,7 +55,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
     check_place(parsed.html, parsed.scenario)
     scenario = load(parsed)
-    names = [name.strip() for name in parsed.methods.split(",")]
+    chosen = parsed.methods or METHODS + (",bnp" if scenario.n_users <= FEW else "")
+    names = [name.strip() for name in chosen.split(",")]
     variants = _variants(names)
     with tempfile.TemporaryDirectory(prefix="dashf-gap-", ignore_cleanup_errors=True) as folder:
         study = Study(
