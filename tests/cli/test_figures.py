@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import statistics
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import dashf_pyomo
 from dashf_pyomo.algorithms import Method
 from dashf_pyomo.figures import FIGURES, Request, make_figures
 from dashf_pyomo.figures.numbers import Spread, iterates, kept
-from dashf_pyomo.study.store import Store
+from dashf_pyomo.study.store import FILE, Store
 from formulations import Scenario
 
 SMALL = ("--seeds", 2, "--sizes", "3x2", "--readings", "default", "--workers", 1)
@@ -146,14 +148,23 @@ def test_sweeps_have_all_points_of_both_readings_and_no_bound_where_none_is_aske
 
 
 def test_a_seed_where_a_method_fails_is_left_out_for_all_and_counted(dashf: Dashf, tmp_path: Path) -> None:
-    # A limit that nothing can meet: dashf ends without an allocation or at its start, which is no failure; the count
-    # of both kinds is that of the seeds.
-    said = dashf("figures", "2b", "-o", tmp_path, "--bound", "none", "--limit", "1e-6", "--json", *SMALL)
-    rows = numbers(tmp_path / "2b.csv")
-    if rows:
-        assert all(int(row["count"]) + int(row["left_out"]) == 2 for row in rows)
-    else:
-        assert said.code == 3 and said.json["figures"][0]["failed"] == 2
+    arguments = ("figures", "3a", "-o", tmp_path, "--bound", "none", "--json", *SMALL)
+    assert dashf(*arguments).code == 0
+    with closing(sqlite3.connect(tmp_path / FILE)) as store, store:
+        changed = store.execute(
+            "UPDATE cells SET outcome = 'crash', status = NULL, scr = NULL, result = NULL WHERE key = "
+            "(SELECT key FROM plan JOIN scenarios ON sha256 = scenario WHERE variant = 'dashf' AND seed = '1')"
+        )
+        assert changed.rowcount == 1
+    figure = dashf(*arguments).json["figures"][0]
+    assert (figure["ran"], figure["failed"]) == (0, 1)
+    rows = numbers(tmp_path / "3a.csv")
+    assert rows and all((row["count"], row["left_out"]) == ("1", "1") for row in rows)
+    only = dashf_pyomo.solve(Scenario.random(3, 2, seed=0), "gucaa").scr
+    assert float(wanted(rows, method="gucaa", quantity="scr")["mean"]) == pytest.approx(only)
+    figure = dashf(*arguments, "--retry").json["figures"][0]
+    assert (figure["ran"], figure["failed"]) == (1, 0)
+    assert all(row["count"] == "2" for row in numbers(tmp_path / "3a.csv"))
 
 
 def test_spread_of_one_seed_is_none() -> None:
