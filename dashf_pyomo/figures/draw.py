@@ -23,12 +23,12 @@ from .plan import BOUND, METHODS, Figure, Kind
 __all__ = ["draw"]
 
 _STYLE: dict[str, Any] = {
-    "font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8, "figure.dpi": 90, "savefig.dpi": 90,
+    "font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8, "figure.dpi": 80, "savefig.dpi": 80,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
     "legend.frameon": False,
 }  # fmt: skip
 _MARKS = ("v", "^", "s", "D", "o")
-_LABELS = {"scr": "SCR", "delay": "delay (s)", "energy": "energy (J)"}
+_LABELS = {"scr": "SCR", "delay": "delay (s)", "energy": "energy (J)", "gap": "gap to the bound (%)"}
 _BOUND_LABEL = "certified upper bound"
 _PANEL = (4.3, 3.0)
 
@@ -52,17 +52,22 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
                 _convergence(axes, figure, [value for value in values if value.place is place])
                 axes.set_title(f"{place.point.label}, {place.reading}{_count([place])}")
         else:
-            panels = _panels(sheet, len(readings), len(figure.quantities))
+            quantities = list(figure.quantities)
+            if quantities == ["scr"] and any(value.quantity == "gap" for value in values):
+                quantities.append("gap")  # what a log scale over all methods hides
+            panels = _panels(sheet, len(readings), len(quantities))
             for row, reading in zip(panels, readings, strict=True):
                 here = [place for place in places if place.reading == reading]
-                for axes, quantity in zip(row, figure.quantities, strict=True):
+                for axes, quantity in zip(row, quantities, strict=True):
                     if figure.kind is Kind.COMPARISON:
                         _bars(axes, figure, here, values, quantity)
                     else:
                         _curves(axes, figure, here, values, quantity)
                     axes.set_title(f"{reading}{_count(here)}")
         for axes in sheet.axes:
-            _ticks(axes.xaxis if axes.get_xscale() == "log" else axes.yaxis)
+            for axis in (axes.xaxis, axes.yaxis):
+                if axis.get_scale() == "log":
+                    _ticks(axis)
         _legend(sheet, figure)
         sheet.suptitle(figure.title)
         return [_save(sheet, Path(folder, f"{figure.name}.{kind}")) for kind in ("png", "pdf")]
@@ -79,7 +84,7 @@ def _save(sheet: Sheet, path: Path) -> str:
 
 
 def _panels(sheet: Sheet, rows: int, columns: int) -> list[list[Axes]]:
-    sheet.set_size_inches(max(_PANEL[0] * columns, 5.5), _PANEL[1] * rows + 0.6)
+    sheet.set_size_inches(max(_PANEL[0] * columns, 7.5), _PANEL[1] * rows + 0.6)
     return [list(row) for row in sheet.subplots(rows, columns, squeeze=False)]
 
 
@@ -107,7 +112,7 @@ def _ticks(axis: Axis) -> None:
     """Label a log scale: powers of ten, and where there are few of them, 2 and 5 between."""
     low, high = axis.get_view_interval()
     axis.set_minor_formatter(NullFormatter())
-    if high < 200 * low:
+    if high < 30 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
@@ -135,17 +140,22 @@ def _convergence(axes: Axes, figure: Figure, values: Sequence[Value]) -> None:
             axes.axhline(value.spread.mean, color="black", linestyle=":", label=_BOUND_LABEL)
 
 
-def _band(axes: Axes, x: Sequence[float], values: Sequence[Value], colour: str) -> None:
+def _band(axes: Axes, x: Sequence[float], values: Sequence[Value], colour: str, unit: float = 1.0) -> None:
     """Shade from quartile to quartile over seeds."""
-    lower, upper = [value.spread.lower for value in values], [value.spread.upper for value in values]
-    axes.fill_between(x, lower, upper, color=colour, alpha=0.15, linewidth=0)
+    lower, upper = (np.array([getattr(value.spread, end) for value in values]) for end in ("lower", "upper"))
+    axes.fill_between(x, unit * lower, unit * upper, color=colour, alpha=0.15, linewidth=0)
 
 
 def _curves(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequence[Value], quantity: str) -> None:
     labels = [place.point.label for place in places]
     narrow = max(map(len, labels)) > 4
     axes.set_xticks(range(len(labels)), [label.replace(" / ", "\n") for label in labels] if narrow else labels)
-    axes.set(xlabel=figure.axis, ylabel=f"{_LABELS[quantity]}, log scale", yscale="log")
+    axes.set(xlabel=figure.axis, ylabel=_LABELS[quantity])
+    unit = 100.0 if quantity == "gap" else 1.0
+    if quantity == "gap":
+        axes.set_ylim(0.0, 103.0)
+    else:
+        axes.set(ylabel=f"{_LABELS[quantity]}, log scale", yscale="log")
     for method in (*figure.methods, BOUND):
         wanted = "upper_bound" if method == BOUND and quantity == "scr" else quantity
         found = {
@@ -155,12 +165,12 @@ def _curves(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequenc
         if not x:
             continue
         shown = [found[labels[position]] for position in x]
-        means = [value.spread.mean for value in shown]
+        means = [unit * value.spread.mean for value in shown]
         if method == BOUND:
             axes.plot(x, means, color="black", linestyle=":", marker=".", label=_BOUND_LABEL)
         else:
             axes.plot(x, means, label=method, **_look(method))
-            _band(axes, x, shown, _look(method)["color"])
+            _band(axes, x, shown, _look(method)["color"], unit)
 
 
 def _bars(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequence[Value], quantity: str) -> None:
