@@ -67,7 +67,7 @@ def _complain(message: str, code: int) -> int:
 
 def _build_parser() -> _Parser:
     from .. import __version__
-    from . import check, gap, listings, scenario, solve, study
+    from . import check, figures, gap, listings, scenario, solve, study
 
     parser = _Parser(
         prog="dashf",
@@ -76,6 +76,6 @@ def _build_parser() -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"dashf-pyomo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (scenario, solve, check, gap, study, listings):
+    for module in (scenario, solve, check, gap, study, figures, listings):
         module.add_to(commands)
     return parser

@@ -165,6 +165,10 @@ class Cells(_Display):
 
     last: StudyProgress | None = None
 
+    def name(self, label: str) -> None:
+        """Say what is running now."""
+        self._label = label
+
     def __call__(self, progress: StudyProgress) -> None:
         """Show how far it is."""
         self.last = progress

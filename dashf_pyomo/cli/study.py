@@ -19,7 +19,7 @@ from .progress import Cells
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "stopped_by_batch_systems"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -149,7 +149,7 @@ def _run(parsed: argparse.Namespace) -> int:
     study = _read(parsed)
     progress = Cells(study.description.name)
     try:
-        with _stopped_by_batch_systems(), progress:
+        with stopped_by_batch_systems(), progress:
             summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
     except KeyboardInterrupt:
         last = progress.last
@@ -166,7 +166,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _stopped_by_batch_systems() -> Iterator[None]:
+def stopped_by_batch_systems() -> Iterator[None]:
     """Take SIGTERM, which batch systems send before they kill, like Ctrl-C."""
 
     def interrupt(number: int, frame: Any) -> None:

@@ -1,0 +1,129 @@
+"""Making figures: run the study of each, write its numbers, and draw it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from formulations import InputError
+
+from .claims import Claim, claim_table, claims_of
+from .numbers import Value, places_of, table, values_of
+from .plan import Figure, Request, chosen, study_of
+
+if TYPE_CHECKING:
+    from ..study.run import StudyProgress
+
+__all__ = ["Made", "make_figures"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A figure that is drawn.
+
+    Parameters
+    ----------
+    name
+        Its number in the paper.
+    files
+        Names of its files in the folder.
+    cells, ran, failed
+        Runs that it is made of, those that were missing, and those that have failed.
+    values
+        Its numbers.
+    claims
+        What the paper says of it, and how that fares.
+    contradictions
+        Bounds that a verified allocation refutes; they are not used.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    cells: int
+    ran: int
+    failed: int
+    values: tuple[Value, ...]
+    claims: tuple[Claim, ...]
+    contradictions: tuple[str, ...]
+
+
+def make_figures(
+    names: Sequence[str],
+    request: Request,
+    folder: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    retry: bool = False,
+    watch: Callable[[str, StudyProgress], None] | None = None,
+) -> list[Made]:
+    """Make figures in a folder; runs that are in its store already are not repeated.
+
+    Parameters
+    ----------
+    names
+        Numbers of figures, or ``all``.
+    request
+        What they are drawn from.
+    folder
+        Where the store is, or is to be, and the files.
+    workers, retry
+        As in `Study.run`.
+    watch
+        Sees which figure it is and how far its study.
+
+    Raises
+    ------
+    InputError
+        If there is no such figure, or the folder cannot be written.
+    KeyboardInterrupt
+        If the user interrupts; the next call goes on from there.
+    """
+    figures = chosen(names)
+    return [_make(figure, request, folder, workers, retry, watch) for figure in figures]
+
+
+def _make(
+    figure: Figure,
+    request: Request,
+    folder: str | os.PathLike[str],
+    workers: int | None,
+    retry: bool,
+    watch: Callable[[str, StudyProgress], None] | None,
+) -> Made:
+    from ..study.report.data import StudyData
+    from ..study.store import Store
+
+    study = study_of(figure, request, folder)
+
+    def tell(progress: StudyProgress) -> None:
+        if watch is not None:
+            watch(figure.name, progress)
+
+    summary = study.run(workers=workers, retry=retry, watch=tell)
+    with Store(folder) as store:
+        data = StudyData.of(store)
+        places = places_of(figure, request, store, data)
+    values, claims = values_of(figure, places), claims_of(figure, places)
+    files = [
+        _write(Path(folder, f"{figure.name}.csv"), table(figure, values)),
+        _write(Path(folder, f"{figure.name}-claims.csv"), claim_table(claims)),
+    ]
+    if values:
+        from .draw import draw
+
+        files += draw(figure, places, values, folder)
+    said = tuple(found.text for found in data.contradictions)
+    return Made(
+        figure.name, tuple(files), summary.total, summary.ran, summary.failed, tuple(values), tuple(claims), said
+    )
+
+
+def _write(path: Path, text: str) -> str:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return path.name
