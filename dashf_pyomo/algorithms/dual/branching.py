@@ -85,7 +85,7 @@ def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
 def _cut_of(n: int, by_server: Array, box: Box, weights: Array, data: Array) -> Cut | None:
     """Return the cut that takes a user's parts from each other: by server, else by phi."""
     heaviest = int(by_server.argmax())
-    if by_server[heaviest] < 1.0 - WHOLE:
+    if by_server.sum() - by_server[heaviest] > WHOLE:
         return ServerCut(n, np.arange(len(by_server)) == heaviest)
     phi = data[:, OFFLOAD]
     low, high = box.offload[n]
