@@ -154,10 +154,12 @@ class Generation:
         return False
 
     def deadline(self) -> float:
-        """Return the longest mean deadline of a user in the mixture."""
-        late = np.maximum(self._pool.data[self.members, DELAY], self._box.interval[0])
+        """Return the longest mean deadline of a user in the mixture, in the interval of the box."""
+        shortest, longest = self._box.interval
+        late = np.maximum(self._pool.data[self.members, DELAY], shortest)
         n = len(self._box.allowed)
-        return float(np.bincount(self._pool.user[self.members], self.weights * late, minlength=n).max())
+        mean = np.bincount(self._pool.user[self.members], self.weights * late, minlength=n).max()
+        return float(np.clip(mean, shortest, longest))  # a user without columns as yet has no deadline
 
     def _forget(self, prices: Prices) -> None:
         """Drop the far columns of a master program that has many."""

@@ -6,6 +6,7 @@ was changed in that model is carried over where the new one can state it, and is
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -236,8 +237,9 @@ class _Relaxation(_DashfTransformation):
     def _more(self) -> dict[str, Any]:
         return {}
 
+    @abstractmethod
     def _build(self, scenario: Scenario, pairs: PairResources, ratio: float, **options: Any) -> Any:
-        raise NotImplementedError
+        """Return the new model at given resources and ratio."""
 
 
 class Activity(_Reformulation):
