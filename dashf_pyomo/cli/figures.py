@@ -59,11 +59,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from ..figures import Request, make_figures
+    from ..figures import FigureRequest, make_figures
 
     if not parsed.out:
         raise InputError("--out: an empty name; expected a folder")
-    request = Request(
+    request = FigureRequest(
         seeds=parsed.seeds,
         readings=tuple(parsed.readings),
         sizes=tuple(map(_size, parsed.sizes)),

@@ -2,6 +2,6 @@
 
 from .claims import Claim
 from .make import Made, make_figures
-from .plan import FIGURES, Request
+from .plan import FIGURES, FigureRequest
 
-__all__ = ["FIGURES", "Claim", "Made", "Request", "make_figures"]
+__all__ = ["FIGURES", "Claim", "FigureRequest", "Made", "make_figures"]

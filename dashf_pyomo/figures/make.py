@@ -12,7 +12,7 @@ from formulations import InputError
 
 from .claims import Claim, claim_table, claims_of
 from .numbers import Value, places_of, table, values_of
-from .plan import Figure, Request, chosen, study_of
+from .plan import Figure, FigureRequest, chosen, study_of
 
 if TYPE_CHECKING:
     from ..study.run import StudyProgress
@@ -52,7 +52,7 @@ class Made:
 
 def make_figures(
     names: Sequence[str],
-    request: Request,
+    request: FigureRequest,
     folder: str | os.PathLike[str],
     *,
     workers: int | None = None,
@@ -87,7 +87,7 @@ def make_figures(
 
 def _make(
     figure: Figure,
-    request: Request,
+    request: FigureRequest,
     folder: str | os.PathLike[str],
     workers: int | None,
     retry: bool,

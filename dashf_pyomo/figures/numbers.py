@@ -12,7 +12,7 @@ import numpy as np
 
 from ..study.report.data import StudyData
 from ..study.store import Store
-from .plan import BOUND, Figure, Kind, Point, Request, group_of
+from .plan import BOUND, Figure, FigureRequest, Kind, Point, group_of
 
 __all__ = ["Place", "Sample", "Spread", "Value", "iterates", "kept", "places_of", "table", "values_of"]
 
@@ -122,7 +122,7 @@ class Value:
     spread: Spread
 
 
-def places_of(figure: Figure, request: Request, store: Store, data: StudyData) -> list[Place]:
+def places_of(figure: Figure, request: FigureRequest, store: Store, data: StudyData) -> list[Place]:
     """Read what a figure shows from the store that its study was run into."""
     results = dict(store.results())
     seeds = {row["scenario"]: int(row["seed"]) for row in store.rows()}

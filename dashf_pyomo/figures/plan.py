@@ -18,7 +18,7 @@ from ..algorithms import configure, methods
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["BOUND", "FIGURES", "Figure", "Kind", "Point", "Request", "chosen", "study_of"]
+__all__ = ["BOUND", "FIGURES", "Figure", "FigureRequest", "Kind", "Point", "chosen", "study_of"]
 
 #: The five methods of Section V-C, the weakest first.
 METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf")
@@ -122,7 +122,7 @@ FIGURES: dict[str, Figure] = {
 
 
 @dataclass(frozen=True)
-class Request:
+class FigureRequest:
     """What figures are drawn from.
 
     Parameters
@@ -194,7 +194,7 @@ def group_of(reading: str, point: Point) -> str:
     return f"{reading}, {point.label}"
 
 
-def study_of(figure: Figure, request: Request, folder: str | os.PathLike[str]) -> Study:
+def study_of(figure: Figure, request: FigureRequest, folder: str | os.PathLike[str]) -> Study:
     """Return the study behind a figure; figures in one folder share the runs that they have in common."""
     from ..study import Study
 

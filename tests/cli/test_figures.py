@@ -15,7 +15,7 @@ from cli_helpers import Dashf, assert_refused, python
 
 import dashf_pyomo
 from dashf_pyomo.algorithms import Method
-from dashf_pyomo.figures import FIGURES, Request, make_figures
+from dashf_pyomo.figures import FIGURES, FigureRequest, make_figures
 from dashf_pyomo.figures.numbers import Spread, iterates, kept
 from dashf_pyomo.study.store import FILE, Store
 from formulations import Scenario
@@ -37,7 +37,7 @@ def wanted(rows: list[dict[str, str]], **keys: str) -> dict[str, str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """Figures 2c and 3a of two small scenarios, under the bound."""
     folder = tmp_path_factory.mktemp("figures")
-    request = Request(seeds=2, readings=("default",), sizes=((3, 2),))
+    request = FigureRequest(seeds=2, readings=("default",), sizes=((3, 2),))
     return folder, make_figures(["2c", "3a"], request, folder, workers=1)
 
 
