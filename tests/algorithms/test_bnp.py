@@ -87,8 +87,8 @@ def test_the_trace_says_where_the_work_is() -> None:
 
 @pytest.mark.parametrize("family", ["growing-bandwidth", "slow-users", "hotspots", "shadowing"])
 def test_other_families_are_bounded_too(family: str) -> None:
-    result = dashf_pyomo.solve(families.draw(family, 4, 2, 0), "bnp", gap=0.01, time_limit=60)
-    assert result.gap is not None and result.gap <= 0.01
+    result = dashf_pyomo.solve(families.draw(family, 4, 2, 0), "bnp", gap=0.02, time_limit=120)
+    assert result.gap is not None and result.gap <= 0.02
 
 
 def test_many_users_are_bounded_without_a_row_for_each_deadline() -> None:

@@ -43,6 +43,9 @@ LAST_BITS = 1e-12
 #: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
 WORTH = 0.9
 
+#: Branching spends no more time, s, than this on allocations beyond what it spends on bounds.
+GRACE = 3.0
+
 #: Dives stay within this factor of the best deadline.
 NEARBY = 1.1
 
@@ -293,6 +296,12 @@ class Search:
             self._learn(allocation)
         return bounded
 
+    def _spent_enough(self) -> bool:
+        """Return whether a branch and bound has spent more time on allocations than on bounds."""
+        spent = self.pricer.seconds
+        bounds = sum(spent.get(kind, 0.0) for kind in ("search", "master", "proof"))
+        return self.method.branches and spent.get("primal", 0.0) > GRACE + bounds
+
     def _known(self, server: NDArray[np.int64], phi: NDArray[np.float64]) -> bool:
         """Return whether an association with the same users near phi = 1 was tried, and remember it."""
         key = server.tobytes() + np.round(2.0 * phi).astype(np.int8).tobytes()
@@ -365,7 +374,7 @@ class Search:
             if known and scr <= before:
                 continue
             run.record(candidate, phase="rounding")
-            if scr < WORTH * before:
+            if scr < WORTH * before or (scr < before and self._spent_enough()):
                 continue
             polished, facts = self._allocate(candidate, max(before, scr))
             run.record(polished, phase="polish", **facts)
