@@ -5,6 +5,7 @@ Prints a table of SCR, gap, delay, energy and time, and writes the scenario, eve
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +52,8 @@ def main() -> None:
         )
     console.print(table)
     if bound is not None:
-        console.print(f"No allocation of this scenario has an SCR above {bound:.2f} ({results['dual'].bound_source}).")
+        up = math.ceil(100.0 * bound) / 100.0
+        console.print(f"No allocation of this scenario has an SCR above {up:.2f} ({results['dual'].bound_source}).")
     console.print("DASHF:", results["dashf"].message)
     draw_comparison(scenario, list(results.values()), out / "comparison.png")
     draw_result(scenario, results["dashf"], out / "dashf.png")

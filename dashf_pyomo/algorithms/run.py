@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -174,6 +175,8 @@ class Run:
         """
         if source in self._refuted:
             return False
+        if not bound < math.inf:
+            return True  # infinite or no number: it says nothing
         before = self.upper_bound
         self._bounds[source] = (min(bound, self._bounds.get(source, (bound, 0.0))[0]), tolerance)
         if not self._judge_bounds(**facts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
+from decimal import ROUND_CEILING, Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,4 +153,5 @@ def _print(known: ScenarioRow, contradictions: list[str]) -> None:
     if known.bound is None:
         print("no method proved a bound: how far these are from the optimum, nobody can say; dual proves one")
     else:
-        print(f"no allocation has an SCR above {number(known.upper_bound)} ({known.bound.bound_source})")
+        up = Context(prec=6, rounding=ROUND_CEILING).create_decimal(repr(known.upper_bound))  # a bound, so upwards
+        print(f"no allocation has an SCR above {up:f} ({known.bound.bound_source})")

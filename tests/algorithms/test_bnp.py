@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,3 +121,31 @@ def _kinds(root: object) -> set[type]:
         kinds.add(type(node))
         pending += [getattr(node, name) for name in ("below", "above", "inside", "outside") if hasattr(node, name)]
     return kinds
+
+
+def test_many_users_whose_deadlines_all_lie_close_together_are_bounded() -> None:
+    base = Scenario.random(81, 2, seed=0)
+    slow = np.array(base.user_speed_max, dtype=float)
+    slow[0] *= 0.3
+    changed = {
+        "weight_energy": 0.0,
+        "server_speed_max": (np.asarray(base.server_speed_max) * 1e-3).tolist(),
+        "bits_per_param": (np.asarray(base.bits_per_param) * 1e-5).tolist(),
+        "user_speed_max": slow.tolist(),
+    }
+    result = dashf_pyomo.solve(Scenario.from_dict({**base.to_dict(), **changed}), "dual", gap=0.05, time_limit=120)
+    assert result.upper_bound is not None and np.isfinite(result.upper_bound)
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_proofs_that_are_no_numbers_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashf_pyomo.algorithms.dual import pricer
+
+    def infinite(self: pricer.Pricer, *args: Any, **kwargs: Any) -> pricer.Priced:
+        found = prove(self, *args, **kwargs)
+        return replace(found, best=np.where(np.arange(len(found.best)) == 0, np.inf, found.best), excess=np.inf)
+
+    prove = pricer.Pricer.prove
+    monkeypatch.setattr(pricer.Pricer, "prove", infinite)
+    result = dashf_pyomo.solve(Scenario.random(2, 2, seed=0), "bnp", time_limit=20)
+    assert result.status is not Status.CERTIFIED and result.upper_bound is None

@@ -127,6 +127,8 @@ def bound_box(
         return Bounded(generation.best, *mixture)
     proof = pricer.prove(chosen, box, tolerance, max_cells)
     collect(pricer, pool, proof)
-    if not np.isfinite(proof.best).all():
+    if np.isneginf(proof.best).any():
         return Bounded(-np.inf, -np.inf, chosen, *nothing, rounds, shortest)
-    return Bounded(generation.estimate(chosen, proof.excess), *mixture)
+    # What is no number proves nothing.
+    bound = generation.estimate(chosen, proof.excess) if np.isfinite(proof.best).all() else np.inf
+    return Bounded(bound, *mixture)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends import BackendError
 from .columns import DELAY, ENERGY, ColumnPool
 
 __all__ = ["Master", "Prices"]
@@ -170,7 +171,7 @@ class Master:
 
         Raises
         ------
-        RuntimeError
+        BackendError
             If the solver fails.
         """
         import highspy
@@ -178,7 +179,7 @@ class Master:
         self._highs.run()
         status = self._highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
-            raise RuntimeError(f"the master program ended with {self._highs.modelStatusToString(status)}")
+            raise BackendError(f"the master program ended with {self._highs.modelStatusToString(status)}")
         solution = self._highs.getSolution()
         duals = np.asarray(solution.row_dual)
         value = float(self._highs.getInfo().objective_function_value)

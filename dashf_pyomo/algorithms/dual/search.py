@@ -40,6 +40,9 @@ BY_DEADLINE = 0.3
 #: Bounds are raised by this much, relative: the last bits of the conversion of units.
 LAST_BITS = 1e-12
 
+#: The evaluator accepts allocations that break budgets by this much, so the best one may lie above the bound by it.
+TOLERANCE = 2e-6
+
 #: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
 WORTH = 0.9
 
@@ -176,8 +179,10 @@ class Search:
         prices = found.prices
         assert prices is not None
         proof = self.pricer.prove(prices, box, tolerance, self.method.max_cells)
-        if not np.isfinite(proof.best).all():
+        if np.isneginf(proof.best).any():
             return replace(found, bound=-np.inf)
+        if not np.isfinite(proof.best).all():
+            return replace(found, bound=np.inf)  # what is no number proves nothing
         return replace(found, bound=prices.bound(proof.excess, self.data.pairs.time_weight, box.interval[0]))
 
     def _bound_many(self, box: Box, start: Prices) -> Bounded:
@@ -201,6 +206,8 @@ class Search:
         cover = Cover(whole, replace(found, bound=np.inf))
         while (cut := far_cut(cover.worst().box, found.deadline)) is not None:
             self._split(cover, cut)
+        if np.isinf(cover.bound):  # nothing is far
+            return Cover(whole, self._bound(whole, found.prices))
         return cover
 
     def _split(self, cover: Cover, cut: Cut) -> None:
@@ -244,16 +251,19 @@ class Search:
         return value
 
     def _tell(self, cover: Cover) -> None:
-        """Report the bound of the cover; below the incumbent it says no more than the incumbent."""
+        """Report the bound of the cover; one below the incumbent refutes it."""
         run = self.run
         if self.method.rigour != "proven":
             run.note(f"unproven bound {cover.bound * self.data.scr_unit:.9g}")
             return
-        bound = max(cover.bound * self.data.scr_unit * (1.0 + LAST_BITS), run.incumbent[1])
+        if np.isposinf(cover.bound):
+            run.note("no bound yet: a proof met what is no number")
+            return
         worst, unit = cover.worst(), self.data.pairs.time_unit
         run.record_bound(
-            bound,
+            max(cover.bound * self.data.scr_unit, 0.0) * (1.0 + LAST_BITS),
             self.method.source,
+            tolerance=TOLERANCE,
             boxes=len(cover),
             depth=worst.depth,
             deadlines=[end * unit for end in worst.box.interval],
