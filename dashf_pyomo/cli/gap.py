@@ -56,7 +56,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
     check_place(parsed.html, parsed.scenario)
     scenario = load(parsed)
-    chosen = parsed.methods or METHODS + (",bnp" if scenario.n_users <= FEW else "")
+    default = METHODS + (",bnp" if scenario.n_users <= FEW else "")
+    chosen = default if parsed.methods is None else parsed.methods
     names = [name.strip() for name in chosen.split(",")]
     variants = _variants(names)
     with tempfile.TemporaryDirectory(prefix="dashf-gap-", ignore_cleanup_errors=True) as folder:

@@ -94,7 +94,7 @@ class Progress(_Display):
             refresh_per_second=_REDRAWS,
             redirect_stdout=False,  # results go there
         )
-        self._live.start()
+        self._live.start(refresh=True)  # what is quick is seen too
 
     def _stop(self) -> None:
         # A line has said what it had to say; the table is worth keeping.
@@ -106,7 +106,7 @@ class Progress(_Display):
         from rich.console import Group
 
         if not self._running:
-            return self._table()
+            return self._table() if self._rows.bounded else ""
         self._spinner.update(text=f"{self._said}  {time.perf_counter() - self._began:.0f} s")
         return Group(self._table(), self._spinner) if self._rows.bounded else self._spinner
 

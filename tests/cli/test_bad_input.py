@@ -125,7 +125,7 @@ USAGE: dict[str, tuple[tuple[object, ...], str]] = {
     "unknown command": (("sovle",), "'sovle'"),
     "unknown argument": (("solve", "--colour"), "--colour"),
     "check without a result": (("check", "s.json"), "RESULT.json"),
-    "method": (("solve", "--method", "magic"), "unknown method 'magic'; expected one of dashf"),
+    "method": (("solve", "--method", "magic"), "unknown method 'magic'; expected one of "),
     "listed method": (("methods", "magic"), "unknown method 'magic'"),
     "option": (("solve", "--option", "colour=red"), "unknown option 'colour'"),
     "option of a method without any": (("solve", "--method", "gucaa", "--option", "seed=1"), "it has no options"),
