@@ -1,5 +1,6 @@
 """Settings for all tests: no hypothesis deadline (machines differ) and a number of examples that stays fast."""
 
+import os
 import signal
 
 from hypothesis import settings
@@ -7,6 +8,11 @@ from hypothesis import settings
 _CURRENT = settings.get_profile(settings.get_current_profile_name())  # hypothesis picks its own profile on CI
 settings.register_profile("house", _CURRENT, deadline=None, max_examples=60)
 settings.load_profile("house")
+
+# Tests run on all cores already; threads of their own would only be in each other's way.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 # A test run in the background of a shell inherits that Ctrl-C is ignored; the tests of interruption need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

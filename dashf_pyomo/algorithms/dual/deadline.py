@@ -44,6 +44,7 @@ def at_deadline(
     accuracy: float,
     start: Prices | None,
     *,
+    target: float = 0.0,
     stage: int = 0,
     moves: int = 12,
     most_rounds: int = 40,
@@ -59,6 +60,8 @@ def at_deadline(
         Allowed pairs, ranges of phi, and the interval in which the deadline may move.
     deadline
         Where to start.
+    target
+        A bound at or below this is good enough.
     stage
         Where in `ASKED` to start: from 0 if the best deadline may be far.
     moves
@@ -69,14 +72,18 @@ def at_deadline(
     low, high = box.interval
     columns, prices = pool, start
     total, last = 0, len(ASKED) - 1
+    said = Envelope()
     for move in range(moves + 1):
         deadline = float(np.clip(deadline, low, high))
         here = box.between(deadline, deadline)
         columns = _at(pricer, columns, box, deadline)
         tolerance = 0.1 * user_tolerance(pricer, here, floor, accuracy)
-        generation = Generation(pricer, columns, here, floor, prices, tolerance, deadline_rows=False)
         stage = last if move == moves else stage
-        done = partial(_close, floor, max(accuracy, ASKED[stage][0]))
+        thorough = stage == last
+        generation = Generation(
+            pricer, columns, here, floor, prices, tolerance, deadline_rows=False, thorough=thorough
+        )
+        done = partial(_close, floor, target, max(accuracy, ASKED[stage][0]))
         for _ in range(most_rounds):
             tick()
             if generation.round(done):
@@ -86,7 +93,9 @@ def at_deadline(
             deadline *= 1.5
             continue
         asked = np.unique(np.clip(ASKED[stage][1] * deadline, low, high))
-        prices, better = _spread(pricer, box, generation.chosen, asked, tolerance)
+        prices, bounds = _spread(pricer, box, generation.chosen, deadline, asked, tolerance)
+        said.add(asked, bounds)
+        better = said.best()
         if abs(better - deadline) <= 0.001 * deadline:
             if stage == last:
                 break
@@ -97,8 +106,8 @@ def at_deadline(
     return Bounded(generation.best, value, prices, weights, members, total, deadline), columns
 
 
-def _close(floor: float, accuracy: float, bound: float, value: float) -> bool:
-    return bound <= max(value, floor) * (1.0 + accuracy)
+def _close(floor: float, target: float, accuracy: float, bound: float, value: float) -> bool:
+    return bound <= max(value, floor) * (1.0 + accuracy) or bound <= target * (1.0 - 0.1 * accuracy)
 
 
 def _at(pricer: Pricer, pool: ColumnPool, box: Box, deadline: float) -> ColumnPool:
@@ -114,12 +123,38 @@ def _at(pricer: Pricer, pool: ColumnPool, box: Box, deadline: float) -> ColumnPo
     return moved
 
 
-def _spread(pricer: Pricer, box: Box, prices: Prices, asked: Array, tolerance: float) -> tuple[Prices, float]:
-    """Return the prices with those of delay that hold the users at the best deadline asked about, and that deadline."""
+class Envelope:
+    """The least of bounds as functions of the deadline, each known at some deadlines and between them."""
+
+    def __init__(self) -> None:
+        self._curves: list[tuple[Array, Array]] = []
+
+    def add(self, deadlines: Array, bounds: Array) -> None:
+        """Add a bound at ascending deadlines, shape (K,) each."""
+        self._curves.append((np.log(deadlines), bounds))
+
+    def best(self) -> float:
+        """Return the deadline, of those known, at which the least bound is largest."""
+        at = np.unique(np.concatenate([curve for curve, _ in self._curves]))
+        known = [np.interp(at, *curve, left=np.inf, right=np.inf) for curve in self._curves]
+        return float(np.exp(at[np.argmax(np.min(known, axis=0))]))
+
+
+def _spread(
+    pricer: Pricer, box: Box, prices: Prices, present: float, asked: Array, tolerance: float
+) -> tuple[Prices, Array]:
+    """Return the prices with those of delay that hold the users at the best deadline asked about, and all bounds."""
     free = replace(prices, delay=np.zeros(len(box.allowed)))
-    worth = np.array([pricer.search(free, box.between(at, at), tolerance, quick=True).best for at in asked])
+    worth = np.empty((len(asked), len(box.allowed)))
+    k = int(np.argmin(np.abs(asked - present)))
+    for side in (range(k, len(asked)), range(k - 1, -1, -1)):  # outwards, each from what its neighbour found
+        with pricer.remembering():
+            for i in side:
+                worth[i] = pricer.search(free, box.between(asked[i], asked[i]), tolerance, quick=True).best
     total = prices.ratio * pricer.pairs.time_weight
-    k = int(np.argmax(np.where(np.isfinite(worth).all(axis=1), worth.sum(axis=1) - total * asked, -np.inf)))
+    excess = prices.shares.sum() + worth.sum(axis=1) - total * asked
+    bounds = np.where(np.isfinite(excess), prices.ratio + excess / (pricer.pairs.time_weight * asked), -np.inf)
+    k = int(np.argmax(bounds))
     with np.errstate(invalid="ignore"):
         slopes = (worth - worth[k]) / (asked - asked[k])[:, np.newaxis]
     shorter = np.min(slopes[:k], axis=0, initial=np.inf)
@@ -131,4 +166,4 @@ def _spread(pricer: Pricer, box: Box, prices: Prices, asked: Array, tolerance: f
     delay = longer + float(np.clip(part, 0.0, 1.0)) * (shorter - longer)
     if not delay.any():
         delay = np.ones(len(delay))
-    return replace(prices, delay=delay).balanced(pricer.pairs.time_weight), float(asked[k])
+    return replace(prices, delay=delay).balanced(pricer.pairs.time_weight), bounds

@@ -27,6 +27,9 @@ STEP = 0.5
 #: Every so many rounds all pairs are searched, from all starts; between, the promising ones from their last columns.
 THOROUGH = 4
 
+#: Prices stay below those to start from by this factor, and can rise to the least cap, until columns are done.
+CAP, LEAST_CAP = 4.0, 1.0
+
 #: Columns are kept if they are worse than the best of their user by no more than this part of their score.
 NEAR = 0.1
 
@@ -56,6 +59,8 @@ class Generation:
         Accuracy of the search, absolute, for a user.
     deadline_rows
         Whether the master program has a row for each user's deadline; one deadline needs none.
+    thorough
+        Whether all pairs are searched, from all starts, before it is done.
 
     Attributes
     ----------
@@ -80,18 +85,22 @@ class Generation:
         start: Prices | None,
         tolerance: float,
         deadline_rows: bool = True,
+        thorough: bool = True,
     ) -> None:
         self._pricer, self._pool, self._box, self._floor, self._tolerance = pricer, pool, box, floor, tolerance
         n, m = box.allowed.shape
         norm, self._time_weight = pricer.scenario.score_norm, pricer.pairs.time_weight
-        self._master = Master(n, m, norm, self._time_weight, box.interval, deadline_rows)
+        caps = None if start is None else np.maximum(CAP * start.shares, LEAST_CAP)
+        self._master = Master(n, m, norm, self._time_weight, box.interval, deadline_rows, caps)
         members = np.arange(len(pool))
         members = members[self._fits(members)]
         if start is not None:
             members = members[self._promising(members, start, SUITABLE)]
         self._master.add(pool, members)
         self._most_columns = MOST_COLUMNS * n + 1000
-        self._step, self._thorough = STEP, 0
+        self._step, self._sure, self._verified = STEP, thorough, False
+        # Prices to start from come with columns to climb from.
+        self._thorough = 1 - THOROUGH if start is None else 0
         self._trial: Prices | None = None
         self.centre, self.best, self.value = start, np.inf, -np.inf
         self.weights: Array = np.zeros(0)
@@ -130,28 +139,51 @@ class Generation:
         moved = abs(self.value - before) > 1e-6 * abs(before) if before > -np.inf else True
         self._step = STEP if moved else 0.5 * (1.0 + self._step)
         prices = Prices(max(prices.ratio, self._floor), prices.shares, prices.delay)
-        trial = prices if self.centre is None else self.centre.towards(prices, self._step if self.rounds > 1 else 0.0)
-        self._trial = trial = trial.balanced(self._time_weight)
-        quick = self._thorough > 0 and self.rounds < self._thorough + THOROUGH
-        priced = self._pricer.search(trial, self._box, self._tolerance, quick)
-        reached = self.estimate(trial, priced.excess)
-        if quick and done(min(self.best, reached), self.value):
-            quick = False  # what was left out may matter
-            priced = self._pricer.search(trial, self._box, self._tolerance)
-            reached = self.estimate(trial, priced.excess)
-        self._thorough = self._thorough if quick else self.rounds
+        if self.rounds >= self._thorough + THOROUGH:
+            priced = self._verify(prices)
+        else:
+            priced = self._try(prices)
         if not np.isfinite(priced.best).all():
             self.possible = False
             return True
+        if done(self.best, self.value):
+            if self._sure and not self._verified:
+                self._add(priced)
+                priced = self._verify(prices)
+            if done(self.best, self.value):
+                if not self._master.oversold.any():
+                    return True
+                self._master.raise_caps(CAP)
+        self._add(priced)
+        return False
+
+    def _try(self, prices: Prices) -> Priced:
+        """Search quickly between the best prices so far and those of the master program."""
+        trial = prices if self.centre is None else self.centre.towards(prices, self._step if self.rounds > 1 else 0.0)
+        self._trial = trial = trial.balanced(self._time_weight)
+        self._pricer.start_from(self._pool, self._master.members, trial, self._box)
+        priced = self._pricer.search(trial, self._box, self._tolerance, quick=True, near=True)
+        if self.estimate(trial, priced.excess) < self.best:
+            priced = self._pricer.search(trial, self._box, self._tolerance, quick=True)  # what was left out may matter
+        reached = self.estimate(trial, priced.excess)
         if reached < self.best:
-            self.best, self.centre, self._step = reached, trial, STEP
-        if done(self.best, self.value) and not quick:
-            return True
+            self.best, self.centre, self._step, self._verified = reached, trial, STEP, False
+        return priced
+
+    def _verify(self, prices: Prices) -> Priced:
+        """Search thoroughly at the best prices so far: what a quick search misses makes its bounds too low."""
+        self._trial = centre = (prices if self.centre is None else self.centre).balanced(self._time_weight)
+        self._pricer.start_from(self._pool, self._master.members, centre, self._box)
+        priced = self._pricer.search(centre, self._box, self._tolerance)
+        self.best, self.centre, self._step = self.estimate(centre, priced.excess), centre, STEP
+        self._verified, self._thorough = True, self.rounds
+        return priced
+
+    def _add(self, priced: Priced) -> None:
         known = len(self._pool)
         collect(self._pricer, self._pool, priced)
         fresh = np.arange(known, len(self._pool))
         self._master.add(self._pool, fresh[self._fits(fresh)])
-        return False
 
     def deadline(self) -> float:
         """Return the longest mean deadline of a user in the mixture, in the interval of the box."""

@@ -31,6 +31,9 @@ Index = NDArray[np.int64]
 #: Score of a user without a column: far below any real one.
 NOBODY = -10.0
 
+#: A budget counts as oversold if more than this part of it is bought.
+OVERSOLD = 1e-7
+
 
 @dataclass(frozen=True, eq=False)
 class Prices:
@@ -86,6 +89,16 @@ class Master:
         Shortest and longest deadline.
     deadline_rows
         Whether there is a row for each user's deadline; without, the interval is one deadline.
+    caps
+        What an additional share of each budget may be bought at, shape (M, 3): prices stay below, however few columns
+        there are as yet. Without, nothing is sold.
+
+    Attributes
+    ----------
+    members
+        Indices of the columns in their pool.
+    oversold
+        Budgets of which the last solution buys more, shape (M, 3).
     """
 
     def __init__(
@@ -96,6 +109,7 @@ class Master:
         time_weight: float,
         interval: tuple[float, float],
         deadline_rows: bool = True,
+        caps: Array | None = None,
     ) -> None:
         import highspy
 
@@ -124,7 +138,12 @@ class Master:
         # Somebody who gets nothing and is worth far less than that: some mixture is always possible.
         for user in range(n_users):
             highs.addCol(NOBODY, 0.0, infinity, 1, np.array([1 + user], np.int32), np.ones(1))
-        self._rows = rows
+        self._caps = np.zeros((n_servers, 3)) if caps is None else caps
+        for budget, cap in enumerate(self._caps.ravel().tolist()):
+            row = np.array([1 + n_users + budget], np.int32)
+            highs.addCol(-cap, 0.0, 0.0 if caps is None else infinity, 1, row, -np.ones(1))
+        self._fixed = 2 + n_users + 3 * n_servers
+        self.oversold = np.zeros((n_servers, 3), bool)
         self.members: Index = np.zeros(0, np.int64)
 
     def add(self, pool: ColumnPool, members: Index) -> None:
@@ -162,9 +181,15 @@ class Master:
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Forget all other columns of `members`."""
-        gone = (2 + self._n + np.flatnonzero(~chosen)).astype(np.int32)
+        gone = (self._fixed + np.flatnonzero(~chosen)).astype(np.int32)
         self._highs.deleteCols(len(gone), gone)
         self.members = self.members[chosen]
+
+    def raise_caps(self, factor: float) -> None:
+        """Make dearer what the last solution buys beyond the budgets."""
+        self._caps = np.where(self.oversold, factor * self._caps, self._caps)
+        for budget in np.flatnonzero(self.oversold).tolist():
+            self._highs.changeColCost(2 + self._n + budget, -float(self._caps.flat[budget]))
 
     def solve(self) -> tuple[float, Prices, Array]:
         """Return the value, the prices, and the weights of `members`; those of a user sum to one, or less as yet.
@@ -189,5 +214,6 @@ class Master:
             np.abs(duals[budgets : budgets + 3 * self._m].reshape(self._m, 3)),
             np.abs(duals[budgets + 3 * self._m :]) if self._late else np.ones(self._n),
         )
-        weights = np.asarray(solution.col_value)
-        return value, prices, weights[2 + self._n :] / max(weights[0], 1e-300)
+        weights = np.asarray(solution.col_value) / max(solution.col_value[0], 1e-300)
+        self.oversold = weights[2 + self._n : self._fixed].reshape(self._m, 3) > OVERSOLD
+        return value, prices, weights[self._fixed :]

@@ -25,7 +25,7 @@ Index = NDArray[np.int64]
 #: Floating-point sums of the bound are raised by this much, relative to their magnitude.
 SUM_SLACK = 1e-12
 
-#: A quick search leaves out pairs whose last column is worse than the user's best by this part of its score.
+#: A search of near pairs leaves out those whose last column is worse than the user's best by this part of its score.
 MARGIN = 0.3
 
 
@@ -147,13 +147,42 @@ class Pricer:
 
         return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
-    def search(self, prices: Prices, box: Box, tolerance: float, quick: bool = False) -> Priced:
+    def search(
+        self, prices: Prices, box: Box, tolerance: float, *, quick: bool = False, near: bool = False
+    ) -> Priced:
         """Find good columns of every allowed pair; nothing is proven.
 
-        A quick search climbs from the last columns alone, and leaves out pairs that are far from the best.
+        Parameters
+        ----------
+        prices, box, tolerance
+            As in `prove`.
+        quick
+            Climb from the last columns alone.
+        near
+            Leave out pairs that are far from the best of their user, as their last columns say.
         """
         with self.clock("search"):
-            return self._price(prices, box, tolerance, prove=False, quick=quick)
+            return self._price(prices, box, tolerance, prove=False, quick=quick, near=near)
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Forget what searches of a block find: later ones climb from what is there before it."""
+        hints, last = self._hints.copy(), self._last.copy()
+        try:
+            yield
+        finally:
+            self._hints, self._last = hints, last
+
+    def start_from(self, pool: ColumnPool, members: Index, prices: Prices, box: Box) -> None:
+        """Let quick searches climb from the best columns of a pool at given prices, where a pair has any."""
+        if not len(members):
+            return
+        pair = pool.user[members] * self.scenario.n_servers + pool.server[members]
+        order = np.lexsort((self.reduced(pool, members, prices, box.interval[0]), pair))
+        best = members[order[np.append(pair[order][1:] != pair[order][:-1], True)]]
+        user, server, data = pool.user[best], pool.server[best], pool.data[best]
+        self._hints[user, server, 0] = data[:, [0, 1, 2, DELAY]]
+        self._last[user, server] = data
 
     def _near(self, prices: Prices, box: Box) -> NDArray[np.bool_]:
         """Return the pairs whose last column is near the best of its user, and those without one, shape (N, M)."""
@@ -185,11 +214,18 @@ class Pricer:
             return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
 
     def _price(
-        self, prices: Prices, box: Box, tolerance: float, prove: bool, max_cells: int = 0, quick: bool = False
+        self,
+        prices: Prices,
+        box: Box,
+        tolerance: float,
+        prove: bool,
+        max_cells: int = 0,
+        quick: bool = False,
+        near: bool = False,
     ) -> Priced:
         from .kernels.pricing import price_pairs, search_pairs
 
-        user, server = np.nonzero(self._near(prices, box) if quick else box.allowed)
+        user, server = np.nonzero(self._near(prices, box) if near else box.allowed)
         arguments = (
             self._coefficients[user, server],
             self.scenario.score_norm,

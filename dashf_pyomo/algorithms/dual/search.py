@@ -15,7 +15,7 @@ from ..dashf import Dashf
 from ..dashf_plus import move_users
 from ..run import Run
 from ..steps import ResourceStep
-from .boxes import Box, Cut, OffloadCut
+from .boxes import Box, Cut, DeadlineCut, OffloadCut
 from .branching import NARROW, deadline_cut, far_cut, user_cut
 from .columns import OFFLOAD, ColumnPool, columns_of
 from .cover import Cover, Part
@@ -55,8 +55,14 @@ NEARBY = 1.1
 #: Up to so many users joint-nlp polishes the mean of columns.
 POLISHED = 80
 
+#: A rounded mixture is improved around the phi that came out, most so many times.
+AGAIN = 4
+
 #: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
 MANY = 80
+
+#: Minus the ratios of the ends of an interval: the best deadline is found from afar in wide ones, from nearby in others.
+WIDE = (-1.3, -1.03)
 
 #: Branching bounds a box less closely than the root: it will be cut again if it stays open.
 COARSE_BRANCH = 0.1
@@ -109,8 +115,8 @@ class Search:
         start = self.pricer.shadow(run.incumbent[0], self._floor)
         self.cover = cover = self._cover_many(whole, start) if self._many else Cover(whole, self._bound(whole, start))
         said = "gap closed"
+        self._tell(cover)
         while True:
-            self._tell(cover)
             worst = cover.worst()
             if not run.closed:
                 with self.pricer.clock("primal"):
@@ -147,10 +153,12 @@ class Search:
     def _tick(self) -> None:
         self.run.backend_limits()  # raises when nothing is left
 
-    def _bound(self, box: Box, start: Prices | None, *, proven: bool = True, most_rounds: int = 40) -> Bounded:
+    def _bound(
+        self, box: Box, start: Prices | None, parent: Bounded | None = None, *, proven: bool = True, most_rounds: int = 40
+    ) -> Bounded:
         method = self.method
         if self._many and start is not None and box.allowed.any(axis=1).all():
-            return self._bound_many(box, start)
+            return self._bound_many(box, start, parent)
         return bound_box(
             self.pricer,
             self.pool,
@@ -166,10 +174,12 @@ class Search:
             tick=self._tick,
         )
 
-    def _at_deadline(self, box: Box, start: Prices) -> Bounded:
+    def _at_deadline(self, box: Box, start: Prices, stage: int = 0) -> Bounded:
         """Generate columns at the best deadline of a box."""
         args = self._deadline, self._floor, self.method.accuracy, start
-        found, columns = at_deadline(self.pricer, self.pool, box, *args, tick=self._tick)
+        found, columns = at_deadline(
+            self.pricer, self.pool, box, *args, target=self._target, stage=stage, tick=self._tick
+        )
         held = found.weights > 0.0
         members = self.pool.adopt(columns, found.members[held])
         return replace(found, weights=found.weights[held], members=members)
@@ -185,36 +195,41 @@ class Search:
             return replace(found, bound=np.inf)  # what is no number proves nothing
         return replace(found, bound=prices.bound(proof.excess, self.data.pairs.time_weight, box.interval[0]))
 
-    def _bound_many(self, box: Box, start: Prices) -> Bounded:
-        """Bound a box of many users: at the prices it is given if they suffice, else at those of its best deadline."""
+    def _bound_many(self, box: Box, start: Prices, parent: Bounded | None = None) -> Bounded:
+        """Bound a box of many users: at the prices it is given if they suffice, else at those of its best deadline.
+
+        A part of a box, cut at a deadline, that holds the best deadline of the box keeps its prices.
+        """
         self._tick()
+        low, high = box.interval
         tolerance = user_tolerance(self.pricer, box, self._floor, self.method.accuracy)
         prices = start.balanced(self.data.pairs.time_weight)
-        quick = self.pricer.search(prices, box, 0.1 * tolerance, quick=True)
-        nothing = np.zeros(0), np.zeros(0, np.int64)
-        found = Bounded(np.inf, -np.inf, prices, *nothing, 0, float(np.clip(self._deadline, *box.interval)))
-        if prices.bound(quick.excess, self.data.pairs.time_weight, box.interval[0]) > self._target:
-            found = self._at_deadline(box, prices)
+        if parent is not None and low <= parent.deadline <= high:
+            found = replace(parent, prices=prices)
+        else:
+            quick = self.pricer.search(prices, box, 0.1 * tolerance, quick=True)
+            nothing = np.zeros(0), np.zeros(0, np.int64)
+            found = Bounded(np.inf, -np.inf, prices, *nothing, 0, float(np.clip(self._deadline, low, high)))
+            if prices.bound(quick.excess, self.data.pairs.time_weight, low) > self._target:
+                stage = int(np.searchsorted(WIDE, -high / low))
+                found = self._at_deadline(box, prices, stage)
         return self._prove(box, found, tolerance) if self.method.rigour == "proven" else found
 
     def _cover_many(self, whole: Box, start: Prices) -> Cover:
-        """Return a cover of many users: first the best deadline, and an allocation there, then the bounds."""
+        """Return the cover of all deadlines by one box, bounded at the prices of the best deadline."""
         found = self._at_deadline(whole, start)
         self._deadline = found.deadline
-        with self.pricer.clock("primal"):
-            self._round(found)
-        cover = Cover(whole, replace(found, bound=np.inf))
-        while (cut := far_cut(cover.worst().box, found.deadline)) is not None:
-            self._split(cover, cut)
-        if np.isinf(cover.bound):  # nothing is far
-            return Cover(whole, self._bound(whole, found.prices))
-        return cover
+        assert found.prices is not None
+        return Cover(whole, self._bound_many(whole, found.prices, found))
 
     def _split(self, cover: Cover, cut: Cut) -> None:
         """Cut the worst box; if time runs out before both parts are bounded, nothing is cut."""
         worst = cover.worst()
-        found = [self._bound(box, worst.bounded.prices) for box in cut(worst.box)]
-        for part in cover.split(cut, found):
+        parent = worst.bounded if isinstance(cut, DeadlineCut) else None
+        found = [self._bound(box, worst.bounded.prices, parent) for box in cut(worst.box)]
+        parts = cover.split(cut, found)
+        self._tell(cover)
+        for part in parts:
             if self.method.branches and part.bound > self._target and not self.run.closed:
                 with self.pricer.clock("primal"):
                     self._round(part.bounded)
@@ -223,11 +238,15 @@ class Search:
         """Return where to cut deadlines, or None if that can bring the bound down by next to nothing."""
         limit = self._limit(worst)
         little = max(self.method.accuracy * limit, EXHAUSTED * (worst.bound - self._floor))
-        return deadline_cut(worst.box) if worst.bound - limit > little else None
+        if worst.bound - limit <= little:
+            return None
+        far = far_cut(worst.box, self._deadline) if self._many else None
+        return far or deadline_cut(worst.box)
 
     def _branch(self, worst: Part) -> Cut | None:
         """Return where to cut a box: at a deadline if that helps, else at a user that its mixture splits."""
-        by_deadline = deadline_cut(worst.box)
+        far = far_cut(worst.box, self._deadline) if self._many else None
+        by_deadline = far or deadline_cut(worst.box)
         if by_deadline is not None:
             gain = worst.bound - max(self._limit(worst), self._target)
             if gain > BY_DEADLINE * (worst.bound - self._target):
@@ -357,10 +376,15 @@ class Search:
             return
         whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
         there = self._mean(fixed_modes(whole, server, phi), bounded.prices, bounded.deadline)
-        if not self.run.closed:
+        for _ in range(AGAIN):
+            if self.run.closed:
+                return
             # Once more around the phi that came out.
-            allocation = self.run.incumbent[0]
-            self._mean(fixed_modes(whole, allocation.server, allocation.offload), there.prices, there.deadline)
+            allocation, before = self.run.incumbent
+            box = fixed_modes(whole, allocation.server, allocation.offload)
+            there = self._mean(box, there.prices, there.deadline)
+            if self.run.incumbent[1] <= before * (1.0 + 0.1 * self.run.limits.gap):
+                break
         if not self.run.closed and len(server) <= POLISHED:
             polished, facts = self._allocate(*self.run.incumbent)
             self.run.record(polished, phase="polish", **facts)

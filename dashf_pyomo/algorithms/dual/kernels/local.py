@@ -332,6 +332,13 @@ def search(pair, hints, accuracy, most, best, quick):
             reached, b, power, speed, at = climbed
         else:  # the start itself is feasible
             reached = value(pair, b, power, speed, at)
+        if i < 0:  # a hint on a ridge holds a free climb there: prices that change want it to move along
+            phi = fulfil(pair, b, power, speed, at)[1]
+            ridge = SERVED if phi <= pair.f0 else (FREE if phi < pair.f1 else (OWN if phi >= 1.0 else UPPER))
+            if ridge != FREE:
+                climbed = climb(pair, b, power, speed, at, ridge, accuracy, most)
+                if climbed[0] > reached:
+                    reached, b, power, speed, at = climbed
         if reached > found:
             found = reached
             best[0], best[1], best[2], best[3] = b, power, speed, at
