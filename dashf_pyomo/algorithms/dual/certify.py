@@ -15,8 +15,10 @@ __all__ = ["certificate_of"]
 _ROUNDS = 4
 
 
-def certificate_of(pricer: Pricer, cover: Cover, data: JointData, bound: float, accuracy: float) -> Certificate:
-    """Return the certificate of a bound.
+def certificate_of(
+    pricer: Pricer, cover: Cover, data: JointData, bound: float, accuracy: float
+) -> tuple[Certificate, bool]:
+    """Return the certificate of a bound, and whether its proofs reach the bound in floating-point arithmetic.
 
     Parameters
     ----------
@@ -32,22 +34,27 @@ def certificate_of(pricer: Pricer, cover: Cover, data: JointData, bound: float, 
         Relative accuracy of the first proofs.
     """
     scaled = bound / data.scr_unit
-    tree = _node(pricer, cover.root, scaled, accuracy)
-    return Certificate(
+    short: list[Part] = []
+    tree = _node(pricer, cover.root, scaled, accuracy, short)
+    certificate = Certificate(
         scenario_sha256=pricer.scenario.sha256,
         upper_bound=bound,
         time_unit=pricer.pairs.time_unit,
         cost_unit=pricer.pairs.cost_unit,
         root=by_deadlines(list(cover.root.box.interval), [Empty(), tree, Late()]),
     )
+    return certificate, not short
 
 
-def _node(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
-    """Return a part of the cover as a node: the cut it was given, or what its prices prove."""
+def _node(pricer: Pricer, part: Part, bound: float, accuracy: float, short: list[Part]) -> Node:
+    """Return a part of the cover as a node: the cut it was given, or what its prices prove.
+
+    Parts whose proofs do not reach the bound are added to `short`.
+    """
     cut = part.cut
     if cut is None:
-        return _claim(pricer, part, bound, accuracy)
-    first, second = (_node(pricer, child, bound, accuracy) for child in part.children)
+        return _claim(pricer, part, bound, accuracy, short)
+    first, second = (_node(pricer, child, bound, accuracy, short) for child in part.children)
     if isinstance(cut, DeadlineCut):
         return ByDeadline(cut.at, first, second)
     if isinstance(cut, ServerCut):
@@ -55,7 +62,7 @@ def _node(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
     return ByOffload(cut.user, cut.at, first, second)
 
 
-def _claim(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
+def _claim(pricer: Pricer, part: Part, bound: float, accuracy: float, short: list[Part]) -> Node:
     """Return the claim of one part, proven closely enough for the bound if that can be."""
     prices, box = part.prices, part.box
     if prices is None:
@@ -68,4 +75,6 @@ def _claim(pricer: Pricer, part: Part, bound: float, accuracy: float) -> Node:
         if prices.ratio + max(excess, 0.0) / least_cost <= bound:
             break
         tolerance *= 0.1
+    else:
+        short.append(part)
     return Claim.of(prices.ratio, prices.shares, prices.delay, leaves)

@@ -80,9 +80,7 @@ def at_deadline(
         tolerance = 0.1 * user_tolerance(pricer, here, floor, accuracy)
         stage = last if move == moves else stage
         thorough = stage == last
-        generation = Generation(
-            pricer, columns, here, floor, prices, tolerance, deadline_rows=False, thorough=thorough
-        )
+        generation = Generation(pricer, columns, here, floor, prices, tolerance, deadline_rows=False, thorough=thorough)
         done = partial(_close, floor, target, max(accuracy, ASKED[stage][0]))
         for _ in range(most_rounds):
             tick()

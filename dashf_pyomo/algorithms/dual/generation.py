@@ -1,7 +1,12 @@
 """Column generation in one box: good prices, round by round, and the mixture that goes with them.
 
 Prices are smoothed in and out (Ben-Ameur and Neto 2007): each round prices at a point between the best prices so far
-and those of the master program. Most rounds search only pairs that are near the best, from their last columns.
+and those of the master program. Most rounds search only pairs near the best, from their best columns so far. That can
+miss a better one, and a bound that is too low would mislead all that follows; so now and then, and before it is done,
+all pairs are searched from all starts at the best prices themselves.
+
+While columns are few the master program cannot keep the budgets, and its prices would be those of despair. It may buy
+more of them at prices not far above those to start from, which become dearer until nothing is bought any more.
 """
 
 from __future__ import annotations
@@ -139,10 +144,8 @@ class Generation:
         moved = abs(self.value - before) > 1e-6 * abs(before) if before > -np.inf else True
         self._step = STEP if moved else 0.5 * (1.0 + self._step)
         prices = Prices(max(prices.ratio, self._floor), prices.shares, prices.delay)
-        if self.rounds >= self._thorough + THOROUGH:
-            priced = self._verify(prices)
-        else:
-            priced = self._try(prices)
+        due = self.rounds >= self._thorough + THOROUGH
+        priced = self._verify(prices) if due else self._try(prices)
         if not np.isfinite(priced.best).all():
             self.possible = False
             return True

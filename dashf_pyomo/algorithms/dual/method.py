@@ -43,13 +43,18 @@ class Dual(Method):
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
+        from .kernels.compiling import at_most_threads
         from .search import Search
 
-        search = Search(self, run)
-        try:
-            said = search.bound_all()
-        except OutOfTimeError:
+        with at_most_threads(run.limits.threads):
+            search = Search(self, run)
+            try:
+                said = search.bound_all()
+            except OutOfTimeError:
+                search.finish()
+                raise
+            except KeyboardInterrupt:
+                search.finish(interrupted=True)
+                raise
             search.finish()
-            raise
-        search.finish()
-        return said
+            return said

@@ -147,9 +147,7 @@ class Pricer:
 
         return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
-    def search(
-        self, prices: Prices, box: Box, tolerance: float, *, quick: bool = False, near: bool = False
-    ) -> Priced:
+    def search(self, prices: Prices, box: Box, tolerance: float, *, quick: bool = False, near: bool = False) -> Priced:
         """Find good columns of every allowed pair; nothing is proven.
 
         Parameters

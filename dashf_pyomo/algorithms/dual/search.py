@@ -61,7 +61,7 @@ AGAIN = 4
 #: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
 MANY = 80
 
-#: Minus the ratios of the ends of an interval: the best deadline is found from afar in wide ones, from nearby in others.
+#: Minus ratios of the ends of an interval: the best deadline is looked for from afar in wide ones, else nearby.
 WIDE = (-1.3, -1.03)
 
 #: Branching bounds a box less closely than the root: it will be cut again if it stays open.
@@ -154,7 +154,13 @@ class Search:
         self.run.backend_limits()  # raises when nothing is left
 
     def _bound(
-        self, box: Box, start: Prices | None, parent: Bounded | None = None, *, proven: bool = True, most_rounds: int = 40
+        self,
+        box: Box,
+        start: Prices | None,
+        parent: Bounded | None = None,
+        *,
+        proven: bool = True,
+        most_rounds: int = 40,
     ) -> Bounded:
         method = self.method
         if self._many and start is not None and box.allowed.any(axis=1).all():
@@ -292,8 +298,11 @@ class Search:
             **{f"{kind}_time": spent for kind, spent in self.pricer.seconds.items()},
         )
 
-    def finish(self) -> None:
-        """Enter the bound over all deadlines, and write the certificate of the bound if one is asked for."""
+    def finish(self, interrupted: bool = False) -> None:
+        """Enter the bound over all deadlines, and write the certificate of the bound if one is asked for.
+
+        Who interrupts does not want to wait for a certificate.
+        """
         path, bound = self.run.limits.certificate, self.run.upper_bound
         if bound is None or self.cover is None:
             return
@@ -305,9 +314,15 @@ class Search:
         self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile, **times)
         if path is None:
             return
+        if interrupted:
+            self.run.note(f"interrupted: no certificate is written to {path}")
+            return
         from .certify import certificate_of
 
-        certificate_of(self.pricer, self.cover, self.data, bound, 0.3 * self.method.accuracy).write(path)
+        certificate, reached = certificate_of(self.pricer, self.cover, self.data, bound, 0.3 * self.method.accuracy)
+        certificate.write(path)
+        if not reached:
+            self.run.note("the certificate's proofs fall short of the bound; checking it will say by how much")
 
     # -- allocations --------------------------------------------------------------------------
 

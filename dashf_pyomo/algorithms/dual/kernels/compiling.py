@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import numba
 from numba import njit
 
-__all__ = ["compiled", "compiled_parallel"]
+__all__ = ["at_most_threads", "compiled", "compiled_parallel"]
 
 
 def _drop_stale_cache(folder: Path) -> None:
@@ -37,3 +39,14 @@ _drop_stale_cache(Path(__file__).parent)
 #: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
 compiled = njit(cache=True, fastmath=False, error_model="numpy")
 compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)
+
+
+@contextlib.contextmanager
+def at_most_threads(threads: int | None) -> Iterator[None]:
+    """Run the kernels of a block on so many threads at most; None leaves it to numba."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(before if threads is None else min(threads, before))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)

@@ -23,6 +23,10 @@ from .compiling import compiled
 __all__ = ["Pair", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
 
+#: Ratios this near 1 are not told from it.
+RIM = 1e-13
+
+
 class Pair(NamedTuple):
     """One user at one server, energies multiplied by the ratio, so that all terms are scores.
 
@@ -157,8 +161,10 @@ def bandwidth_for(c, rate):
     if rate <= 0.0:
         return 0.0
     ratio = c / rate
-    if not ratio > 1.0:
+    if not ratio > 1.0 - RIM:
         return 2.0
+    if ratio < 1.0 + RIM:  # b is c / 2 over ratio - 1, which rounding hides: at tiny SNR it may be 1
+        return 1.0
     g = 2.0 * math.log1p(ratio)
     for _ in range(30):
         step = (math.log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
