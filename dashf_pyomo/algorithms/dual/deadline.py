@@ -148,7 +148,7 @@ def _spread(
     for side in (range(k, len(asked)), range(k - 1, -1, -1)):  # outwards, each from what its neighbour found
         with pricer.remembering():
             for i in side:
-                worth[i] = pricer.search(free, box.between(asked[i], asked[i]), tolerance, quick=True).best
+                worth[i] = pricer.search(free, box.between(asked[i], asked[i]), tolerance, quick=True, near=True).best
     total = prices.ratio * pricer.pairs.time_weight
     excess = prices.shares.sum() + worth.sum(axis=1) - total * asked
     bounds = np.where(np.isfinite(excess), prices.ratio + excess / (pricer.pairs.time_weight * asked), -np.inf)

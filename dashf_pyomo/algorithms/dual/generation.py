@@ -41,6 +41,9 @@ NEAR = 0.1
 #: A box starts with the columns that are worse than the best of their user by no more than this part of their score.
 SUITABLE = 0.5
 
+#: Columns a user at the start; if there are more, only the more suitable ones are taken.
+FIRST_COLUMNS = 15
+
 #: Columns a user in the master program, at which the far ones are forgotten.
 MOST_COLUMNS = 40
 
@@ -99,8 +102,10 @@ class Generation:
         self._master = Master(n, m, norm, self._time_weight, box.interval, deadline_rows, caps)
         members = np.arange(len(pool))
         members = members[self._fits(members)]
-        if start is not None:
-            members = members[self._promising(members, start, SUITABLE)]
+        part = SUITABLE
+        while start is not None and part >= 0.1 * SUITABLE:
+            members = members[self._promising(members, start, part)]
+            part = 0.5 * part if len(members) > FIRST_COLUMNS * n + 1000 else 0.0
         self._master.add(pool, members)
         self._most_columns = MOST_COLUMNS * n + 1000
         self._step, self._sure, self._verified = STEP, thorough, False
