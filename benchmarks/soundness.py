@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/soundness.py [--count 2000] [--methods dual bnp] [--workers 2] [--associations 16]
 [--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is that of `dashf-plus`,
-of the methods themselves, and of local starts at every association, or at random ones if there are more than asked for. What is judged is written at once, so that an interrupted run
-goes on where it stopped.
+of the methods themselves, and of local starts at every association, or at random ones if there are more than asked for.
+What is judged is written at once, so that an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
