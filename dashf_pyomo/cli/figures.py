@@ -50,7 +50,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="NxM",
         help="users and servers in figures of convergence; the others take the first (default: 10x2 20x3)",
     )
-    parser.add_argument("--bound", default="dual", metavar="METHOD", help="proves the bound (default dual), or none")
+    parser.add_argument("--bound", default="bnp", metavar="METHOD", help="proves the bound (default bnp), or none")
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each run (default 60)")
     parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: one per core)")
     parser.add_argument("--retry", action="store_true", help="repeat runs that failed")

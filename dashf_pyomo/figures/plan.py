@@ -147,7 +147,7 @@ class FigureRequest:
     seeds: int = 10
     readings: tuple[str, ...] = ("default", "paper-literal")
     sizes: tuple[tuple[int, int], ...] = ((10, 2), (20, 3))
-    bound: str = "dual"
+    bound: str = "bnp"
     limit: float = 60.0
 
     def __post_init__(self) -> None:
