@@ -6,25 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from formulations import Allocation, InputError, evaluate
+from formulations import InputError
 from formulations.joint.data import JointData
 
 from ..dashf import Dashf
-from ..dashf_plus import move_users
 from ..run import Run
-from ..steps import ResourceStep
-from .boxes import Box, Cut, DeadlineCut, OffloadCut
+from .allocations import Allocations
+from .boxes import Box, Cut, DeadlineCut
 from .branching import NARROW, deadline_cut, far_cut, user_cut
-from .columns import OFFLOAD, ColumnPool, columns_of
+from .columns import ColumnPool
 from .cover import Cover, Part
 from .deadline import at_deadline
 from .interval import COARSE, Bounded, bound_box, user_tolerance
 from .master import Prices
 from .pricer import Pricer
-from .primal import fixed_modes, mean_allocation
-from .rounding import at_best_deadline, modes, rounded
 
 if TYPE_CHECKING:
     from .method import Dual
@@ -43,20 +39,8 @@ LAST_BITS = 1e-12
 #: The evaluator accepts allocations that break budgets by this much, so the best one may lie above the bound by it.
 TOLERANCE = 2e-6
 
-#: A rounded mixture is optimised if it reaches this part of the incumbent's SCR.
-WORTH = 0.9
-
-#: Branching spends no more time, s, than this on allocations beyond what it spends on bounds.
-GRACE = 3.0
-
-#: Dives stay within this factor of the best deadline.
-NEARBY = 1.1
-
-#: Up to so many users joint-nlp polishes the mean of columns.
-POLISHED = 80
-
-#: A rounded mixture is improved around the phi that came out, most so many times.
-AGAIN = 4
+#: So many draws from a mixture are rounded too.
+DRAWS = 2
 
 #: From so many users on, prices come from column generation at one deadline: a row for each deadline costs too much.
 MANY = 80
@@ -101,10 +85,8 @@ class Search:
         self.pricer = Pricer(scenario, self.data.pairs)
         self.pool = ColumnPool()
         self.cover: Cover | None = None
-        self._learn(run.incumbent[0])
-        self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
-        self._shape = scenario.n_users, scenario.n_servers
-        self._tried: set[bytes] = set()
+        self._allocations = Allocations(method, run, self.data, self.pricer, self.pool)
+        self._allocations.learn(run.incumbent[0])
         self._deadline = 1.0  # in units of that of the start
         self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
 
@@ -120,7 +102,7 @@ class Search:
             worst = cover.worst()
             if not run.closed:
                 with self.pricer.clock("primal"):
-                    self._round(worst.bounded)
+                    self._allocations.round(worst.bounded, 0 if method.branches else DRAWS)
             if run.closed:
                 break
             cut = self._branch(worst) if method.branches else self._root_cut(worst)
@@ -132,10 +114,10 @@ class Search:
             if run.closed or self._large:
                 break
             with self.pricer.clock("primal"):
-                self._dive(cover.worst(), away)
+                self._allocations.dive(cover.worst(), away, self._roughly)
         if not run.closed and method.moves and not self._large:
             with self.pricer.clock("primal"):
-                tried, kept = move_users(run, self._allocate, method.moves, 1e-4)
+                tried, kept = self._allocations.move()
             said += f"; {kept} of {tried} moves of users kept"
         return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
 
@@ -179,6 +161,10 @@ class Search:
             proven=proven and method.rigour == "proven",
             tick=self._tick,
         )
+
+    def _roughly(self, box: Box, start: Prices) -> Bounded:
+        """Bound a box in a few rounds, unproven."""
+        return self._bound(box, start, proven=False, most_rounds=15)
 
     def _at_deadline(self, box: Box, start: Prices, stage: int = 0) -> Bounded:
         """Generate columns at the best deadline of a box."""
@@ -238,7 +224,7 @@ class Search:
         for part in parts:
             if self.method.branches and part.bound > self._target and not self.run.closed:
                 with self.pricer.clock("primal"):
-                    self._round(part.bounded)
+                    self._allocations.round(part.bounded, draws=0)
 
     def _root_cut(self, worst: Part) -> Cut | None:
         """Return where to cut deadlines, or None if that can bring the bound down by next to nothing."""
@@ -323,110 +309,3 @@ class Search:
         certificate.write(path)
         if not reached:
             self.run.note("the certificate's proofs fall short of the bound; checking it will say by how much")
-
-    # -- allocations --------------------------------------------------------------------------
-
-    def _learn(self, allocation: Allocation) -> None:
-        """Add the columns of an allocation to the pool."""
-        self.pool.add(*columns_of(self.run.scenario, self.data.pairs, allocation))
-
-    def _mean(self, box: Box, start: Prices | None, deadline: float) -> Bounded:
-        """Record the mean of the mixture of a box with one server for each user, and return what is known of it."""
-        run = self.run
-        args = deadline, self._floor, self.method.accuracy, start, self._tick
-        allocation, bounded = mean_allocation(self.pricer, self.pool, box, *args)
-        if allocation is not None:
-            run.record(allocation, phase="mean of columns", rounds=bounded.rounds)
-            self._learn(allocation)
-        return bounded
-
-    def _spent_enough(self) -> bool:
-        """Return whether a branch and bound has spent more time on allocations than on bounds."""
-        spent = self.pricer.seconds
-        bounds = sum(spent.get(kind, 0.0) for kind in ("search", "master", "proof"))
-        return self.method.branches and spent.get("primal", 0.0) > GRACE + bounds
-
-    def _known(self, server: NDArray[np.int64], phi: NDArray[np.float64]) -> bool:
-        """Return whether an association with the same users near phi = 1 was tried, and remember it."""
-        key = server.tobytes() + np.round(2.0 * phi).astype(np.int8).tobytes()
-        known = key in self._tried
-        self._tried.add(key)
-        return known
-
-    def _dive(self, part: Part, away: int) -> None:
-        """Follow the heavier side of every cut near the best deadline until the mixture is an allocation.
-
-        Parameters
-        ----------
-        part
-            Where to start.
-        away
-            The cut at which the lighter side is followed instead; none below 0.
-        """
-        if part.prices is None:
-            return
-        low, high = part.box.interval
-        at = part.bounded.deadline
-        box, prices = part.box.between(max(low, at / NEARBY), min(high, at * NEARBY)), part.prices
-        for level in range(3 * self._shape[0]):
-            bounded = self._bound(box, prices, proven=False, most_rounds=15)
-            prices = bounded.prices or prices
-            if bounded.value <= self._floor:
-                return  # nothing better is here
-            self._round(bounded, draws=0)
-            cut = user_cut(box, bounded, self.pool)
-            if cut is None or self.run.closed:
-                return
-            side = cut.heavier if isinstance(cut, OffloadCut) else 0
-            box = cut(box)[1 - side if level == away else side]
-
-    def _round_large(self, bounded: Bounded) -> None:
-        """Round a mixture, and generate columns at what it was rounded to."""
-        mean = rounded(self._shape, bounded, self.pool)
-        if mean is None:
-            return
-        server, _ = mean
-        phi = modes(bounded, self.pool, server)
-        if self._known(server, phi):
-            return
-        whole = Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
-        there = self._mean(fixed_modes(whole, server, phi), bounded.prices, bounded.deadline)
-        for _ in range(AGAIN):
-            if self.run.closed:
-                return
-            # Once more around the phi that came out.
-            allocation, before = self.run.incumbent
-            box = fixed_modes(whole, allocation.server, allocation.offload)
-            there = self._mean(box, there.prices, there.deadline)
-            if self.run.incumbent[1] <= before * (1.0 + 0.1 * self.run.limits.gap):
-                break
-        if not self.run.closed and len(server) <= POLISHED:
-            polished, facts = self._allocate(*self.run.incumbent)
-            self.run.record(polished, phase="polish", **facts)
-
-    def _round(self, bounded: Bounded, draws: int = 2) -> None:
-        """Round a mixture, and a few draws from it, and optimise what is new or better."""
-        run = self.run
-        if self._large:
-            return self._round_large(bounded)
-        rng = np.random.default_rng(len(self._tried))
-        for draw in (None, *[rng] * (0 if self.method.branches and self.cover is not None else draws)):
-            mean = rounded(self._shape, bounded, self.pool, draw)
-            if mean is None:
-                continue
-            server, columns = mean
-            known, before = self._known(server, columns[:, OFFLOAD]), run.incumbent[1]
-            if known and draw is not None:
-                continue
-            candidate = at_best_deadline(self.pricer, server, columns, bounded.deadline)
-            scr = evaluate(run.scenario, candidate).scr
-            if known and scr <= before:
-                continue
-            run.record(candidate, phase="rounding")
-            if scr < WORTH * before or (scr < before and self._spent_enough()):
-                continue
-            polished, facts = self._allocate(candidate, max(before, scr))
-            run.record(polished, phase="polish", **facts)
-            self._learn(polished)
-            if run.closed:
-                return
