@@ -13,6 +13,7 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
 from ..result import Result, Status, relative_gap
+from .interrupts import Interrupts
 
 __all__ = ["Limits", "Observer", "OutOfTimeError", "Run"]
 
@@ -85,6 +86,7 @@ class Run:
         self._refuted: set[str] = set()
         self._part_end: float | None = None
         self._infeasible = False
+        self._interrupts = Interrupts()
         #: Claims of solvers that a verified allocation refutes.
         self.contradictions: list[str] = []
 
@@ -102,7 +104,11 @@ class Run:
         ------
         OutOfTimeError
             If nothing is left.
+        KeyboardInterrupt
+            If the user has interrupted, and a library forgot it.
         """
+        if self.interrupted:
+            raise KeyboardInterrupt
         if self.limits.time_limit is None:
             return BackendLimits(None, self.limits.threads)
         end = self.limits.time_limit if self._part_end is None else self._part_end
@@ -110,6 +116,11 @@ class Run:
         if remaining <= 0:
             raise OutOfTimeError
         return BackendLimits(remaining, self.limits.threads)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user has interrupted, in whatever guise that reached the method."""
+        return self._interrupts.arrived
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
@@ -276,16 +287,10 @@ class Run:
         """
         status = Status.FEASIBLE
         try:
-            message = search()
-        except KeyboardInterrupt:
-            status, message = Status.INTERRUPTED, "interrupted; best allocation so far"
-        except OutOfTimeError as error:
-            said = f"; {error}" if str(error) else ""
-            status, message = Status.TIME_LIMIT, f"time limit of {self.limits.time_limit} s; best so far{said}"
-        except BackendError as error:
-            if self._incumbent is None:
-                raise
-            status, message = Status.ERROR, f"{error}; best allocation so far"
+            with self._interrupts:
+                message = search()
+        except (KeyboardInterrupt, Exception) as error:
+            status, message = self._ended(error)
         if self.closed and status is not Status.ERROR:
             status = Status.CERTIFIED
         if self.contradictions:
@@ -311,3 +316,14 @@ class Run:
             trace=tuple(self._trace),
             solvers=self._solvers,
         )
+
+    def _ended(self, error: BaseException) -> tuple[Status, str]:
+        """Return what an error that ended the search stands for; it is raised again if nobody foresaw it."""
+        if isinstance(error, KeyboardInterrupt) or self.interrupted:
+            return Status.INTERRUPTED, "interrupted; best allocation so far"
+        if isinstance(error, OutOfTimeError):
+            said = f"; {error}" if str(error) else ""
+            return Status.TIME_LIMIT, f"time limit of {self.limits.time_limit} s; best so far{said}"
+        if isinstance(error, BackendError) and self._incumbent is not None:
+            return Status.ERROR, f"{error}; best allocation so far"
+        raise error

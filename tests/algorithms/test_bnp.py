@@ -149,3 +149,20 @@ def test_proofs_that_are_no_numbers_prove_nothing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pricer.Pricer, "prove", infinite)
     result = dashf_pyomo.solve(Scenario.random(2, 2, seed=0), "bnp", time_limit=20)
     assert result.status is not Status.CERTIFIED and result.upper_bound is None
+
+
+@pytest.mark.parametrize("lie", [-np.inf, -1e3])
+@pytest.mark.parametrize("users", [2, 81])
+def test_proofs_below_what_is_known_to_be_reached_prove_nothing(
+    monkeypatch: pytest.MonkeyPatch, users: int, lie: float
+) -> None:
+    from dashf_pyomo.algorithms.dual import pricer
+
+    def lying(self: pricer.Pricer, *args: Any, **kwargs: Any) -> pricer.Priced:
+        found = prove(self, *args, **kwargs)
+        return replace(found, best=np.where(np.arange(len(found.best)) == 0, lie, found.best))
+
+    prove = pricer.Pricer.prove
+    monkeypatch.setattr(pricer.Pricer, "prove", lying)
+    result = dashf_pyomo.solve(Scenario.random(users, 2, seed=0), "dual", time_limit=20)
+    assert result.status is not Status.CERTIFIED and result.upper_bound is None

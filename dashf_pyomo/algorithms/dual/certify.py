@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from formulations.joint.data import JointData
 
 from ...certificate import ByDeadline, ByOffload, ByServers, Certificate, Claim, Empty, Late, Node, by_deadlines
@@ -13,6 +15,9 @@ __all__ = ["certificate_of"]
 
 #: Rounds in which a part is proven more closely, until its leaves say what was reported.
 _ROUNDS = 4
+
+#: A round that takes less than this part off what is missing is the last.
+_PROGRESS = 0.1
 
 
 def certificate_of(
@@ -70,11 +75,14 @@ def _claim(pricer: Pricer, part: Part, bound: float, accuracy: float, short: lis
     least_cost = pricer.pairs.time_weight * box.interval[0]
     n = box.allowed.shape[0]
     tolerance = max(accuracy * bound * least_cost / n, 1e-12)
+    before = np.inf
     for _ in range(_ROUNDS):
         leaves, excess = pricer.leaves(prices, box, tolerance)
-        if prices.ratio + max(excess, 0.0) / least_cost <= bound:
+        reached = prices.ratio + max(excess, 0.0) / least_cost
+        if reached <= bound or before - reached < _PROGRESS * (reached - bound):
             break
+        before = reached
         tolerance *= 0.1
-    else:
+    if not reached <= bound:
         short.append(part)
     return Claim.of(prices.ratio, prices.shares, prices.delay, leaves)

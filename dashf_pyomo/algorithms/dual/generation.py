@@ -21,7 +21,7 @@ from .columns import DELAY, OFFLOAD, ColumnPool
 from .master import Master, Prices
 from .pricer import Priced, Pricer
 
-__all__ = ["Generation", "collect"]
+__all__ = ["Generation", "collect", "fits"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -101,7 +101,7 @@ class Generation:
         caps = None if start is None else np.maximum(CAP * start.shares, LEAST_CAP)
         self._master = Master(n, m, norm, self._time_weight, box.interval, deadline_rows, caps)
         members = np.arange(len(pool))
-        members = members[self._fits(members)]
+        members = members[fits(pool, members, box)]
         part = SUITABLE
         while start is not None and part >= 0.1 * SUITABLE:
             members = members[self._promising(members, start, part)]
@@ -191,7 +191,7 @@ class Generation:
         known = len(self._pool)
         collect(self._pricer, self._pool, priced)
         fresh = np.arange(known, len(self._pool))
-        self._master.add(self._pool, fresh[self._fits(fresh)])
+        self._master.add(self._pool, fresh[fits(self._pool, fresh, self._box)])
 
     def deadline(self) -> float:
         """Return the longest mean deadline of a user in the mixture, in the interval of the box."""
@@ -220,19 +220,20 @@ class Generation:
         gains = np.log1p(self._pricer.scenario.score_norm * pool.data[members, :3].sum(axis=1))
         return np.asarray(reduced >= best[pool.user[members]] - part * gains)
 
-    def _fits(self, members: Index) -> NDArray[np.bool_]:
-        pool, box = self._pool, self._box
-        user, phi = pool.user[members], pool.data[members, OFFLOAD]
-        return np.asarray(
-            (pool.data[members, DELAY] <= box.interval[1] * (1.0 + 1e-9))
-            & box.allowed[user, pool.server[members]]
-            & (box.offload[user, 0] <= phi)
-            & (phi <= box.offload[user, 1])
-        )
-
 
 def collect(pricer: Pricer, pool: ColumnPool, priced: Priced) -> None:
     """Add the columns that are among the best of their users, by a part of their score."""
     gains = np.log1p(pricer.scenario.score_norm * priced.data[:, :3].sum(axis=1))
     near = priced.reduced >= priced.best[priced.user] - NEAR * gains
     pool.add(priced.user[near], priced.server[near], priced.data[near])
+
+
+def fits(pool: ColumnPool, members: Index, box: Box, late: float = 1e-9) -> NDArray[np.bool_]:
+    """Return which columns of a pool a box holds; delays may be above its longest by a part of it."""
+    user, phi = pool.user[members], pool.data[members, OFFLOAD]
+    return np.asarray(
+        (pool.data[members, DELAY] <= box.interval[1] * (1.0 + late))
+        & box.allowed[user, pool.server[members]]
+        & (box.offload[user, 0] <= phi)
+        & (phi <= box.offload[user, 1])
+    )

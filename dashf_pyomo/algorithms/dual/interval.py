@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Box
-from .columns import ColumnPool
-from .generation import Generation, collect
+from .columns import ENERGY, ColumnPool
+from .generation import Generation, collect, fits
 from .master import Prices
-from .pricer import Pricer
+from .pricer import Priced, Pricer
 
-__all__ = ["COARSE", "Bounded", "bound_box", "user_tolerance"]
+__all__ = ["COARSE", "Bounded", "bound_box", "proven_bound", "user_tolerance"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -125,10 +125,48 @@ def bound_box(
     mixture = generation.value, chosen, generation.weights, generation.members, rounds, generation.deadline()
     if not proven:
         return Bounded(generation.best, *mixture)
-    proof = pricer.prove(chosen, box, tolerance, max_cells)
+    bound, proof = proven_bound(pricer, pool, box, chosen, tolerance, max_cells)
     collect(pricer, pool, proof)
-    if np.isneginf(proof.best).any():
+    if np.isneginf(bound):
         return Bounded(-np.inf, -np.inf, chosen, *nothing, rounds, shortest)
-    # What is no number proves nothing.
-    bound = generation.estimate(chosen, proof.excess) if np.isfinite(proof.best).all() else np.inf
     return Bounded(bound, *mixture)
+
+
+def proven_bound(
+    pricer: Pricer, pool: ColumnPool, box: Box, prices: Prices, tolerance: float, max_cells: int
+) -> tuple[float, Priced]:
+    """Prove what the allocations of a box can reach at most, in scaled SCR, by given prices.
+
+    The bound is minus infinity if some user cannot be served in time, and infinity if the proof met what is no number,
+    or if a column that is there is worth more than the proof allows: a proof that is wrong somewhere proves nothing.
+
+    Parameters
+    ----------
+    pricer, pool, box
+        As in `bound_box`.
+    prices
+        Balanced prices.
+    tolerance
+        What a user's value may be above the truth.
+    max_cells
+        Most cells a pair.
+
+    Returns
+    -------
+    bound
+        The bound.
+    proof
+        What pricing says.
+    """
+    proof = pricer.prove(prices, box, tolerance, max_cells)
+    members = np.flatnonzero((pool.data[:, :ENERGY] <= 1.0).all(axis=1))  # the evaluator lets a little more pass
+    members = members[fits(pool, members, box, late=0.0)]
+    known = np.full(len(box.allowed), -np.inf)
+    np.maximum.at(known, pool.user[members], pricer.reduced(pool, members, prices, box.interval[0]))
+    np.maximum.at(known, proof.user, proof.reduced)
+    allowed = proof.best + tolerance + 1e-9 * np.abs(known)
+    if np.isnan(proof.best).any() or np.isposinf(proof.best).any() or (known > allowed).any():
+        return np.inf, proof
+    if np.isneginf(proof.best).any():
+        return -np.inf, proof
+    return prices.bound(proof.excess, pricer.pairs.time_weight, box.interval[0]), proof

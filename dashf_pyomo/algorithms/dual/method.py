@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from formulations import Extra
 
+from ...backends import BackendError
 from ..method import Method, methods, option
 from ..run import OutOfTimeError, Run
 
@@ -50,11 +51,11 @@ class Dual(Method):
             search = Search(self, run)
             try:
                 said = search.bound_all()
-            except OutOfTimeError:
-                search.finish()
-                raise
-            except KeyboardInterrupt:
-                search.finish(interrupted=True)
+            except (KeyboardInterrupt, Exception) as error:
+                # Ctrl-C may come out of compiled code as an error of its own.
+                interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
+                if interrupted or isinstance(error, OutOfTimeError | BackendError):
+                    search.finish(interrupted)
                 raise
             search.finish()
             return said

@@ -18,7 +18,7 @@ from .branching import NARROW, deadline_cut, far_cut, user_cut
 from .columns import ColumnPool
 from .cover import Cover, Part
 from .deadline import at_deadline
-from .interval import COARSE, Bounded, bound_box, user_tolerance
+from .interval import COARSE, Bounded, bound_box, proven_bound, user_tolerance
 from .master import Prices
 from .pricer import Pricer
 
@@ -89,6 +89,7 @@ class Search:
         self._allocations.learn(run.incumbent[0])
         self._deadline = 1.0  # in units of that of the start
         self._probed: tuple[float, float, float] = (0.0, 0.0, np.inf)
+        self._stuck = False  # whether the last cut helped neither part
 
     def bound_all(self) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut; return how it ended."""
@@ -104,6 +105,9 @@ class Search:
                 with self.pricer.clock("primal"):
                     self._allocations.round(worst.bounded, 0 if method.branches else DRAWS)
             if run.closed:
+                break
+            if run.contradictions:
+                said = "its bounds are refuted"
                 break
             cut = self._branch(worst) if method.branches else self._root_cut(worst)
             if cut is None:
@@ -178,14 +182,9 @@ class Search:
 
     def _prove(self, box: Box, found: Bounded, tolerance: float) -> Bounded:
         """Return what is known of a box, with the bound that is proven at its prices."""
-        prices = found.prices
-        assert prices is not None
-        proof = self.pricer.prove(prices, box, tolerance, self.method.max_cells)
-        if np.isneginf(proof.best).any():
-            return replace(found, bound=-np.inf)
-        if not np.isfinite(proof.best).all():
-            return replace(found, bound=np.inf)  # what is no number proves nothing
-        return replace(found, bound=prices.bound(proof.excess, self.data.pairs.time_weight, box.interval[0]))
+        assert found.prices is not None
+        bound, _ = proven_bound(self.pricer, self.pool, box, found.prices, tolerance, self.method.max_cells)
+        return replace(found, bound=bound)
 
     def _bound_many(self, box: Box, start: Prices, parent: Bounded | None = None) -> Bounded:
         """Bound a box of many users: at the prices it is given if they suffice, else at those of its best deadline.
@@ -220,6 +219,7 @@ class Search:
         parent = worst.bounded if isinstance(cut, DeadlineCut) else None
         found = [self._bound(box, worst.bounded.prices, parent) for box in cut(worst.box)]
         parts = cover.split(cut, found)
+        self._stuck = all(part.bound >= worst.bound for part in parts)
         self._tell(cover)
         for part in parts:
             if self.method.branches and part.bound > self._target and not self.run.closed:
@@ -228,6 +228,8 @@ class Search:
 
     def _root_cut(self, worst: Part) -> Cut | None:
         """Return where to cut deadlines, or None if that can bring the bound down by next to nothing."""
+        if self._stuck:
+            return None
         limit = self._limit(worst)
         little = max(self.method.accuracy * limit, EXHAUSTED * (worst.bound - self._floor))
         if worst.bound - limit <= little:

@@ -45,6 +45,12 @@ __all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "leas
 #: What is added to every bound for rounding, relative to the magnitudes of its terms.
 SLACK = 1e-10
 
+#: Smaller rates are taken for this: they may be zero only because numbers end.
+LEAST_RATE = 1e-300
+
+#: Below this SNR the line below r is its value at the upper end: squares would be zero.
+LEAST_SNR = 1e-100
+
 
 class Cell(NamedTuple):
     """A cell of SNR and offloading, and the lines below q and r on it.
@@ -88,12 +94,12 @@ def least_bandwidth(pair):
 def least_delay(pair, cell):
     """Return a delay that no point of the cell undercuts: everything at its largest."""
     least = math.inf
-    own = pair.a1 + pair.a2 / (cell.b1 * math.log1p(pair.cu / cell.b1))
-    rate = cell.b1 * math.log1p(min(cell.x1, pair.cd / cell.b1))
-    served = pair.a3 + pair.a2 / rate if rate > 0.0 else math.inf
+    own = pair.a1 + pair.a2 / max(cell.b1 * math.log1p(pair.cu / cell.b1), LEAST_RATE)
+    served = pair.a3 + pair.a2 / max(cell.b1 * math.log1p(min(cell.x1, pair.cd / cell.b1)), LEAST_RATE)
     for phi in (cell.phi0, cell.phi1):
-        delay = phi * own + ((1.0 - phi) * served if phi < 1.0 else 0.0)
-        least = min(least, delay)
+        delay = (phi * own if phi > 0.0 else 0.0) + ((1.0 - phi) * served if phi < 1.0 else 0.0)
+        if not delay >= least:  # what is no number stays, and is not too late
+            least = delay
     return least
 
 
@@ -105,6 +111,9 @@ def make_cell(pair, floor, x0, x1, phi0, phi1):
     l0, l1 = math.log1p(x0), math.log1p(x1)
     q0 = x0 / l0 if l0 > 0.0 else 1.0
     q1 = x1 / l1 if l1 > 0.0 else 1.0
+    if x1 < LEAST_SNR:
+        least = 1.0 / max(l1, LEAST_RATE)
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, least, least)
     if not x1 > x0:
         return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1)
     # The geometric mean balances both ends; the tangent must not fall to zero before x1.
@@ -141,7 +150,7 @@ def _bandwidth(pair, cell, c, phi, wr, m):
         # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem.
         slope += phi * cost * math.exp(-level) * excess(level) / (b * level)
     value = c * b - phi * cost - wr * g / b
-    value += max(0.0, slope * (high - b), slope * (low - b))
+    value += max(0.0, slope * (high - b), slope * (low - b)) if math.isfinite(slope) else math.inf
     return value, b, sent, phi * cost + wr * g / b
 
 
@@ -214,7 +223,7 @@ def _speed(pair, c, w, m):
             psi = following
     slope = c - 2.0 * square * psi + hyper / (psi * psi)
     cost = square * psi * psi + hyper / psi
-    value = c * psi - cost + max(0.0, slope * (1.0 - psi), -slope * psi)
+    value = c * psi - cost + (max(0.0, slope * (1.0 - psi), -slope * psi) if math.isfinite(slope) else math.inf)
     return value, psi, cost
 
 
@@ -222,7 +231,8 @@ def _speed(pair, c, w, m):
 def face_value(pair, cell, phi, m, tau, nu):
     """Bound one face of phi without the term of T, at prices m of delay, tau of the score, nu of a full power share.
 
-    Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi.
+    Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi. What leaves the range
+    of floating-point numbers proves nothing: the bound is infinite then.
     """
     w = 1.0 - phi
     span = min(3.0, max(0.0, 1.0 / tau - 1.0 / pair.norm))
@@ -239,10 +249,15 @@ def face_value(pair, cell, phi, m, tau, nu):
         value, b, sent, size = _bandwidth(pair, cell, c, phi, w * r, m)
         value -= energy * q
         size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
-        if value + SLACK * size > best:
-            best, best_b, best_x, best_r, best_sent = value + SLACK * size, b, x, r, sent
+        value += SLACK * size
+        if not math.isfinite(value):
+            value = math.inf
+        if value > best:
+            best, best_b, best_x, best_r, best_sent = value, b, x, r, sent
     total = conj + nu + speed + best - phi * own
     total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
+    if not math.isfinite(total):
+        total = math.inf
     s = best_b * (1.0 + best_x / pair.cd) + psi
     delay = phi * (trained + best_sent)
     if w > 0.0:

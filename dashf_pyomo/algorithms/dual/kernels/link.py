@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from .compiling import compiled
 
-__all__ = ["Pair", "bandwidth_for", "excess", "link", "log_snr", "make_pair", "own_cost"]
+__all__ = ["Pair", "bandwidth_for", "enough_bandwidth", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
 
 #: Ratios this near 1 are not told from it.
@@ -163,8 +163,8 @@ def bandwidth_for(c, rate):
     ratio = c / rate
     if not ratio > 1.0 - RIM:
         return 2.0
-    if ratio < 1.0 + RIM:  # b is c / 2 over ratio - 1, which rounding hides: at tiny SNR it may be 1
-        return 1.0
+    if ratio < 1.0 + RIM:  # b is about c / 2 over ratio - 1, which rounding hides: this lies below
+        return min(1.0, 0.4 * c / max(ratio - 1.0 + 2.0 * RIM, RIM))
     g = 2.0 * math.log1p(ratio)
     for _ in range(30):
         step = (math.log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
@@ -172,3 +172,10 @@ def bandwidth_for(c, rate):
             break
         g += step
     return c / math.expm1(g)
+
+
+@compiled
+def enough_bandwidth(c, rate):
+    """Return about the least b with b ln(1 + c / b) >= rate, all of it where rounding hides which."""
+    b = bandwidth_for(c, rate)
+    return 1.0 if b < 1.0 and b * math.log1p(c / b) < rate * (1.0 - 1e-9) else b

@@ -25,7 +25,7 @@ import numpy as np
 
 from .compiling import compiled
 from .energy import fulfil, own_deadline_price
-from .link import bandwidth_for, excess, link
+from .link import enough_bandwidth, excess, link
 
 __all__ = [
     "FREE",
@@ -119,7 +119,7 @@ def _on_own_ridge(pair, theta, gradient, power, speed, deadline):
     if left <= 0.0:
         return -math.inf
     rate = pair.a2 / left
-    b = bandwidth_for(pair.cu, rate)
+    b = enough_bandwidth(pair.cu, rate)
     if not 0.0 < b <= 1.0:
         return -math.inf
     theta[0] = math.log(b)
@@ -312,7 +312,7 @@ def search(pair, hints, accuracy, most, best, quick):
             b, power, speed = max(sent_up, sent_down), math.sqrt(sent_down * afford[1]), math.sqrt(served * afford[2])
         elif i == 3:  # the user is at its caps
             at = 0.5 * (deadline + pair.t1)
-            b = bandwidth_for(pair.cu, pair.a2 / (at - pair.a1)) * (1.0 + 1e-12) if at > pair.a1 else 2.0
+            b = enough_bandwidth(pair.cu, pair.a2 / (at - pair.a1)) * (1.0 + 1e-12) if at > pair.a1 else 2.0
             if b > 1.0 or own_deadline_price(pair, b, at * (1.0 + 1e-9)) * at < 0.1 * pair.norm:
                 continue  # it cannot, or has no reason to
             power, speed = _filled(pair, b)

@@ -86,6 +86,11 @@ def prove(pair, hints, tolerance, need, most, tree, best):
         tree[0, 1], tree[0, 2], tree[0, 3], tree[0, 7] = whole.x1, pair.f0, pair.f1, -math.inf
         tree[0, 4:7] = 1.0
         return -math.inf, -math.inf, 1, 1
+    if not math.isfinite(whole.x1):  # nothing can be cut that has no end
+        tree[0, :] = 0.0
+        tree[0, 1], tree[0, 2], tree[0, 3], tree[0, 7] = whole.x1, pair.f0, pair.f1, math.inf
+        tree[0, 4:7] = 1.0
+        return math.inf, -math.inf, 1, 1
     lower = search(pair, hints, 0.001 * tolerance, 50, best, False)
     m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
     if lower > -math.inf:
@@ -112,7 +117,7 @@ def prove(pair, hints, tolerance, need, most, tree, best):
         by_snr = min(row[11], gap) >= min(row[12], gap)
         if row[11] >= gap and row[12] >= gap:
             by_snr = math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 4.0 * (phi1 - phi0)
-        elif row[11] > 0.02 * gap and math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 100.0 * (phi1 - phi0):
+        elif math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 100.0 * (phi1 - phi0):
             by_snr = True
         if by_snr and x1 - x0 <= 1e-12 * x1:
             by_snr = False

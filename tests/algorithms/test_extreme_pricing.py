@@ -1,0 +1,78 @@
+"""Pricing where numbers end: what underflows, overflows or hides behind rounding proves nothing too low."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from pricing_cases import Pricing, realistic, value, wide
+
+import dashf_pyomo
+from dashf_pyomo.algorithms.dual.kernels.link import bandwidth_for, enough_bandwidth
+from dashf_pyomo.algorithms.dual.kernels.pricing import price_pairs
+from formulations.families import draw
+
+NAMES = ("local time", "link time", "server time", "local energy", "uplink energy", "server energy", "downlink energy",
+         "SNR up", "SNR down")  # fmt: skip
+
+
+def reached(pricing: Pricing, k: int) -> float:
+    """A value that is reached: ordinary points, and those where a user does all or nothing itself."""
+    rng = np.random.default_rng(k)
+    x = 10.0 ** rng.uniform(-4.0, 0.0, (4000, 6))
+    x[:, 3] = rng.choice([0.0, 1.0, 0.5], 4000)
+    x[rng.uniform(size=x.shape) > 0.7] = 1.0
+    return float(value(pricing, k, x).max())
+
+
+@pytest.mark.parametrize("exponent", [-310, -300, -170, -155, -100, -30, 30, 100, 155, 170, 300])
+@pytest.mark.parametrize("which", range(9), ids=NAMES)
+def test_no_bound_is_too_low_where_one_number_is_extreme(which: int, exponent: int) -> None:
+    for pricing in (realistic(0, "default", 1), realistic(1, "slow users", 2), wide(3, 20)):
+        c = pricing.coefficients.copy()
+        c[:, which] = 10.0**exponent
+        changed = dataclasses.replace(pricing, coefficients=c)
+        with np.errstate(over="ignore", divide="ignore"):
+            known = np.array([reached(changed, k) for k in range(len(c))])
+        result = price_pairs(*changed.arguments, tolerance=1e-3, max_cells=60)
+        assert not np.isnan(result.upper).any()
+        assert np.all(result.upper >= known)
+        assert np.all(result.upper >= result.lower)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bound_is_too_low_where_all_numbers_are_extreme(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 100
+    c = 10.0 ** rng.choice([-250.0, -160.0, -80.0, 0.0, 0.0, 0.0, 80.0, 160.0, 250.0], (count, 9))
+    pricing = dataclasses.replace(
+        wide(seed, count), coefficients=c, interval=(10.0 ** rng.uniform(-200, 0), 10.0 ** rng.uniform(0, 200))
+    )
+    with np.errstate(all="ignore"):
+        known = np.array([reached(pricing, k) for k in range(count)])
+    assert np.isfinite(known).any()
+    result = price_pairs(*pricing.arguments, tolerance=1e-3, max_cells=40)
+    assert not np.isnan(result.upper).any()
+    assert np.all(result.upper >= np.where(np.isnan(known), -np.inf, known))
+
+
+@pytest.mark.parametrize("c", [1e-300, 1e-20, 1e-14, 1e-13, 1e-9, 1e-3, 1.0, 1e5, 1e300])
+def test_least_bandwidth_lies_below_and_enough_above(c: float) -> None:
+    for b in (1e-6, 0.01, 0.3, 0.9, 1.0):
+        rate = b * np.log1p(c / b) if np.isfinite(c / b) else b * (np.log(c) - np.log(b))
+        assert bandwidth_for(c, rate) * (1.0 - 1e-6) <= b
+        enough = enough_bandwidth(c, rate)
+        assert enough <= 1.0 + 1e-12 and enough * np.log1p(c / enough) >= rate * (1.0 - 1e-8)
+
+
+@pytest.mark.parametrize(("size", "seed"), [((2, 2), 5), ((4, 4), 3)])
+def test_servers_without_power_to_speak_of_make_no_bound_too_low(size: tuple[int, int], seed: int) -> None:
+    scenario = draw("paper", *size, seed)
+    power = scenario.server_power_max.copy()
+    power[1:] = 1e-170
+    scenario = dataclasses.replace(scenario, server_power_max=power)
+    known = dashf_pyomo.solve(scenario, "dashf-plus")
+    result = dashf_pyomo.solve(scenario, "dual", gap=0.85, time_limit=60)
+    assert result.upper_bound is not None and "CONTRADICTION" not in result.message
+    assert result.upper_bound >= known.scr
