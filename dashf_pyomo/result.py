@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import ROUND_CEILING, Context
 from enum import StrEnum
 from typing import Any, TypeGuard
 
@@ -13,7 +14,7 @@ from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
 
-__all__ = ["Result", "Status", "is_number", "relative_gap"]
+__all__ = ["Result", "Status", "bound_text", "is_number", "relative_gap"]
 
 
 class Status(StrEnum):
@@ -41,6 +42,22 @@ def relative_gap(scr: float | None, upper_bound: float | None) -> float | None:
     if scr is None or upper_bound is None or upper_bound <= 0:
         return None
     return (upper_bound - scr) / upper_bound
+
+
+def bound_text(upper_bound: float | None, digits: int = 6) -> str:
+    """Return an upper bound as people see it: to so many digits, upwards, so that it still is one.
+
+    Parameters
+    ----------
+    upper_bound
+        The bound, or None.
+    digits
+        Significant digits.
+    """
+    if upper_bound is None or not math.isfinite(upper_bound):
+        return "none" if upper_bound is None else str(upper_bound)
+    raised = float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(upper_bound))))
+    return f"{raised:.{digits}g}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from .progress import Cells
-from .study import stopped_by_batch_systems
+from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import tempfile
-from decimal import ROUND_CEILING, Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from formulations import InputError
 from formulations.documents import canonical
 
+from ..result import bound_text
 from .progress import Cells
 from .scenario import add_draw_arguments
+from .signals import stopped_by_batch_systems
 from .solve import check_place, load, number
 
 if TYPE_CHECKING:
@@ -69,10 +71,16 @@ def _run(parsed: argparse.Namespace) -> int:
             limits={"time": parsed.time_limit, "gap": parsed.gap},
             report={"reference": "dashf" if "dashf" in names else names[0], "scenario_pages": 1},
         )
-        with Cells("gap") as progress:
-            study.run(workers=parsed.workers, watch=progress)
+        interrupted = False
+        try:
+            with stopped_by_batch_systems(), Cells("gap") as progress:
+                study.run(workers=parsed.workers, watch=progress)
+        except KeyboardInterrupt:
+            interrupted = True  # what has ended by now is worth showing
         with Store(folder) as store:
             data = StudyData.of(store)
+            if interrupted and not data.scenarios:
+                raise KeyboardInterrupt
             (known,) = data.scenarios.values()
             said = [found.text for found in data.contradictions]
             if parsed.html is not None:
@@ -87,6 +95,10 @@ def _run(parsed: argparse.Namespace) -> int:
         _print(known, said)
         if parsed.html is not None:
             print(f"report: {parsed.html}")
+    if interrupted:
+        ended = sum(cell.ended for cell in known.cells)
+        print(f"dashf: interrupted; {ended} of {len(names)} methods have ended", file=sys.stderr)
+        return 130
     if said:
         return 1
     return 0 if any(cell.value is not None for cell in known.cells) else 3
@@ -146,7 +158,7 @@ def _print(known: ScenarioRow, contradictions: list[str]) -> None:
             cell.method,
             number(cell.scr),
             "none" if gap is None else f"{gap:.3%}",
-            f"{cell.wall_time:.3f}",
+            f"{cell.wall_time:.3f}" if cell.ended else "",
             cell.status if cell.outcome == "done" else cell.outcome,
             Text(cell.message),
         )
@@ -154,5 +166,4 @@ def _print(known: ScenarioRow, contradictions: list[str]) -> None:
     if known.bound is None:
         print("no method proved a bound: how far these are from the optimum, nobody can say; dual proves one")
     else:
-        up = Context(prec=6, rounding=ROUND_CEILING).create_decimal(repr(known.upper_bound))  # a bound, so upwards
-        print(f"no allocation has an SCR above {up:f} ({known.bound.bound_source})")
+        print(f"no allocation has an SCR above {bound_text(known.upper_bound)} ({known.bound.bound_source})")

@@ -13,6 +13,12 @@ __all__ = ["add_to"]
 
 Row = dict[str, Any]
 
+#: Columns whose texts are not wrapped.
+_NAMES = ("method", "formulation", "backend", "family", "option", "kind")
+
+#: Characters of a terminal that shows all columns.
+_WIDE = 110
+
 #: Listings of things that have options, and what one of them is called.
 _ONE = {"methods": "method", "families": "family"}
 
@@ -50,13 +56,20 @@ def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -
             _print(rows[0]["options"] or [{"option": "none"}])
         else:
             # What does not fit the width of a terminal is in --json.
-            hidden = ("options", "source", "subproblem", "supports")
+            hidden = ("options", "source", "subproblem", "supports", *_narrow())
             _print([{key: value for key, value in row.items() if key not in hidden} for row in rows])
         for item in registry.broken:
             print(f"skipped extension {item.name}: {item.reason}")
         return 0
 
     return run
+
+
+def _narrow() -> tuple[str, ...]:
+    """Return the columns that go where there is no room for them."""
+    from .console import Output
+
+    return () if Output().width >= _WIDE else ("faces", "needs")
 
 
 def _print(rows: list[Row]) -> None:
@@ -68,20 +81,20 @@ def _print(rows: list[Row]) -> None:
     table = Table()
     for column in rows[0]:
         # Names stay whole; prose wraps.
-        table.add_column(column, no_wrap=column in ("method", "formulation", "backend", "family", "option", "kind"))
+        table.add_column(column, no_wrap=column in _NAMES, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
+        table.add_row(*(Text(_cell(value, " to " if column == "range" else " ")) for column, value in row.items()))
     Output().print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, between: str = " ") -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " ".join(str(item) for item in value) or "none"
-    return str(value)
+        return between.join(_cell(item) for item in value) or "none"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Registry[Any], list[Row]]:

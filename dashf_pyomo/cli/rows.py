@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..result import relative_gap
+from ..result import bound_text, relative_gap
 
 __all__ = ["Column", "Row", "Rows", "fitting", "heading", "line"]
 
@@ -46,6 +46,10 @@ def _amount(key: str) -> Callable[[Entry], str]:
     return lambda entry: "" if entry.get(key) is None else f"{entry[key]:#.7g}"
 
 
+def _bound(entry: Entry) -> str:
+    return "" if entry.get("upper_bound") is None else bound_text(entry["upper_bound"], 7)
+
+
 def _deadlines(entry: Entry) -> str:
     ends = entry.get("deadlines")
     return "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}"
@@ -75,7 +79,7 @@ _COLUMNS = (
     Column(_SPEED, 7, 5, _count(_SPEED)),
     Column("nodes", 8, 4, _count("nodes")),
     Column("SCR", 9, 9, _amount("scr")),
-    Column("bound", 9, 0, _amount("upper_bound")),
+    Column("bound", 9, 0, _bound),
     Column("incumbent", 9, 0, _amount("best")),
     Column("gap", 8, 0, _gap),
     Column("event", 10, 2, _event),

@@ -10,8 +10,9 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..result import Result, Status
+from ..result import Result, Status, bound_text
 from .scenario import add_draw_arguments, draw, split_pair
+from .signals import stopped_by_batch_systems
 
 __all__ = ["add_to"]
 
@@ -37,7 +38,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--time-limit", type=float, metavar="S", help="wall time in seconds; keeps the best so far")
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument("--threads", type=int, metavar="K", help="threads for solvers")
-    parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (method dual)")
+    parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
     parser.add_argument("--log", action="store_true", help="write a line for every step to standard error")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result as JSON")
@@ -58,7 +59,7 @@ def _run(parsed: argparse.Namespace) -> int:
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+    with stopped_by_batch_systems(), nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
         result = method.solve(scenario, limits, observer)
     # The result first: a picture that fails must not cost it.
     if parsed.output:
@@ -66,7 +67,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print(canonical(result.to_dict()))
     else:
-        _print(scenario, result, parsed.output)
+        _print(scenario, result, parsed.output, parsed.certificate)
     if parsed.plot:
         from ..pictures import draw_result
 
@@ -127,7 +128,7 @@ def check_place(place: str | None, scenario: str | None) -> None:
         raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
 
 
-def _print(scenario: Scenario, result: Result, output: str | None) -> None:
+def _print(scenario: Scenario, result: Result, output: str | None, certificate: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -138,7 +139,7 @@ def _print(scenario: Scenario, result: Result, output: str | None) -> None:
     table = Table(show_header=False, title=title, title_justify="left")
     for name, value in (
         ("SCR", number(result.scr)),
-        ("upper bound", number(result.upper_bound)),
+        ("upper bound", bound_text(result.upper_bound)),
         ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
         ("score", number(result.score)),
         ("delay (s)", number(result.delay)),
@@ -154,6 +155,9 @@ def _print(scenario: Scenario, result: Result, output: str | None) -> None:
         console.print(
             "No upper bound: how far this is from the optimum, the method cannot say.", highlight=False, soft_wrap=True
         )
+    if certificate:
+        said = [entry["note"] for entry in result.trace if "certificate" in entry]
+        console.print(Text(said[-1] if said else "no certificate: it ended before there was a bound"), soft_wrap=True)
     if output:
         console.print(Text(f"result: {output}"), soft_wrap=True)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +12,12 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from .progress import Cells
+from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["add_to", "stopped_by_batch_systems"]
+__all__ = ["add_to"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -163,20 +161,6 @@ def _run(parsed: argparse.Namespace) -> int:
         failed = f", {summary.failed} have failed" if summary.failed else ""
         print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}")
     return 0
-
-
-@contextmanager
-def stopped_by_batch_systems() -> Iterator[None]:
-    """Take SIGTERM, which batch systems send before they kill, like Ctrl-C."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _report(parsed: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from formulations import Evaluation
 
-from ..result import Result, relative_gap
+from ..result import Result, bound_text, relative_gap
 from .sheet import COLOURS, axis_scale, column, say
 
 __all__ = ["draw_bound_over_deadlines", "draw_bound_over_time", "profile_of", "proves"]
@@ -56,7 +56,7 @@ def draw_bound_over_time(axes: Axes, result: Result) -> None:
     first = int(np.flatnonzero(np.isfinite(bound))[0])
     time, best, bound = (np.append(values, values[-1]) for values in (time, best, bound))
     time[-1] = max(time[-1], result.wall_time)
-    axes.step(time, bound, color=COLOURS[1], where="post", label=f"bound {bound[-1]:.6g}")
+    axes.step(time, bound, color=COLOURS[1], where="post", label=f"bound {bound_text(bound[-1])}")
     axes.step(time, best, color=COLOURS[0], where="post", label=f"incumbent {best[-1]:.6g}")
     gap = relative_gap(*(float(values[-1]) if np.isfinite(values[-1]) else None for values in (best, bound)))
     told = None if gap is None else f"gap {gap:.3%}"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from formulations import InputError, Scenario
 
-from ..result import Result
+from ..result import Result, bound_text
 from .allocation import draw_association
 from .course import draw_race
 from .sheet import COLOURS, axis_scale, clean, judge, sheet
@@ -58,7 +58,7 @@ def _draw_bars(axes: Axes, values: np.ndarray, title: str, names: Sequence[str],
         text = f"{value:.4g}" if np.isfinite(value) else "no allocation" if np.isnan(value) else "infinite"
         where: Any = ("data" if drawn[y] else "axes fraction", "data")
         axes.annotate(text, (drawn[y], y), (6, 0), where, "offset points", va="center", backgroundcolor="white")
-    scale, note = axis_scale(values, [bound]), "" if np.isnan(bound) else f"; dashed: upper bound {bound:.6g}"
+    scale, note = axis_scale(values, [bound]), "" if np.isnan(bound) else f"; dashed: upper bound {bound_text(bound)}"
     axes.axvline(float(np.clip(bound, 1e-99, 1e99)), color="black", linestyle="--", zorder=0)
     axes.set(title=title, xscale=scale, xlabel=f"{title}, {scale} scale{note}", ylim=(max(len(names), 4) - 0.4, -0.6))
     axes.margins(x=0.3)

@@ -6,7 +6,7 @@ import os
 
 from formulations import Scenario
 
-from ..result import Result, relative_gap
+from ..result import Result, bound_text, relative_gap
 from .allocation import MOST_SERVERS, draw_association, draw_delay, draw_shares
 from .bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from .course import draw_convergence
@@ -35,7 +35,7 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
     scr, bound = None if evaluation is None else evaluation.scr, result.upper_bound
     facts = [f"{clean(result.method)} on {clean(scenario.name)}"]
     facts += ["no allocation" if scr is None else f"SCR {scr:.6g}", str(result.status)]
-    facts.append("no bound" if bound is None else f"bound {bound:.6g}")
+    facts.append("no bound" if bound is None else f"bound {bound_text(bound)}")
     facts += [] if (gap := relative_gap(scr, bound)) is None else [f"gap {gap:.2%}"]
     if evaluation is not None and not evaluation.feasible:
         facts.append(f"BREAKS CONSTRAINTS by {evaluation.max_violation:.2g}")

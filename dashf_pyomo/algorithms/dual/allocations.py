@@ -38,8 +38,8 @@ GRACE = 3.0
 #: Dives stay within this factor of the best deadline.
 NEARBY = 1.1
 
-#: Up to so many users joint-nlp polishes the mean of columns.
-POLISHED = 80
+#: Up to so many users joint-nlp polishes every mean of columns, and up to so many the last one, if the gap is open.
+POLISHED, POLISHED_LAST = 150, 300
 
 #: A rounded mixture is improved around the phi that came out, most so many times.
 AGAIN = 4
@@ -157,8 +157,18 @@ class Allocations:
             if self.run.incumbent[1] <= before * (1.0 + 0.1 * self.run.limits.gap):
                 break
         if not self.run.closed and len(server) <= POLISHED:
-            polished, facts = self._allocate(*self.run.incumbent)
-            self.run.record(polished, phase="polish", **facts)
+            self._polish()
+
+    def _polish(self) -> None:
+        """Optimise the resources of the incumbent together, from where they are."""
+        polished, facts = self._allocate(*self.run.incumbent)
+        self.run.record(polished, phase="polish", **facts)
+        self.learn(polished)
+
+    def polish_last(self) -> None:
+        """Polish an incumbent that was too large to be polished on the way."""
+        if POLISHED < self._shape[0] <= POLISHED_LAST:
+            self._polish()
 
     def round(self, bounded: Bounded, draws: int) -> None:
         """Round a mixture, and so many draws from it, and optimise what is new or better."""

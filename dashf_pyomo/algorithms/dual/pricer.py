@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from formulations import Allocation, Scenario
+from formulations import Allocation, InputError, Scenario
 from formulations.scaled import ScaledPairs
 
 from .boxes import Box
@@ -101,6 +101,21 @@ class Pricer:
         )
         self._hints = np.zeros((n, m, 1, 4))
         self._last = np.full((n, m, WIDTH), np.nan)
+
+    def require_numbers(self, usable: NDArray[np.bool_]) -> None:
+        """Refuse pairs, of a mask of shape (N, M), whose coefficients have left the range of floating-point numbers.
+
+        Raises
+        ------
+        InputError
+            If there is one.
+        """
+        broken = usable & ~np.isfinite(self._coefficients).all(axis=2)
+        if broken.any():
+            n, m = np.argwhere(broken)[0].tolist()
+            raise InputError(
+                f"user {n} at server {m}: a rate, time or energy exceeds 1e308; expected numbers that can be computed"
+            )
 
     @contextmanager
     def clock(self, what: str) -> Iterator[None]:

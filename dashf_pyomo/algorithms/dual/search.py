@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ class Search:
         start.search(run)
         self.data = JointData.of(scenario, run.incumbent[0])
         self.pricer = Pricer(scenario, self.data.pairs)
+        self.pricer.require_numbers(self.data.usable)
         self.pool = ColumnPool()
         self.cover: Cover | None = None
         self._allocations = Allocations(method, run, self.data, self.pricer, self.pool)
@@ -114,6 +116,9 @@ class Search:
                 said = "no box can be cut" if method.branches else "root bound exhausted"
                 break
             self._split(cover, cut)
+        if not run.closed:
+            with self.pricer.clock("primal"):
+                self._allocations.polish_last()
         for away in range(-1, method.dives - 1):
             if run.closed or self._large:
                 break
@@ -291,23 +296,28 @@ class Search:
 
         Who interrupts does not want to wait for a certificate.
         """
-        path, bound = self.run.limits.certificate, self.run.upper_bound
+        bound = self.run.upper_bound
+        if bound is not None and self.cover is not None:
+            edges, bounds = self.cover.profile()
+            # Below the incumbent a bound says nothing more; minus infinity stands for boxes without allocations.
+            profile = [max(value * self.data.scr_unit, 0.0) for value in bounds.tolist()]
+            edges_s = (edges * self.data.pairs.time_unit).tolist()
+            times = {f"{kind}_time": spent for kind, spent in self.pricer.seconds.items()}
+            self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile, **times)
+        path = self.run.limits.certificate
+        if path is not None:
+            said = "no certificate: interrupted" if interrupted else self._certify(path, bound)
+            if said.startswith("no ") and os.path.exists(path):
+                said += f"; {path} is of an earlier run"
+            self.run.note(said, certificate=None if said.startswith("no ") else path)
+
+    def _certify(self, path: str, bound: float | None) -> str:
+        """Write the certificate of a bound, and return what became of it."""
         if bound is None or self.cover is None:
-            return
-        edges, bounds = self.cover.profile()
-        # Below the incumbent a bound says nothing more; minus infinity stands for boxes without allocations.
-        profile = [max(value * self.data.scr_unit, 0.0) for value in bounds.tolist()]
-        edges_s = (edges * self.data.pairs.time_unit).tolist()
-        times = {f"{kind}_time": spent for kind, spent in self.pricer.seconds.items()}
-        self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile, **times)
-        if path is None:
-            return
-        if interrupted:
-            self.run.note(f"interrupted: no certificate is written to {path}")
-            return
+            return "no certificate: there is no bound"
         from .certify import certificate_of
 
         certificate, reached = certificate_of(self.pricer, self.cover, self.data, bound, 0.3 * self.method.accuracy)
         certificate.write(path)
-        if not reached:
-            self.run.note("the certificate's proofs fall short of the bound; checking it will say by how much")
+        short = "" if reached else ", whose proofs fall short of the bound; checking it will say by how much"
+        return f"certificate: {path}{short}"

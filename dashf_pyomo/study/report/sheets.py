@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...pictures import draw_comparison, draw_result
-from ...result import Result
+from ...result import Result, bound_text
 from ..store import Store
 from .data import CellRow, ScenarioRow, StudyData
 from .table import Number, Table
@@ -82,7 +82,7 @@ def _pictured(data: StudyData, known: ScenarioRow) -> list[CellRow]:
 
 def _title(known: ScenarioRow) -> str:
     best = "no allocation known" if known.best is None else f"best SCR {known.best_scr:.6g} ({known.best.variant})"
-    bound = "no bound" if known.bound is None else f"bound {known.upper_bound:.6g} ({known.bound.variant})"
+    bound = "no bound" if known.bound is None else f"bound {bound_text(known.upper_bound)} ({known.bound.variant})"
     return f"{known.name or known.sha256[:8]}, {known.where}: {best}, {bound}"
 
 
