@@ -164,8 +164,11 @@ def proven_bound(
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], pricer.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    allowed = proof.best + tolerance + 1e-9 * np.abs(known)
-    if np.isnan(proof.best).any() or np.isposinf(proof.best).any() or (known > allowed).any():
+    if (
+        np.isnan(proof.best).any()
+        or np.isposinf(proof.best).any()
+        or (known - 1e-9 * np.abs(known) > proof.best + tolerance).any()
+    ):
         return np.inf, proof
     if np.isneginf(proof.best).any():
         return -np.inf, proof

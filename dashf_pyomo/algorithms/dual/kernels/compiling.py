@@ -8,14 +8,21 @@ any of its files has changed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numba
 from numba import njit
 
+from ...interrupts import held_back
+
 __all__ = ["at_most_threads", "compiled", "compiled_parallel"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _drop_stale_cache(folder: Path) -> None:
@@ -38,7 +45,19 @@ _drop_stale_cache(Path(__file__).parent)
 
 #: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
 compiled = njit(cache=True, fastmath=False, error_model="numpy")
-compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)
+_compiled_parallel = njit(cache=True, fastmath=False, error_model="numpy", parallel=True)
+
+
+def compiled_parallel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that Python calls and that runs on several threads; Ctrl-C waits until it is done."""
+    kernel: Callable[P, R] = _compiled_parallel(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with held_back():
+            return kernel(*args, **kwargs)
+
+    return call
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...interrupts import held_back
 from .link import make_pair
 from .tree import TREE_WIDTH, price, prove
 
@@ -163,8 +164,9 @@ def prove_pair(
     )  # fmt: skip
     c, norm, priced, ratio, t0, t1, rho, ends, gap, wanted, starts = data
     tree = np.empty((max_cells // 2 + 2, TREE_WIDTH))
-    pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0], ends[0, 0], ends[0, 1])
-    upper, lower, _, leaves = prove(pair, starts[0], gap[0], wanted[0], max_cells, tree, np.empty(4))
+    with held_back():
+        pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0], ends[0, 0], ends[0, 1])
+        upper, lower, _, leaves = prove(pair, starts[0], gap[0], wanted[0], max_cells, tree, np.empty(4))
     return upper, lower, tree[:leaves, : len(LEAF)].copy()
 
 
