@@ -57,7 +57,7 @@ def bound_text(upper_bound: float | None, digits: int = 6) -> str:
     if upper_bound is None or not math.isfinite(upper_bound):
         return "none" if upper_bound is None else str(upper_bound)
     raised = float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(upper_bound))))
-    return f"{raised:.{digits}g}"
+    return f"{raised:#.{digits}g}".rstrip(".")
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,25 +132,33 @@ def run_cells(
     queue = iter(cells)
     done, failures, shown = total - len(cells), 0, 0.0
     upcoming = next(queue, None)
-    while True:
-        while upcoming is not None and pool.running < pool.capacity:
-            out[upcoming.key] = upcoming
-            pool.submit(Task.of(upcoming))
-            upcoming = next(queue, None)
-        if time.monotonic() - shown > _BLINK or not out:
-            shown = time.monotonic()
-            left = remaining_time(waiting, spent, pool.workers)
-            watch(StudyProgress(total, done, failed + failures, min(len(out), pool.workers), left))
-        if not out:
-            return failures
-        records = pool.collect(_TICK)
-        if records:
-            store.add((out[record.key], record) for record in records)
-        for record in records:
-            cell = out.pop(record.key)
-            kind = kind_of(cell)
-            waiting[kind] -= 1
-            ended, seconds = spent.get(kind, (0, 0.0))
-            spent[kind] = (ended + 1, seconds + max(record.cell_time, record.wall_time))
-            done += 1
-            failures += is_failure(record)
+
+    def tell() -> None:
+        left = remaining_time(waiting, spent, pool.workers)
+        watch(StudyProgress(total, done, failed + failures, min(len(out), pool.workers), left))
+
+    try:
+        while True:
+            while upcoming is not None and pool.running < pool.capacity:
+                out[upcoming.key] = upcoming
+                pool.submit(Task.of(upcoming))
+                upcoming = next(queue, None)
+            if time.monotonic() - shown > _BLINK or not out:
+                shown = time.monotonic()
+                tell()
+            if not out:
+                return failures
+            records = pool.collect(_TICK)
+            if records:
+                store.add((out[record.key], record) for record in records)
+            for record in records:
+                cell = out.pop(record.key)
+                kind = kind_of(cell)
+                waiting[kind] -= 1
+                ended, seconds = spent.get(kind, (0, 0.0))
+                spent[kind] = (ended + 1, seconds + max(record.cell_time, record.wall_time))
+                done += 1
+                failures += is_failure(record)
+    except KeyboardInterrupt:
+        tell()  # who interrupts wants to know how far it came
+        raise
