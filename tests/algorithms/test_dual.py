@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
+import highspy
 import numpy as np
 import pytest
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.dual.columns import ColumnPool
+from dashf_pyomo.algorithms.dual.master import Master
+from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
 from dashf_pyomo.result import Result, Status
@@ -77,3 +82,38 @@ def test_free_energy_is_no_obstacle() -> None:
     assert result.upper_bound is not None and result.allocation is not None
     assert result.upper_bound >= evaluate(scenario, result.allocation).scr
     assert result.gap is not None and np.isfinite(result.gap)
+
+
+@pytest.mark.parametrize("undecided", [1, 2, 3, 4])
+def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: int) -> None:
+    class Undecided:
+        """Says so for the first few runs."""
+
+        def __init__(self, highs: Any) -> None:
+            self._highs, self.runs = highs, 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._highs, name)
+
+        def run(self) -> None:
+            self.runs += 1
+            self._highs.run()
+
+        def getModelStatus(self) -> Any:
+            return highspy.HighsModelStatus.kUnknown if self.runs <= undecided else self._highs.getModelStatus()
+
+    pool = ColumnPool()
+    data = np.array([[0.5, 0.2, 0.3, 0.5, 1.0, 1.0, 0.1, 1.0], [0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 0.2, 1.1]])
+    pool.add(np.array([0, 1]), np.array([0, 0]), data)
+    master = Master(2, 1, 1.0, 1.0, (1.0, 1.2))
+    master.add(pool, np.arange(2))
+    expected = master.solve()[0]
+    patched = Undecided(master._highs)
+    master._highs = patched
+    if undecided == 4:
+        with pytest.raises(BackendError, match="the master program ended with"):
+            master.solve()
+    else:
+        assert master.solve()[0] == pytest.approx(expected)
+    assert patched.runs == min(undecided + 1, 4)
+    assert patched.getOptionValue("solver")[1] == "simplex"

@@ -74,6 +74,15 @@ class Prices:
         return Prices(self.ratio, np.maximum(self.shares, 0.0), delay)
 
 
+#: Ways to solve it, an option and its value, tried in turn: as ever, on from there, and from the start in other ways.
+_WAYS: tuple[tuple[str | None, int | str], ...] = (
+    (None, 0),
+    (None, 0),
+    ("simplex_scale_strategy", 0),
+    ("solver", "ipm"),
+)
+
+
 class Master:
     """The linear program of one interval of deadlines, solved again and again as columns come.
 
@@ -199,12 +208,7 @@ class Master:
         BackendError
             If the solver fails.
         """
-        import highspy
-
-        self._highs.run()
-        status = self._highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise BackendError(f"the master program ended with {self._highs.modelStatusToString(status)}")
+        self._optimise()
         solution = self._highs.getSolution()
         duals = np.asarray(solution.row_dual)
         value = float(self._highs.getInfo().objective_function_value)
@@ -217,3 +221,22 @@ class Master:
         weights = np.asarray(solution.col_value) / max(solution.col_value[0], 1e-300)
         self.oversold = weights[2 + self._n : self._fixed].reshape(self._m, 3) > OVERSOLD
         return value, prices, weights[self._fixed :]
+
+    def _optimise(self) -> None:
+        """Run the solver until it has an optimum: wide magnitudes can leave the simplex method undecided."""
+        import highspy
+
+        highs = self._highs
+        for option, changed in _WAYS:
+            if option is None:
+                highs.run()
+            else:
+                _, usual = highs.getOptionValue(option)
+                highs.setOptionValue(option, changed)
+                highs.clearSolver()
+                highs.run()
+                highs.setOptionValue(option, usual)
+            status = highs.getModelStatus()
+            if status == highspy.HighsModelStatus.kOptimal:
+                return
+        raise BackendError(f"the master program ended with {highs.modelStatusToString(status)}")
