@@ -128,6 +128,8 @@ class Search:
             with self.pricer.clock("primal"):
                 tried, kept = self._allocations.move()
             said += f"; {kept} of {tried} moves of users kept"
+        with self.pricer.clock("primal"):
+            self._allocations.settle()
         return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
 
     # -- bounds -------------------------------------------------------------------------------
