@@ -171,7 +171,7 @@ class Allocations:
         self.learn(polished)
 
     def settle(self) -> None:
-        """Polish the incumbent once more, from all or nothing where a phi is next to it: the optimum is there as a rule.
+        """Polish the incumbent once more, from all or nothing where a phi is next to it, as it often should be.
 
         With many users that is only done if the gap is open.
         """
