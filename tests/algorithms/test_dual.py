@@ -12,6 +12,7 @@ import pytest
 
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
+from dashf_pyomo.algorithms.dual.deadline import Envelope
 from dashf_pyomo.algorithms.dual.master import Master
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
@@ -117,3 +118,11 @@ def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: 
         assert master.solve()[0] == pytest.approx(expected)
     assert patched.runs == min(undecided + 1, 4)
     assert patched.getOptionValue("solver")[1] == "simplex"
+
+
+def test_the_best_deadline_is_where_the_least_bound_is_largest_and_never_an_impossible_one() -> None:
+    said = Envelope()
+    said.add(np.array([1.0, 2.0, 4.0]), np.array([-np.inf, 3.0, 1.0]))
+    assert said.best() == pytest.approx(2.0)
+    said.add(np.array([1.5, 2.0, 3.0]), np.array([9.0, 0.5, 2.8]))  # nothing is known for sure at 1.5
+    assert said.best() == pytest.approx(3.0)

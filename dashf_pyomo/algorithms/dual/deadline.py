@@ -134,8 +134,11 @@ class Envelope:
     def best(self) -> float:
         """Return the deadline, of those known, at which the least bound is largest."""
         at = np.unique(np.concatenate([curve for curve, _ in self._curves]))
-        known = [np.interp(at, *curve, left=np.inf, right=np.inf) for curve in self._curves]
-        return float(np.exp(at[np.argmax(np.min(known, axis=0))]))
+        with np.errstate(invalid="ignore"):
+            known = [np.interp(at, *curve, left=np.inf, right=np.inf) for curve in self._curves]
+        least = np.min(known, axis=0)
+        least[np.isnan(least)] = -np.inf  # between a deadline that is possible and one that is not
+        return float(np.exp(at[np.argmax(least)]))
 
 
 def _spread(

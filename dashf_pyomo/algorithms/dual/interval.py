@@ -122,7 +122,9 @@ def bound_box(
         if generation.round(done):
             break  # done, or somebody cannot be in time: the proof will say so
     chosen, rounds = generation.chosen, generation.rounds
-    mixture = generation.value, chosen, generation.weights, generation.members, rounds, generation.deadline()
+    # A mixture that buys more than the budgets, when rounds have run out, may be worth more than any bound.
+    value = min(generation.value, generation.best)
+    mixture = value, chosen, generation.weights, generation.members, rounds, generation.deadline()
     if not proven:
         return Bounded(generation.best, *mixture)
     bound, proof = proven_bound(pricer, pool, box, chosen, tolerance, max_cells)
