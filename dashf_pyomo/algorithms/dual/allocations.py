@@ -42,7 +42,7 @@ NEARBY = 1.1
 #: Up to so many users joint-nlp polishes every mean of columns, and up to so many the last one, if the gap is open.
 POLISHED, POLISHED_LAST = 150, 300
 
-#: A rounded mixture is improved around the phi that came out, most so many times.
+#: A rounded mixture is improved around the phi that came out, and the last allocation settled, most so many times.
 AGAIN = 4
 
 
@@ -177,11 +177,14 @@ class Allocations:
         """
         if self._shape[0] > POLISHED or (self._large and self.run.closed):
             return
-        allocation, scr = self.run.incumbent
-        phi = allocation.offload
-        whole = np.where(np.abs(phi - np.round(phi)) < NEARLY, np.round(phi), phi)
-        polished, facts = self._allocate(replace(allocation, offload=whole), scr)
-        self.run.record(polished, phase="settled", **facts)
+        for _ in range(AGAIN):
+            allocation, before = self.run.incumbent
+            phi = allocation.offload
+            whole = np.where(np.abs(phi - np.round(phi)) < NEARLY, np.round(phi), phi)
+            polished, facts = self._allocate(replace(allocation, offload=whole), before)
+            self.run.record(polished, phase="settled", **facts)
+            if not self.run.incumbent[1] > before:
+                break
 
     def polish_last(self) -> None:
         """Polish an incumbent that was too large to be polished on the way."""
