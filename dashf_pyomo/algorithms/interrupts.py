@@ -31,7 +31,13 @@ class Interrupts:
         self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> Self:
-        self._before = _take(self._arrive)
+        self._before = _present()
+        try:
+            for number in self._before:
+                signal.signal(number, self._arrive)
+        except BaseException:  # one has arrived already
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -44,35 +50,49 @@ class Interrupts:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold an interruption back until the block has ended, as it may do harm inside; a second one is let through."""
+    """Hold an interruption back until the block has ended, as it may do harm inside.
+
+    A second one is let through, to Python at least: compiled code always runs to its end.
+    """
+    before = _present()
     held: list[int] = []
+    holds = True
 
     def hold(number: int, frame: FrameType | None) -> None:
-        held.append(number)
-        if len(held) > 1:
+        # Should something keep this handler from being replaced, it passes on what comes.
+        if holds and not held:
+            held.append(number)
+        else:
             before[number](number, frame)
 
-    before = _take(hold)
     try:
+        for number in before:
+            signal.signal(number, hold)
         yield
     finally:
+        holds = False
         _restore(before)
-    if held:
-        before[held[0]](held[0], None)
+        if held:
+            before[held[0]](held[0], None)
 
 
-def _take(handler: Handler) -> dict[int, Handler]:
-    """Handle what interrupts in another way; return what did before. Only the main thread may, and only it is met."""
-    before: dict[int, Handler] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            present = signal.getsignal(number)
-            if callable(present):  # else it is ignored or ends the process, and shall
-                before[number] = present
-                signal.signal(number, handler)
-    return before
+def _present() -> dict[int, Handler]:
+    """Return what handles interruptions; only the main thread may change that, and only it is met by them."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Others are ignored or end the process, and shall.
+    return {number: handler for number, handler in found.items() if callable(handler)}
 
 
 def _restore(before: dict[int, Handler]) -> None:
+    """Let others handle interruptions again, all of them even if one arrives meanwhile."""
+    arrived: BaseException | None = None
     for number, handler in before.items():
-        signal.signal(number, handler)
+        try:
+            signal.signal(number, handler)
+        except KeyboardInterrupt as error:
+            arrived = error
+            signal.signal(number, handler)
+    if arrived is not None:
+        raise arrived

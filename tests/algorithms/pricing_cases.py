@@ -80,12 +80,18 @@ def wide(seed: int, count: int) -> Pricing:
     return Pricing(c, 10.0 ** rng.uniform(-1.0, 1.0), prices, ratio, interval, rho)
 
 
+def log_of_one_and(snr: float, power: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """ln(1 + snr power / b), where the quotient leaves the range of numbers too."""
+    quotient = snr * power / b
+    return np.where(np.isfinite(quotient), np.log1p(quotient), np.log(snr) + np.log(power) - np.log(b))
+
+
 def delay_and_energy(c: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Delay and energy of b, pi, psi, phi, p, f along the last axis of `x`, from the formulas of `ScaledPairs`."""
     b, power, speed, phi, p, f = np.moveaxis(x, -1, 0)
     a1, a2, a3, e1, e2, e3, e4, cu, cd = c
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        up, down = b * np.log1p(cu * p / b), b * np.log1p(cd * power / b)
+        up, down = b * log_of_one_and(cu, p, b), b * log_of_one_and(cd, power, b)
         delay = np.where(phi > 0, phi * (a1 / f + a2 / up), 0.0)
         delay += np.where(phi < 1, (1 - phi) * (a3 / speed + a2 / down), 0.0)
         energy = np.where(phi > 0, phi * (e1 * f**2 + e2 * p / up), 0.0)

@@ -26,7 +26,7 @@ def reached(pricing: Pricing, k: int) -> float:
     return float(value(pricing, k, x).max())
 
 
-@pytest.mark.parametrize("exponent", [-310, -300, -170, -155, -100, -30, 30, 100, 155, 170, 300])
+@pytest.mark.parametrize("exponent", [-310, -300, -170, -155, -100, -30, 30, 100, 155, 170, 300, 307])
 @pytest.mark.parametrize("which", range(9), ids=NAMES)
 def test_no_bound_is_too_low_where_one_number_is_extreme(which: int, exponent: int) -> None:
     for pricing in (realistic(0, "default", 1), realistic(1, "slow users", 2), wide(3, 20)):
@@ -45,7 +45,7 @@ def test_no_bound_is_too_low_where_one_number_is_extreme(which: int, exponent: i
 def test_no_bound_is_too_low_where_all_numbers_are_extreme(seed: int) -> None:
     rng = np.random.default_rng(seed)
     count = 100
-    c = 10.0 ** rng.choice([-250.0, -160.0, -80.0, 0.0, 0.0, 0.0, 80.0, 160.0, 250.0], (count, 9))
+    c = 10.0 ** rng.choice([-300.0, -160.0, -80.0, 0.0, 0.0, 0.0, 80.0, 160.0, 300.0], (count, 9))
     pricing = dataclasses.replace(
         wide(seed, count), coefficients=c, interval=(10.0 ** rng.uniform(-200, 0), 10.0 ** rng.uniform(0, 200))
     )
@@ -55,6 +55,21 @@ def test_no_bound_is_too_low_where_all_numbers_are_extreme(seed: int) -> None:
     result = price_pairs(*pricing.arguments, tolerance=1e-3, max_cells=40)
     assert not np.isnan(result.upper).any()
     assert np.all(result.upper >= np.where(np.isnan(known), -np.inf, known))
+
+
+def test_a_tangent_where_squares_of_the_snr_overflow_is_not_flat() -> None:
+    link = [1e-136, 0.4361, 2.7e-87, 4.8978e10]
+    coefficients = np.array([[0.02115, 0.15363, 0.06336, 1.7809, *link, 5.534139460657076e299]])
+    pricing = Pricing(
+        coefficients, 2.319e-4, np.array([[1628.76, 1.9147e-4, 0.0]]), 0.0030635778,
+        (3.636080846341812, 3722.0060763625693), np.array([2.0374007e-06]),
+    )  # fmt: skip
+    for phi in (0.0663323, 0.0, 0.5):
+        for cells in (1, 3, 5, 20, 200):
+            found = price_pairs(*pricing.arguments, offload=(phi, phi), tolerance=7e-8, max_cells=cells)
+            assert found.upper[0] >= found.lower[0]
+            if cells == 200:
+                assert found.upper[0] < found.lower[0] + 1e-3
 
 
 @pytest.mark.parametrize("c", [1e-300, 1e-20, 1e-14, 1e-13, 1e-9, 1e-3, 1.0, 1e5, 1e300])

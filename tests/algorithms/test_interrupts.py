@@ -37,6 +37,24 @@ def test_a_second_interruption_is_let_through() -> None:
     assert not done
 
 
+def test_an_interruption_before_an_error_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt), held_back():
+        interrupt()
+        raise MemoryError
+
+
+def test_handlers_that_stay_pass_on_what_comes() -> None:
+    usual = signal.getsignal(signal.SIGINT)
+    with held_back():
+        stale = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, stale)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def test_an_interruption_that_a_library_turns_into_its_own_error_is_remembered() -> None:
     with Interrupts() as interrupts:
         assert not interrupts.arrived

@@ -29,7 +29,7 @@ ALIKE = 0.02
 def deadline_cut(box: Box, narrow: float = NARROW) -> DeadlineCut | None:
     """Return the cut in the geometric middle of the deadlines, or None if they are close together."""
     low, high = box.interval
-    return DeadlineCut(float(np.sqrt(low * high))) if high > low * (1.0 + narrow) else None
+    return DeadlineCut(float(np.sqrt(low) * np.sqrt(high))) if high > low * (1.0 + narrow) else None
 
 
 def far_cut(box: Box, best: float) -> DeadlineCut | None:

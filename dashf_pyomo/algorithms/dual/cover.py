@@ -69,15 +69,18 @@ class Cover:
 
     def split(self, cut: Cut, bounded: Sequence[Bounded]) -> tuple[Part, ...]:
         """Cut the worst part in two; what held for it holds for both."""
-        parent = heapq.heappop(self._heap)
+        parent = self._heap[0]
         children = []
         for box, found in zip(cut(parent.box), bounded, strict=True):
             bound, prices = found.bound, found.prices
             if parent.bound < bound:
                 bound, prices = parent.bound, parent.prices
-            child = Part((-bound, next(self._count)), box, found, prices, parent.depth + 1)
+            children.append(Part((-bound, next(self._count)), box, found, prices, parent.depth + 1))
+        # At no time, whatever interrupts, is there less than a cover.
+        for child in children:
             heapq.heappush(self._heap, child)
-            children.append(child)
+        self._heap.remove(parent)
+        heapq.heapify(self._heap)
         parent.cut, parent.children = cut, tuple(children)
         return parent.children
 

@@ -166,11 +166,9 @@ def proven_bound(
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], pricer.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    if (
-        np.isnan(proof.best).any()
-        or np.isposinf(proof.best).any()
-        or (known - 1e-9 * np.abs(known) > proof.best + tolerance).any()
-    ):
+    rounding = 1e-9 * np.log1p(3.0 * pricer.scenario.score_norm)
+    wrong = np.isnan(proof.best) | np.isposinf(proof.best) | (known > proof.best + rounding)
+    if wrong.any():
         return np.inf, proof
     if np.isneginf(proof.best).any():
         return -np.inf, proof

@@ -31,6 +31,9 @@ Index = NDArray[np.int64]
 #: Score of a user without a column: far below any real one.
 NOBODY = -10.0
 
+#: Scores of a user below this are tiny.
+TINY = 1e-2
+
 #: A budget counts as oversold if more than this part of it is bought.
 OVERSOLD = 1e-7
 
@@ -127,6 +130,9 @@ class Master:
         highs.setOptionValue("output_flag", False)
         highs.setOptionValue("solver", "simplex")  # serial, and warm
         infinity = highspy.kHighsInf
+        # Tolerances of the solver are absolute: where scores are tiny they are counted in the largest of a user.
+        largest = float(np.log1p(3.0 * norm))
+        self._unit = largest if largest < TINY else 1.0
         # Rows: cost; users; budgets by server and resource; deadlines.
         self._late = deadline_rows
         rows = 1 + n_users + 3 * n_servers + (n_users if deadline_rows else 0)
@@ -150,7 +156,7 @@ class Master:
         self._caps = np.zeros((n_servers, 3)) if caps is None else caps
         for budget, cap in enumerate(self._caps.ravel().tolist()):
             row = np.array([1 + n_users + budget], np.int32)
-            highs.addCol(-cap, 0.0, 0.0 if caps is None else infinity, 1, row, -np.ones(1))
+            highs.addCol(-cap / self._unit, 0.0, 0.0 if caps is None else infinity, 1, row, -np.ones(1))
         self._fixed = 2 + n_users + 3 * n_servers
         self.oversold = np.zeros((n_servers, 3), bool)
         self.members: Index = np.zeros(0, np.int64)
@@ -175,7 +181,7 @@ class Master:
         )
         if not self._late:
             rows, values = rows[:, :-1], values[:, :-1]
-        gains = np.log1p(self._norm * data[:, :3].sum(axis=1))
+        gains = np.log1p(self._norm * data[:, :3].sum(axis=1)) / self._unit
         self._highs.addCols(
             count,
             gains,
@@ -198,7 +204,7 @@ class Master:
         """Make dearer what the last solution buys beyond the budgets."""
         self._caps = np.where(self.oversold, factor * self._caps, self._caps)
         for budget in np.flatnonzero(self.oversold).tolist():
-            self._highs.changeColCost(2 + self._n + budget, -float(self._caps.flat[budget]))
+            self._highs.changeColCost(2 + self._n + budget, -float(self._caps.flat[budget]) / self._unit)
 
     def solve(self) -> tuple[float, Prices, Array]:
         """Return the value, the prices, and the weights of `members`; those of a user sum to one, or less as yet.
@@ -210,8 +216,8 @@ class Master:
         """
         self._optimise()
         solution = self._highs.getSolution()
-        duals = np.asarray(solution.row_dual)
-        value = float(self._highs.getInfo().objective_function_value)
+        duals = self._unit * np.asarray(solution.row_dual)
+        value = self._unit * float(self._highs.getInfo().objective_function_value)
         budgets = 1 + self._n
         prices = Prices(
             value,

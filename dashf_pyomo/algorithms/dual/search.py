@@ -76,6 +76,12 @@ class Search:
             raise InputError(
                 f"weight_time = 0: the best delay is unbounded; method {method.name} needs a positive weight"
             )
+        with np.errstate(over="ignore"):
+            power = np.maximum(scenario.user_power_max[:, np.newaxis], scenario.server_power_max)
+            loud = ~np.isfinite(scenario.channel_gain * power / scenario.noise_psd)
+        if loud.any():
+            n, m = np.argwhere(loud)[0].tolist()
+            raise InputError(f"channel_gain[{n}][{m}]: gain times power over noise exceeds 1e308; expected less")
         self._large = scenario.n_users > method.joint_users
         self._many = scenario.n_users > MANY
         start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)
@@ -276,8 +282,9 @@ class Search:
         if self.method.rigour != "proven":
             run.note(f"unproven bound {cover.bound * self.data.scr_unit:.9g}")
             return
-        if np.isposinf(cover.bound):
-            run.note("no bound yet: a proof met what is no number")
+        if np.isinf(cover.bound):
+            # Below, it says that there is no allocation; but one is known.
+            run.note("no bound yet: a proof met what is no number, or cannot be right")
             return
         worst, unit = cover.worst(), self.data.pairs.time_unit
         run.record_bound(

@@ -98,8 +98,9 @@ def least_delay(pair, cell):
     served = pair.a3 + pair.a2 / max(cell.b1 * math.log1p(min(cell.x1, pair.cd / cell.b1)), LEAST_RATE)
     for phi in (cell.phi0, cell.phi1):
         delay = (phi * own if phi > 0.0 else 0.0) + ((1.0 - phi) * served if phi < 1.0 else 0.0)
-        if not delay >= least:  # what is no number stays, and is not too late
-            least = delay
+        if math.isnan(delay):
+            return -math.inf  # what is no number is not too late
+        least = min(least, delay)
     return least
 
 
@@ -117,7 +118,7 @@ def make_cell(pair, floor, x0, x1, phi0, phi1):
     if not x1 > x0:
         return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1)
     # The geometric mean balances both ends; the tangent must not fall to zero before x1.
-    touch = math.sqrt(x0 * x1)
+    touch = math.sqrt(x0) * math.sqrt(x1)
     reach = touch + (1.0 + touch) * math.log1p(touch)
     while x1 > 0.98 * reach:
         touch = min(x1, 1.3 * max(touch, 0.2 * x1 / (1.0 + l1)))
@@ -125,9 +126,9 @@ def make_cell(pair, floor, x0, x1, phi0, phi1):
             break
         reach = touch + (1.0 + touch) * math.log1p(touch)
     level = math.log1p(touch)
-    slope = -1.0 / ((1.0 + touch) * level * level)
-    r0 = 1.0 / level + slope * (x0 - touch)
-    r1 = 1.0 / level + slope * (x1 - touch)
+    # Quotients, not products: those of large x would leave the range of numbers, and the tangent lie flat above r.
+    r0 = (1.0 + (touch - x0) / (1.0 + touch) / level) / level
+    r1 = (1.0 + (touch - x1) / (1.0 + touch) / level) / level
     return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1)
 
 

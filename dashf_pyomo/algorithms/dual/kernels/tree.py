@@ -54,7 +54,7 @@ def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, nea
     psi = first.psi + mix * (second.psi - first.psi)
     phi = phi0 + mix * (phi1 - phi0)
     # What the lines below q and r can lose, and what the faces can gain by choosing apart.
-    centre = math.sqrt(max(x0, 1e-3 * x1) * x1)
+    centre = math.sqrt(max(x0, 1e-3 * x1)) * math.sqrt(x1)
     share = (centre - x0) / (x1 - x0) if x1 > x0 else 0.0
     level = math.log1p(centre)
     lost = m * pair.a2 / b * (1.0 / level - (cell.r0 + share * (cell.r1 - cell.r0)))
@@ -157,7 +157,7 @@ def _cut(x0, x1, centre):
         return 1.7 * centre
     if x0 <= 0.0:
         return 0.1 * x1
-    return x0 + (x1 - x0) * 0.5 if x1 < 1.01 * x0 else math.sqrt(x0 * x1)
+    return x0 + (x1 - x0) * 0.5 if x1 < 1.01 * x0 else math.sqrt(x0) * math.sqrt(x1)
 
 
 @compiled
