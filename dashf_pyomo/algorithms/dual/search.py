@@ -136,6 +136,8 @@ class Search:
             said += f"; {kept} of {tried} moves of users kept"
         with self.pricer.clock("primal"):
             self._allocations.settle()
+        if run.upper_bound is None and method.rigour == "proven":
+            said = f"no bound could be proven, {said}"
         return f"{said}; {len(cover)} boxes, {len(self.pool)} columns, {self.pricer.cells} cells proved"
 
     # -- bounds -------------------------------------------------------------------------------
