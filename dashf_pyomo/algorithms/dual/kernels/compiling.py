@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+# Threads that wait by spinning wait long for one whose core is busy with something else: eight times slower was seen.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numba
 from numba import njit
