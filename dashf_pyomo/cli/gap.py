@@ -51,12 +51,14 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from ..algorithms import Limits
     from ..study import Study
     from ..study.report import write_report
     from ..study.report.data import StudyData
     from ..study.store import Store
 
     check_place(parsed.html, parsed.scenario)
+    limits = Limits(parsed.time_limit, parsed.gap)  # refuses what is out of range
     scenario = load(parsed)
     default = METHODS + (",bnp" if scenario.n_users <= FEW else "")
     chosen = default if parsed.methods is None else parsed.methods
@@ -68,7 +70,7 @@ def _run(parsed: argparse.Namespace) -> int:
             variants,
             folder,
             name=scenario.name or "scenario",
-            limits={"time": parsed.time_limit, "gap": parsed.gap},
+            limits={"time": limits.time_limit, "gap": limits.gap},
             report={"reference": "dashf" if "dashf" in names else names[0], "scenario_pages": 1},
         )
         interrupted = False

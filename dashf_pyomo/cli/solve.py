@@ -132,6 +132,7 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     from rich.table import Table
     from rich.text import Text
 
+    from ..algorithms import methods
     from .console import Output
 
     console = Output()
@@ -152,9 +153,9 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
         table.add_row(name, Text(value))
     console.print(table)
     if result.upper_bound is None and result.allocation is not None:
-        console.print(
-            "No upper bound: how far this is from the optimum, the method cannot say.", highlight=False, soft_wrap=True
-        )
+        able = methods[result.method].proves_bounds
+        why = "it ended before one was proven" if able else "how far this is from the optimum, the method cannot say"
+        console.print(f"No upper bound: {why}.", highlight=False, soft_wrap=True)
     if certificate:
         said = [entry["note"] for entry in result.trace if "certificate" in entry]
         console.print(Text(said[-1] if said else "no certificate: it ended before there was a bound"), soft_wrap=True)

@@ -98,7 +98,7 @@ def _figures(pictures: Sequence[Picture]) -> str:
         shown.append(f'<figure id="figure-{picture.name}"{kind}>{image}{caption}</figure>')
     note = (
         "Every figure is made of all cells of the variants that it names; the tables below have the numbers, each with "
-        "its cells. Figures and tables are files beside this page too."
+        "its cells."
     )
     return f'<section id="figures"><h2>Figures</h2><p>{note}</p><div class="figures">{"".join(shown)}</div></section>'
 

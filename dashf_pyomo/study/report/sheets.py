@@ -83,7 +83,9 @@ def _pictured(data: StudyData, known: ScenarioRow) -> list[CellRow]:
 def _title(known: ScenarioRow) -> str:
     best = "no allocation known" if known.best is None else f"best SCR {known.best_scr:.6g} ({known.best.variant})"
     bound = "no bound" if known.bound is None else f"bound {bound_text(known.upper_bound)} ({known.bound.variant})"
-    return f"{known.name or known.sha256[:8]}, {known.where}: {best}, {bound}"
+    name = known.name or known.sha256[:8]
+    where = known.where.removeprefix(f"{name}, ")  # a group may be called after its one scenario
+    return f"{name}, {where}: {best}, {bound}"
 
 
 def _table(data: StudyData, known: ScenarioRow, number: int) -> Table:
@@ -97,7 +99,7 @@ def _table(data: StudyData, known: ScenarioRow, number: int) -> Table:
         if cell.ended:
             outcome = cell.status if cell.outcome == "done" else cell.outcome
             table.add(
-                (cell.variant, cell.repeat, Number.of(cell.scr, ".6g"), Number.of(cell.upper_bound, ".6g"),
+                (cell.variant, cell.repeat, Number.of(cell.scr, ".6g"), Number.bound(cell.upper_bound),
                  Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200]),
                 [cell.position],
             )  # fmt: skip

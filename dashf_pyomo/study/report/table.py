@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ...result import bound_text
+
 __all__ = ["Number", "Table", "ranges"]
 
 
@@ -25,6 +27,11 @@ class Number:
         if value is None or math.isnan(value):
             return cls(math.nan, "none")
         return cls(value, "never" if math.isinf(value) else format(value, spec))
+
+    @classmethod
+    def bound(cls, value: float | None) -> Number:
+        """Return an upper bound, rounded upwards."""
+        return cls(math.nan, "none") if value is None else cls(value, bound_text(value))
 
     @classmethod
     def percent(cls, value: float | None) -> Number:
