@@ -14,6 +14,7 @@ import dashf_pyomo
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
 from dashf_pyomo.algorithms.dual.deadline import Envelope
 from dashf_pyomo.algorithms.dual.master import Master
+from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
@@ -62,6 +63,20 @@ def test_heuristic_pricing_yields_no_bound() -> None:
     assert result.status is Status.FEASIBLE
     assert result.upper_bound is None and result.gap is None
     assert any("unproven" in entry.get("note", "") for entry in result.trace)
+
+
+def test_a_local_solver_that_fails_at_the_start_costs_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = ResourceStep.__call__
+
+    def fails(self: ResourceStep, *args: Any) -> Any:
+        if not self._optional:  # as those of the start are not
+            raise BackendError("resources joint-nlp failed")
+        return step(self, *args)
+
+    monkeypatch.setattr(ResourceStep, "__call__", fails)
+    result = dashf_pyomo.solve(Scenario.random(3, 2, seed=0), "dual", time_limit=60)
+    assert result.status is not Status.ERROR and result.upper_bound is not None
+    assert any("joint-nlp failed" in entry.get("note", "") for entry in result.trace)
 
 
 def test_a_time_limit_keeps_bound_and_allocation() -> None:

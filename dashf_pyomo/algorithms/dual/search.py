@@ -11,6 +11,7 @@ import numpy as np
 from formulations import InputError
 from formulations.joint.data import JointData
 
+from ...backends import BackendError
 from ..dashf import Dashf
 from ..run import Run
 from .allocations import Allocations
@@ -87,7 +88,12 @@ class Search:
         start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)
         if self._large:
             start = replace(start, allocation="nlp", inner_iterations=1, max_iterations=1)
-        start.search(run)
+        try:
+            start.search(run)
+        except BackendError as error:
+            if not run.has_incumbent:
+                raise
+            run.note(f"the start goes without: {error}")
         self.data = JointData.of(scenario, run.incumbent[0])
         self.pricer = Pricer(scenario, self.data.pairs)
         self.pricer.require_numbers(self.data.usable)
