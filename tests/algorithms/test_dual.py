@@ -141,3 +141,9 @@ def test_the_best_deadline_is_where_the_least_bound_is_largest_and_never_an_impo
     assert said.best() == pytest.approx(2.0)
     said.add(np.array([1.5, 2.0, 3.0]), np.array([9.0, 0.5, 2.8]))  # nothing is known for sure at 1.5
     assert said.best() == pytest.approx(3.0)
+
+
+def test_a_user_whose_energy_is_dear_does_not_hide_behind_nobody() -> None:
+    # At the ratio of the first columns its best choice costs thousands; the mixture must serve it all the same.
+    result = dashf_pyomo.solve(wide_scenario(1219), "dual", time_limit=60)
+    assert result.gap is not None and result.gap <= 1e-3

@@ -35,6 +35,9 @@ THOROUGH = 4
 #: Prices stay below those to start from by this factor, and can rise to the least cap, until columns are done.
 CAP, LEAST_CAP = 4.0, 1.0
 
+#: A user that is not served counts as worth less by this factor, until columns are done.
+INSIST = 30.0
+
 #: Columns are kept if they are worse than the best of their user by no more than this part of their score.
 NEAR = 0.1
 
@@ -159,7 +162,9 @@ class Generation:
                 self._add(priced)
                 priced = self._verify(prices)
             if done(self.best, self.value):
-                if not self._master.oversold.any():
+                # Where nobody would serve a user, at the ratio reached, the value is not that of a mixture.
+                unserved = self._master.unserved.any() and not done(self.best, -np.inf)
+                if not self._master.oversold.any() and not (unserved and self._master.insist(INSIST)):
                     return True
                 self._master.raise_caps(CAP)
         self._add(priced)

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: Score of a user without a column: far below any real one.
-NOBODY = -10.0
+NOBODY, LEAST_NOBODY = -10.0, -1e9
 
 #: Scores of a user below this are tiny.
 TINY = 1e-2
@@ -111,6 +111,8 @@ class Master:
         Indices of the columns in their pool.
     oversold
         Budgets of which the last solution buys more, shape (M, 3).
+    unserved
+        Users that the last solution does not serve wholly, shape (N,).
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class Master:
         highs.addCol(0.0, 0.0, infinity if deadline_rows else 0.0, len(tau_rows), tau_rows, tau)
         highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
         # Somebody who gets nothing and is worth far less than that: some mixture is always possible.
+        self._nobody = np.full(n_users, NOBODY)
+        self.unserved = np.zeros(n_users, bool)
         for user in range(n_users):
             highs.addCol(NOBODY, 0.0, infinity, 1, np.array([1 + user], np.int32), np.ones(1))
         self._caps = np.zeros((n_servers, 3)) if caps is None else caps
@@ -206,6 +210,14 @@ class Master:
         for budget in np.flatnonzero(self.oversold).tolist():
             self._highs.changeColCost(2 + self._n + budget, -float(self._caps.flat[budget]) / self._unit)
 
+    def insist(self, factor: float) -> bool:
+        """Make it worth less that the last solution does not serve somebody; return whether there was room for that."""
+        chosen = self.unserved & (self._nobody > LEAST_NOBODY)
+        self._nobody = np.where(chosen, factor * self._nobody, self._nobody)
+        for user in np.flatnonzero(chosen).tolist():
+            self._highs.changeColCost(2 + user, float(self._nobody[user]))
+        return bool(chosen.any())
+
     def solve(self) -> tuple[float, Prices, Array]:
         """Return the value, the prices, and the weights of `members`; those of a user sum to one, or less as yet.
 
@@ -225,6 +237,7 @@ class Master:
             np.abs(duals[budgets + 3 * self._m :]) if self._late else np.ones(self._n),
         )
         weights = np.asarray(solution.col_value) / max(solution.col_value[0], 1e-300)
+        self.unserved = weights[2 : 2 + self._n] > OVERSOLD
         self.oversold = weights[2 + self._n : self._fixed].reshape(self._m, 3) > OVERSOLD
         return value, prices, weights[self._fixed :]
 
