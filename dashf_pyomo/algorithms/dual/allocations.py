@@ -45,7 +45,6 @@ POLISHED, POLISHED_LAST = 150, 300
 #: A rounded mixture is improved around the phi that came out, and the last allocation settled, most so many times.
 AGAIN = 4
 
-
 #: What is next to training all or nothing.
 NEARLY = 0.05
 
