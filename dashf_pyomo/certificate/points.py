@@ -78,8 +78,14 @@ def speed_point(c: float, square: float, hyper: float) -> float:
     return falling_root(lambda psi: c - 2.0 * square * psi + hyper / (psi * psi), 1e-100, 1.0)
 
 
+#: Below this SNR numbers end before a search does, and r is touched at the upper end: its tangent is positive there.
+LEAST_SNR = 1e-100
+
+
 def tangent_of_r(x0: float, x1: float) -> float:
     """Return where to touch r(x) = 1 / ln(1 + x) so that the tangent is positive up to x1 and balanced on the cell."""
+    if x1 < LEAST_SNR:
+        return x1
     touch = math.sqrt(x0) * math.sqrt(x1)
     while x1 > 0.98 * (touch + (1.0 + touch) * math.log1p(touch)):
         touch = min(x1, 1.3 * max(touch, 0.2 * x1 / (1.0 + math.log1p(x1))))

@@ -167,3 +167,16 @@ def test_bounds_do_not_depend_on_the_float_searches(seed: int, monkeypatch: pyte
     for x, phi in itertools.product(np.geomspace(x0, x1, 3), phis):
         below = relaxed_maximum(c, 1.0, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, 0.0)
         assert below <= bound + 1e-9 * abs(bound)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("x1", [5e-324, 2e-322, 1e-200])
+def test_cells_next_to_no_snr_at_all_have_bounds(x1: float) -> None:
+    """Kernels cut towards zero until numbers end, and searches for points must end there too."""
+    c = np.ones(9)
+    with flint.ctx.workprec(128):
+        prices = ball(1.0), ball(1.0), ball(1.0)
+        pair = Priced(ScaledPair(*map(ball, c)), ball(1.0), prices, ball(0.1), 1.0, 4.0, ball(1e-3))
+        found, usual = (cell_bound(pair, [0.0, end, 0.96, 1.0, 0.1, 0.1, 0.1, 0.0, 0.0]) for end in (x1, 1e-90))
+    # Only phi = 1 counts, and there it does not matter how small the SNR is.
+    assert float(found) == pytest.approx(float(usual), rel=1e-12)

@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from .compiling import compiled
-from .energy import fulfil, own_deadline_price
+from .energy import fulfil
 from .link import enough_bandwidth, excess, link
 
 __all__ = [
@@ -312,9 +312,12 @@ def search(pair, hints, accuracy, most, best, quick):
             b, power, speed = max(sent_up, sent_down), math.sqrt(sent_down * afford[1]), math.sqrt(served * afford[2])
         elif i == 3:  # the user is at its caps
             at = 0.5 * (deadline + pair.t1)
-            b = enough_bandwidth(pair.cu, pair.a2 / (at - pair.a1)) * (1.0 + 1e-12) if at > pair.a1 else 2.0
-            if b > 1.0 or own_deadline_price(pair, b, at * (1.0 + 1e-9)) * at < 0.1 * pair.norm:
-                continue  # it cannot, or has no reason to
+            b = _share_at_caps(pair, at)
+            if b > 1.0:
+                at = pair.t1
+                b = _share_at_caps(pair, at)
+            if b > 1.0:
+                continue
             power, speed = _filled(pair, b)
             ridge = OWN
         else:
@@ -343,6 +346,12 @@ def search(pair, hints, accuracy, most, best, quick):
             found = reached
             best[0], best[1], best[2], best[3] = b, power, speed, at
     return found
+
+
+@compiled
+def _share_at_caps(pair, time):
+    """Return the share of bandwidth at which a user at its caps takes exactly `time`; above 1 if there is none."""
+    return enough_bandwidth(pair.cu, pair.a2 / (time - pair.a1)) * (1.0 + 1e-12) if time > pair.a1 else 2.0
 
 
 @compiled

@@ -26,6 +26,9 @@ __all__ = ["TREE_WIDTH", "price", "prove"]
 #: r and the two faces of phi can lose.
 TREE_WIDTH = 13
 
+#: Ranges of SNR that end below this are not split: nobody who offloads anything gets it through.
+LEAST_CUT = 1e-30
+
 
 @compiled
 def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, near, row, best):
@@ -69,10 +72,23 @@ def _bound(pair, floor, x0, x1, phi0, phi1, m, tau0, tau1, target, accuracy, nea
     if power <= 0.0:
         power = LEAST_SHARE
     psi = max(psi, LEAST_SHARE)
+    b, power, psi = _repaired(pair, b, power, psi, deadline)
     best[0], best[1], best[2], best[3] = b, power, psi, deadline
     reached = value_of(pair, b, power, psi, deadline)
     # A small cell that stays open hides a column, whatever its maximiser is worth.
     return reached > near or (x1 < 1.3 * x0 and phi1 - phi0 < 0.1)
+
+
+@compiled
+def _repaired(pair, b, power, psi, deadline):
+    """Return shares grown a little if that meets the deadline: a relaxed maximiser may miss it by a hair."""
+    growth = 1e-10
+    while growth < 0.02:
+        grown = min(1.0, b * (1.0 + growth)), min(1.0, power * (1.0 + growth)), min(1.0, psi * (1.0 + growth))
+        if fulfil(pair, grown[0], grown[1], grown[2], deadline)[0] < math.inf:
+            return grown
+        growth *= 10.0
+    return b, power, psi
 
 
 @compiled
@@ -115,15 +131,16 @@ def prove(pair, hints, tolerance, need, most, tree, best):
         x0, x1, phi0, phi1 = row[0], row[1], row[2], row[3]
         gap = row[7] - target
         by_snr = min(row[11], gap) >= min(row[12], gap)
+        length = math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1))
         if row[11] >= gap and row[12] >= gap:
-            by_snr = math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 4.0 * (phi1 - phi0)
-        elif math.log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1)) > 100.0 * (phi1 - phi0):
-            by_snr = True
-        if by_snr and x1 - x0 <= 1e-12 * x1:
+            by_snr = length > 4.0 * (phi1 - phi0)
+        elif length > 100.0 * (phi1 - phi0) or length < 0.01 * (phi1 - phi0):
+            by_snr = length > phi1 - phi0  # whatever else is estimated, no cell gets that thin
+        if by_snr and (x1 - x0 <= 1e-12 * x1 or x1 <= LEAST_CUT):
             by_snr = False
         if not by_snr and phi1 - phi0 <= 1e-12:
             by_snr = True
-            if x1 - x0 <= 1e-12 * x1:
+            if x1 - x0 <= 1e-12 * x1 or x1 <= LEAST_CUT:
                 break  # nothing left to split: rounding
         if by_snr:
             at = _cut(x0, x1, best[1] / best[0] * pair.cd if best[0] > 0.0 else 1.0)
