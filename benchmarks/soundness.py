@@ -30,7 +30,7 @@ def judge(methods: list[str], limit: float, associations: int, seed: int) -> dic
     try:
         known = best_known(scenario, most_associations=associations)
         best = evaluate(scenario, known).scr
-        verdicts = {name: judge_bound(scenario, name, known, time_limit=limit, moves=0) for name in methods}
+        verdicts = {name: judge_bound(scenario, name, known, time_limit=limit, moves=0, dives=0) for name in methods}
     except Exception as error:
         return {**said, "failed": f"{type(error).__name__}: {error}"}
     best = max([best, *(verdict.best for verdict in verdicts.values() if verdict is not None)])
