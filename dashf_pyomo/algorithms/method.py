@@ -80,6 +80,10 @@ class Method(ABC):
         for item in dataclasses.fields(self):
             _check_option(self.name, item, getattr(self, item.name))
 
+    @classmethod  # noqa: B027
+    def prepare(cls) -> None:
+        """Load and compile what every run needs, however long that takes; studies do it before a clock starts."""
+
     @abstractmethod
     def search(self, run: Run) -> str:
         """Look for allocations, tell `run` of each, and return a line on how it ended."""

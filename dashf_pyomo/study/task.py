@@ -178,7 +178,9 @@ def _warm_up(task: Task) -> float:
     start = time.perf_counter()
     _warm.add(name)
     try:
-        configure(task.method, task.options).solve(Scenario.random(2, 2, seed=0), _WARM_UP)
+        method = configure(task.method, task.options)
+        method.prepare()
+        method.solve(Scenario.random(2, 2, seed=0), _WARM_UP)
     except Exception as error:
         # It will show in the cell itself, where it is recorded.
         print(f"warming up {task.method}: {type(error).__name__}: {error}")

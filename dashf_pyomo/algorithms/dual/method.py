@@ -42,11 +42,22 @@ class Dual(Method):
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
 
+    @classmethod
+    def prepare(cls) -> None:
+        """Compile the kernels, which takes half a minute, if that was never done on this machine."""
+        from .kernels.ready import compile_all
+
+        compile_all()
+
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
         from .kernels.compiling import at_most_threads
+        from .kernels.ready import seem_compiled
         from .search import Search
 
+        if not seem_compiled():
+            run.note("compiling kernels, once on this machine")
+        self.prepare()
         with at_most_threads(run.limits.threads):
             search = Search(self, run)
             try:

@@ -23,18 +23,20 @@ from numba import njit
 
 from ...interrupts import held_back
 
-__all__ = ["at_most_threads", "compiled", "compiled_parallel"]
+__all__ = ["CACHE", "at_most_threads", "compiled", "compiled_parallel"]
+
+#: Where numba keeps the machine code of this package.
+CACHE = Path(__file__).parent / "__pycache__"
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _drop_stale_cache(folder: Path) -> None:
-    """Delete the cached machine code of a folder if its sources are not those that it was made from."""
+def _drop_stale_cache(cache: Path) -> None:
+    """Delete cached machine code if the sources beside it are not those that it was made from."""
     digest = hashlib.sha256()
-    for source in sorted(folder.glob("*.py")):
+    for source in sorted(cache.parent.glob("*.py")):
         digest.update(source.read_bytes())
-    cache = folder / "__pycache__"
     stamp = cache / "kernels.sha256"
     with contextlib.suppress(OSError):  # a folder that cannot be written to holds no cache of ours
         if stamp.exists() and stamp.read_text() == digest.hexdigest():
@@ -45,7 +47,7 @@ def _drop_stale_cache(folder: Path) -> None:
         stamp.write_text(digest.hexdigest())
 
 
-_drop_stale_cache(Path(__file__).parent)
+_drop_stale_cache(CACHE)
 
 #: How all kernels are compiled: nothing is reordered, and 1/0 is infinite as in NumPy.
 compiled = njit(cache=True, fastmath=False, error_model="numpy")
