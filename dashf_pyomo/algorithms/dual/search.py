@@ -35,6 +35,10 @@ EXHAUSTED = 0.05
 #: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
 BY_DEADLINE = 0.3
 
+#: Branching cuts deadlines first where the bound is above the incumbent by this part: mixtures of deadlines that are
+#: further apart than this factor round badly.
+FAR, NEARBY = 0.02, 1.1
+
 #: Bounds are raised by this much, relative: the last bits of the conversion of units.
 LAST_BITS = 1e-12
 
@@ -263,6 +267,9 @@ class Search:
         far = far_cut(worst.box, self._deadline) if self._many else None
         by_deadline = far or deadline_cut(worst.box)
         if by_deadline is not None:
+            low, high = worst.box.interval
+            if high > NEARBY * low and worst.bound > (1.0 + FAR) * self._floor:
+                return by_deadline
             gain = worst.bound - max(self._limit(worst), self._target)
             if gain > BY_DEADLINE * (worst.bound - self._target):
                 return by_deadline
