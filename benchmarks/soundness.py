@@ -1,7 +1,7 @@
 """Look for a bound that lies below an SCR that somebody reaches; one is a release blocker.
 
 Run: ``python benchmarks/soundness.py [--count 2000] [--methods dual bnp] [--workers 2] [--associations 16]
-[--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is that of `dashf-plus`,
+[--others dashf-plus] [--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is that of `dashf-plus`,
 of the methods themselves, and of local starts at every association, or at random ones if there are more than asked for.
 What is judged is written at once, so that an interrupted run goes on where it stopped.
 """
@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 
-def judge(methods: list[str], limit: float, associations: int, seed: int) -> dict[str, Any]:
+def judge(methods: list[str], limit: float, associations: int, others: list[str], seed: int) -> dict[str, Any]:
     """Return what became of one seed."""
     from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
     from formulations import evaluate
@@ -28,7 +28,7 @@ def judge(methods: list[str], limit: float, associations: int, seed: int) -> dic
     scenario = wide_scenario(seed)
     said: dict[str, Any] = {"seed": seed, "users": scenario.n_users, "servers": scenario.n_servers, "methods": {}}
     try:
-        known = best_known(scenario, most_associations=associations)
+        known = best_known(scenario, others, most_associations=associations)
         best = evaluate(scenario, known).scr
         verdicts = {name: judge_bound(scenario, name, known, time_limit=limit, moves=0, dives=0) for name in methods}
     except Exception as error:
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["dual", "bnp"])
     parser.add_argument("--limit", type=float, default=10.0, help="seconds a method and scenario")
     parser.add_argument("--associations", type=int, default=16, help="most associations with local starts of their own")
+    parser.add_argument("--others", nargs="*", default=["dashf-plus"], help="methods whose allocations count too")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--store", type=Path, default=Path("out/soundness.jsonl"))
     parsed = parser.parse_args()
@@ -70,7 +71,7 @@ def main() -> None:
         rows = {row["seed"]: row for row in map(json.loads, parsed.store.read_text().splitlines())}
     seeds = [seed for seed in range(parsed.first, parsed.first + parsed.count) if seed not in rows]
     with ProcessPoolExecutor(parsed.workers) as pool, parsed.store.open("a") as file:
-        for row in pool.map(partial(judge, parsed.methods, parsed.limit, parsed.associations), seeds, chunksize=4):
+        for row in pool.map(partial(judge, parsed.methods, parsed.limit, parsed.associations, parsed.others), seeds, chunksize=4):
             rows[row["seed"]] = row
             file.write(json.dumps(row) + "\n")
             file.flush()
