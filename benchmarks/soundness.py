@@ -1,9 +1,9 @@
 """Look for a bound that lies below an SCR that somebody reaches; one is a release blocker.
 
 Run: ``python benchmarks/soundness.py [--count 2000] [--methods dual bnp] [--workers 2] [--associations 16]
-[--others dashf-plus] [--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is that of `dashf-plus`,
-of the methods themselves, and of local starts at every association, or at random ones if there are more than asked for.
-What is judged is written at once, so that an interrupted run goes on where it stopped.
+[--others dashf-plus] [--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is
+that of `dashf-plus`, of the methods themselves, and of local starts at every association, or at random ones if there
+are more than asked for. What is judged is written at once, so that an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def main() -> None:
     if parsed.store.exists():
         rows = {row["seed"]: row for row in map(json.loads, parsed.store.read_text().splitlines())}
     seeds = [seed for seed in range(parsed.first, parsed.first + parsed.count) if seed not in rows]
+    one = partial(judge, parsed.methods, parsed.limit, parsed.associations, parsed.others)
     with ProcessPoolExecutor(parsed.workers) as pool, parsed.store.open("a") as file:
-        for row in pool.map(partial(judge, parsed.methods, parsed.limit, parsed.associations, parsed.others), seeds, chunksize=4):
+        for row in pool.map(one, seeds, chunksize=4):
             rows[row["seed"]] = row
             file.write(json.dumps(row) + "\n")
             file.flush()
