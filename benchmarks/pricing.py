@@ -29,10 +29,7 @@ def problem(users: int, servers: int, family: str, kind: str) -> tuple:
     e = evaluate(scenario, dashf_pyomo.solve(scenario, "gucro").allocation)
     cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
     pairs = ScaledPairs.of(scenario, e.delay, cost)
-    names = ("local_time", "link_time", "server_time", "local_energy", "uplink_energy", "server_energy")
-    columns = [getattr(pairs, name) for name in (*names, "downlink_energy", "snr_up", "snr_down")]
-    shape = (users, servers)
-    c = np.stack([np.broadcast_to(v[:, None] if v.ndim == 1 else v, shape).ravel() for v in columns], axis=1)
+    c = pairs.stacked().reshape(-1, 9)
     rng = np.random.default_rng(0)
     norm = scenario.score_norm
     if kind == "equal":

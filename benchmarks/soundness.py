@@ -4,6 +4,10 @@ Run: ``python benchmarks/soundness.py [--count 2000] [--methods dual bnp] [--wor
 [--others dashf-plus] [--store out/soundness.jsonl]``. Scenarios are small and of wide magnitudes; the best SCR known is
 that of `dashf-plus`, of the methods themselves, and of local starts at every association, or at random ones if there
 are more than asked for. What is judged is written at once, so that an interrupted run goes on where it stopped.
+
+``--targets COUNT`` asks the pricing kernels instead to prove targets slightly below values that are reached, on the
+pairs of so many such scenarios at random prices: none may be proved. ``--minlp COUNT`` holds `bnp` against `minlp` on
+so many scenarios with two users: neither may reach more than the other proves.
 """
 
 from __future__ import annotations
@@ -52,6 +56,55 @@ def judge(methods: list[str], limit: float, associations: int, others: list[str]
     return {**said, "best": best}
 
 
+def tempt(seed: int) -> dict[str, int]:
+    """Return how many targets below known values the kernels were asked to prove, and how many they did."""
+    import numpy as np
+
+    from dashf_pyomo.algorithms.dual.kernels.pricing import price_pairs
+    from dashf_pyomo.conformance.soundness import wide_scenario
+    from formulations import evaluate
+    from formulations.association.pairs import equal_split
+    from formulations.scaled import ScaledPairs
+
+    scenario = wide_scenario(seed, most_users=6)
+    n, m = scenario.n_users, scenario.n_servers
+    rng = np.random.default_rng(seed)
+    e = evaluate(scenario, equal_split(scenario, rng.integers(m, size=n), np.full(n, 0.5)))
+    cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
+    c = ScaledPairs.of(scenario, e.delay, cost).stacked().reshape(-1, 9)
+    norm = scenario.score_norm
+    tried = proved = 0
+    for _ in range(4):
+        prices = norm * 10.0 ** rng.uniform(-2.0, 0.5, c[:, :3].shape) * (rng.uniform(size=c[:, :3].shape) > 0.1)
+        ratio = norm * 10.0 ** rng.uniform(-1.5, 1.5)
+        first = 10.0 ** rng.uniform(-1.5, 0.3)
+        interval = first, first * 10.0 ** rng.uniform(0.0, 0.5)
+        problem = c, norm, prices, ratio, interval, ratio * rng.normal(0.2, 0.3, len(c))
+        known = price_pairs(*problem, tolerance=1e-6 * norm, max_cells=400).lower
+        for below in (1e-3, 1e-6, 1e-9):
+            targets = known - below * (norm + np.abs(known))
+            there = np.isfinite(targets)
+            said = price_pairs(*problem, tolerance=1e-3 * norm, need=np.where(there, targets, 0.0), max_cells=400)
+            tried += int(there.sum())
+            proved += int((said.upper[there] <= targets[there]).sum())
+    return {"tried": tried, "proved": proved}
+
+
+def compare(seed: int) -> str:
+    """Return what `bnp` and `minlp` say of a scenario with two users, the even seeds the paper's, the odd ones wide."""
+    import dashf_pyomo
+    from dashf_pyomo.conformance.soundness import wide_scenario
+    from formulations import Scenario
+
+    scenario = Scenario.random(2, 2, seed // 2) if seed % 2 == 0 else wide_scenario(seed, most_users=2)
+    found = [dashf_pyomo.solve(scenario, method, time_limit=60, threads=1) for method in ("bnp", "minlp")]
+    scr = [result.scr or 0.0 for result in found]
+    bounds = [float("inf") if result.upper_bound is None else result.upper_bound for result in found]
+    agree = bounds[0] >= scr[1] * (1.0 - 1e-9) and bounds[1] >= scr[0] * (1.0 - 1e-6)
+    said = f"bnp {scr[0]:.6g} to {bounds[0]:.6g}, minlp {scr[1]:.6g} to {bounds[1]:.6g}"
+    return f"{scenario.name}: {said}{'' if agree else '  DISAGREE'}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000)
@@ -62,9 +115,20 @@ def main() -> None:
     parser.add_argument("--others", nargs="*", default=["dashf-plus"], help="methods whose allocations count too")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--store", type=Path, default=Path("out/soundness.jsonl"))
+    parser.add_argument("--targets", type=int, metavar="COUNT", help="only try to prove false targets")
+    parser.add_argument("--minlp", type=int, metavar="COUNT", help="only compare with minlp")
     parsed = parser.parse_args()
     # The workers are the parallelism: more threads would only wait for each other.
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    if parsed.targets is not None or parsed.minlp is not None:
+        with ProcessPoolExecutor(parsed.workers) as pool:
+            counts = list(pool.map(tempt, range(parsed.first, parsed.first + (parsed.targets or 0)), chunksize=4))
+            if counts:
+                tried, proved = (sum(count[key] for count in counts) for key in ("tried", "proved"))
+                print(f"{tried} targets slightly below values that are reached, {proved} PROVED")
+            for line in pool.map(compare, range(parsed.first, parsed.first + (parsed.minlp or 0))):
+                print(line, flush=True)
+        return
     parsed.store.parent.mkdir(parents=True, exist_ok=True)
     rows: dict[int, dict[str, Any]] = {}
     if parsed.store.exists():

@@ -93,3 +93,19 @@ class ScaledPairs:
                 time_unit=time_unit,
                 cost_unit=cost_unit,
             )
+
+    def stacked(self) -> Array:
+        """Return `local_time` to `snr_down` of every pair, in the order of the fields, shape (N, M, 9)."""
+        fields = (
+            self.local_time,
+            self.link_time,
+            self.server_time,
+            self.local_energy,
+            self.uplink_energy,
+            self.server_energy,
+            self.downlink_energy,
+            self.snr_up,
+            self.snr_down,
+        )
+        shape = self.snr_up.shape
+        return np.stack([np.broadcast_to(c if c.ndim == 2 else c[:, np.newaxis], shape) for c in fields], axis=2)

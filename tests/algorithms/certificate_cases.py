@@ -50,13 +50,6 @@ class Case:
     claimed: float
 
 
-def coefficients(pairs: ScaledPairs) -> np.ndarray:
-    """Coefficients in the order of `price_pairs`, shape (N, M, 9)."""
-    names = ("local_time", "link_time", "server_time", "local_energy", "uplink_energy", "server_energy")
-    columns = [getattr(pairs, name) for name in (*names, "downlink_energy", "snr_up", "snr_down")]
-    return np.stack([np.broadcast_to(c[:, None] if c.ndim == 1 else c, pairs.snr_up.shape) for c in columns], axis=-1)
-
-
 class Solver:
     """What a method would do, crudely; `claim` is the hand-over to the certificate."""
 
@@ -65,7 +58,7 @@ class Solver:
         cost = e.score / e.scr
         self.scenario, self.time_unit, self.cost_unit = scenario, e.delay, cost
         self.pairs = ScaledPairs.of(scenario, e.delay, cost)
-        self.c = coefficients(self.pairs)
+        self.c = self.pairs.stacked()
         self.unit = scenario.score_scale / cost
         self.ratio = e.scr / self.unit
         self.omega = self.pairs.time_weight

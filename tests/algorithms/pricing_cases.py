@@ -47,10 +47,7 @@ def scenario_pairs(seed: int, family: str) -> tuple[np.ndarray, float, float, fl
     e = evaluate(scenario, dashf_pyomo.solve(scenario, "gucro").allocation)
     cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
     pairs = ScaledPairs.of(scenario, e.delay, cost)
-    names = ("local_time", "link_time", "server_time", "local_energy", "uplink_energy", "server_energy")
-    columns = [getattr(pairs, name) for name in (*names, "downlink_energy", "snr_up", "snr_down")]
-    spread = [np.broadcast_to(c[:, None] if c.ndim == 1 else c, pairs.snr_up.shape).ravel() for c in columns]
-    return np.stack(spread, axis=1), scenario.score_norm, e.scr / scenario.score_scale * cost, pairs.time_weight
+    return pairs.stacked().reshape(-1, 9), scenario.score_norm, e.scr / scenario.score_scale * cost, pairs.time_weight
 
 
 def realistic(seed: int, family: str, draw: int = 0) -> Pricing:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certificate_cases import SCENARIOS, Case, Solver, branched, case, coefficients
+from certificate_cases import SCENARIOS, Case, Solver, branched, case
 
 import dashf_pyomo
 from dashf_pyomo.certificate import (
@@ -91,7 +91,7 @@ def test_other_units_prove_the_same() -> None:
     node, bound = solver.claim((0.9, 1.1))
     solver.time_unit, solver.cost_unit = 7.0, 13.0
     solver.pairs = ScaledPairs.of(one.scenario, 7.0, 13.0)
-    solver.c, solver.omega = coefficients(solver.pairs), solver.pairs.time_weight
+    solver.c, solver.omega = solver.pairs.stacked(), solver.pairs.time_weight
     solver.unit = one.scenario.score_scale / 13.0
     solver.ratio = one.known / solver.unit
     delay = evaluate(one.scenario, one.allocation).delay / 7.0

@@ -7,7 +7,6 @@ import itertools
 import flint
 import numpy as np
 import pytest
-from certificate_cases import coefficients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_cases import delay_and_energy
@@ -48,7 +47,7 @@ def test_no_multipliers_prove_a_pair_below_a_point_that_is_reached(seed: int) ->
     )  # fmt: skip
     e = evaluate(scenario, start)
     cost = scenario.weight_time * e.delay + scenario.weight_energy * e.energy
-    c = coefficients(ScaledPairs.of(scenario, e.delay, cost))[0, 0]
+    c = ScaledPairs.of(scenario, e.delay, cost).stacked()[0, 0]
     t0 = 10.0 ** rng.uniform(-0.3, 0.7)
     t1 = t0 * rng.choice([1.0, 1.2, 2.0])
     prices, ratio = 10.0 ** rng.uniform(-2.0, 0.5, 3), 10.0 ** rng.uniform(-2.0, 1.0)

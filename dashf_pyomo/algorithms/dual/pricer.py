@@ -80,25 +80,7 @@ class Pricer:
 
     def __post_init__(self) -> None:
         n, m = self.scenario.n_users, self.scenario.n_servers
-        p = self.pairs
-        shape = (n, m)
-        self._coefficients = np.stack(
-            [
-                np.broadcast_to(item if item.ndim == 2 else item[:, np.newaxis], shape)
-                for item in (
-                    p.local_time,
-                    p.link_time,
-                    p.server_time,
-                    p.local_energy,
-                    p.uplink_energy,
-                    p.server_energy,
-                    p.downlink_energy,
-                    p.snr_up,
-                    p.snr_down,
-                )
-            ],
-            axis=2,
-        )
+        self._coefficients = self.pairs.stacked()
         self._hints = np.zeros((n, m, 1, 4))
         self._last = np.full((n, m, WIDTH), np.nan)
 
