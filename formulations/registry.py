@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -112,20 +113,27 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         self._found = True
         for package in self.packages:
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-                importlib.import_module(f"{package}.{module.name}")
+                name = f"{package}.{module.name}"
+                with self._guarded(name):
+                    importlib.import_module(name)
         for point in entry_points(group=self.group):
-            before = dict(self._entries)
-            # Somebody else's code: whatever it raises, an exit too, must not take the listing down.
-            try:
+            package = f" of {point.dist.name}" if point.dist is not None else ""
+            with self._guarded(f"{point.name}{package}"):
                 loaded = point.load()
                 if callable(loaded) and not isinstance(loaded, type):
                     loaded = loaded()
                 if loaded is not None and not isinstance(loaded, type(importlib)):
                     self.register(loaded)
-            except (Exception, SystemExit) as error:
-                self._entries = before
-                package = f" of {point.dist.name}" if point.dist is not None else ""
-                self.skip(f"{point.name}{package}", error)
+
+    @contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
+        """Skip what is broken: whatever it raises, an exit too, must not take the listing down."""
+        before = dict(self._entries)
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            self._entries = before
+            self.skip(name, error)
 
     def skip(self, name: str, error: BaseException) -> None:
         """Note that an extension is skipped, and why, in one line."""

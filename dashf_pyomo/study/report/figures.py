@@ -13,6 +13,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ...pictures import COLOURS
 from .attribution import attributed
@@ -60,8 +61,11 @@ class Picture:
 def all_pictures(data: StudyData) -> list[Picture]:
     """Draw what there is to draw, in the order of the page."""
     pictures = []
+    kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
+    if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
+        kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
     with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
-        for draw in (_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution):
+        for draw in kinds:
             figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             caption = draw(data, figure)
             if caption:
@@ -102,7 +106,10 @@ def _panels(figure: Figure, places: list[str]) -> list[Axes]:
     rows = math.ceil(len(places) / 2)
     columns = min(len(places), 2)
     figure.set_size_inches(5.0 * columns, 3.2 * rows)
-    return list(figure.subplots(rows, columns, squeeze=False).flat)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[len(places) :]:
+        axes.set_axis_off()
+    return panels
 
 
 def _gap_boxes(data: StudyData, figure: Figure) -> str:
@@ -111,8 +118,6 @@ def _gap_boxes(data: StudyData, figure: Figure) -> str:
         return ""
     shown = places[:_PANELS]
     panels = _panels(figure, shown)
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
     for axes, place in zip(panels, shown, strict=False):
         gaps = [100.0 * np.array(data.gaps(data.of_variant(variant, place))) for variant in data.variants]
         drawn = [np.clip(gap, 1e-3, None) for gap in gaps]
@@ -154,6 +159,11 @@ def _draw_profile(axes: Axes, data: StudyData, measures: dict[str, np.ndarray], 
     for variant, ratio in ratios.items():
         axes.step(grid, share_within(ratio, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1.0, grid[-1]), ylabel="share of scenarios")
+    if grid[-1] < 10.0:  # a logarithmic axis has hardly a tick there, or labels on top of each other
+        ticks = np.asarray(MaxNLocator(5).tick_values(1.0, grid[-1]))
+        axes.set_xticks(ticks[(ticks >= 1.0) & (ticks <= grid[-1])])
+        axes.set_xticks([], minor=True)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.5g}")
     return len(next(iter(measures.values())))
 
 

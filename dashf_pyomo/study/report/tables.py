@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .compare import Pairing, paired
+from .compare import TIE, Pairing, paired
 from .data import CellRow, StudyData
 from .statistics import shifted_geometric_mean
 from .table import Entry, Number, Table
@@ -26,7 +26,7 @@ def all_tables(data: StudyData) -> list[Table]:
         _gaps(data),
         _bounds(data),
         _times(data),
-        _duels(data),
+        *([_duels(data)] if len(data.scenarios) > 1 else []),
         _attribution(data),
         _failures(data),
         _machines(data),
@@ -55,7 +55,8 @@ def _gaps(data: StudyData) -> Table:
         "gaps",
         "Gap to the best certified bound",
         "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
-        "that no allocation refutes. Failed cells have no gap; they are counted.",
+        "that no allocation refutes. Failed cells have no gap; they are counted. Certified: by the bound of that cell "
+        "itself.",
         ("scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
     )
     for where in data.places:
@@ -149,7 +150,8 @@ def _duels(data: StudyData) -> Table:
     table = Table(
         "duels",
         f"Against {data.reference}",
-        "Paired over scenarios, repeats averaged; a failure loses against any result. The share of wins among decided "
+        "Paired over scenarios, repeats averaged; a failure loses against any result, SCRs within "
+        f"{TIE:g} of each other, relative, are a tie. The share of wins among decided "
         "pairs has Wilson's 95 % interval; the mean difference of the SCR, relative to the reference where both have a "
         "result, a bootstrap interval over scenarios.",
         ("scenarios", "method", "pairs", "wins", "ties", "losses", "share of wins", "low", "high", "mean difference",
