@@ -157,6 +157,10 @@ def _bound(document: Mapping[str, Any], result: Result, proof: float | str | Non
         yield Finding("upper bound", False, f"{said}, but method {result.method} proves no bounds")
     elif not result.bound_source:
         yield Finding("upper bound", False, "has no source")
+    elif result.bound_source != (source := getattr(methods[result.method], "source", result.bound_source)):
+        yield Finding("upper bound", False, f"{said}, but the source of method {result.method} is {source!r}")
+    elif result.options.get("rigour") == "heuristic":
+        yield Finding("upper bound", False, f"{said}, but with rigour = heuristic nothing is proven")
     elif proof is None:
         yield Finding("upper bound", True, f"{said} rests on that solver's word", checked=False)
     elif isinstance(proof, str):

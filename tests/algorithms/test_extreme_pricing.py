@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from pricing_cases import Pricing, realistic, value, wide
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.kernels.link import bandwidth_for, enough_bandwidth
 from dashf_pyomo.algorithms.dual.kernels.pricing import price_pairs
+from formulations import InputError, Scenario
 from formulations.families import draw
 
 NAMES = ("local time", "link time", "server time", "local energy", "uplink energy", "server energy", "downlink energy",
@@ -91,3 +94,45 @@ def test_servers_without_power_to_speak_of_make_no_bound_too_low(size: tuple[int
     result = dashf_pyomo.solve(scenario, "dual", gap=0.85, time_limit=60)
     assert result.upper_bound is not None and "CONTRADICTION" not in result.message
     assert result.upper_bound >= known.scr
+
+
+def test_an_uplink_whose_energy_over_snr_underflows_is_not_charged_at_full_power() -> None:
+    norm, cu = 1e-108, 1e245
+    level, rho = math.log(cu), 0.2e-108
+    c = np.array([[1e-2, 0.5 * level, 1e6, norm * 1e-3, 1e3 * norm * level, norm * 1e3, norm, cu, cu]])
+    prices = np.full((1, 3), norm * 1e-3)
+    proven = price_pairs(
+        c, norm, prices, 1.0, (0.5, 3.0), np.array([rho]), offload=(1.0, 1.0), tolerance=1e-4 * norm, max_cells=500
+    )
+    p = np.logspace(-9.0, 0.0, 1000)
+    rate = np.log1p(cu * p)
+    delay = c[0, 0] + c[0, 1] / rate
+    energy = c[0, 3] + c[0, 4] * p / rate
+    worth = math.log1p(3.0 * norm) - 3.0 * prices[0, 0] - energy - rho * np.maximum(delay, 0.5)
+    assert proven.upper[0] >= worth[delay <= 3.0].max()
+
+
+def test_a_speed_whose_cube_is_next_to_zero_costs_no_more_than_it_does() -> None:
+    c = np.array([[1.05e-108, 1e-3, 1e6, 6.4e213, 1e-9, 1e6, 1e-9, 1e6, 1e6]])
+    proven = price_pairs(
+        c, 1.0 / 3.0, np.zeros((1, 3)), 1.0, (0.5, 2.0), np.array([2.0]), offload=(1.0, 1.0), tolerance=1e-6,
+        max_cells=2000,
+    )  # fmt: skip
+    sent = 1e-3 / math.log1p(1e6)
+    deadline = np.linspace(0.5, 2.0, 100_001)
+    speed = c[0, 0] / (deadline - sent)
+    worth = math.log(2.0) - c[0, 3] * speed * speed - 1e-9 * sent / 1e-3 - 2.0 * deadline
+    assert proven.upper[0] >= worth.max()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"noise_psd": 1e-300, "bandwidth_max": [1e7, 1e-10]}, r"bandwidth_max\[1\] times noise_psd is below"),
+        ({"channel_gain": [[1e-7, 1e-7], [1e-308, 1e-7]]}, r"channel_gain\[1\]\[0\] times a power is below"),
+    ],
+)
+@pytest.mark.parametrize("method", ["dual", "bnp"])
+def test_products_with_few_digits_are_refused(method: str, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        dashf_pyomo.solve(Scenario.random(2, 2, seed=0, **changed), method)

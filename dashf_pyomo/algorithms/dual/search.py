@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulations import InputError
+from formulations import InputError, Scenario
 from formulations.joint.data import JointData
 
 from ...backends import BackendError
@@ -37,7 +37,7 @@ BY_DEADLINE = 0.3
 
 #: Branching cuts deadlines first where the bound is above the incumbent by this part: mixtures of deadlines that are
 #: further apart than this factor round badly.
-FAR, NEARBY = 0.02, 1.1
+FAR, NEARBY = 0.05, 1.1
 
 #: Bounds are raised by this much, relative: the last bits of the conversion of units.
 LAST_BITS = 1e-12
@@ -56,6 +56,27 @@ WIDE = (-1.3, -1.03)
 
 #: Branching bounds a box less closely than the root: it will be cut again if it stays open.
 COARSE_BRANCH = 0.1
+
+
+def _require_full_digits(scenario: Scenario) -> None:
+    """Refuse products of data that are next to zero, where numbers have few digits: no bound is safe there.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    s, tiny = scenario, 16.0 * np.finfo(float).tiny
+    with np.errstate(under="ignore"):
+        faint = s.noise_psd * s.bandwidth_max < tiny
+        weakest = np.minimum(s.user_power_max[:, np.newaxis], s.server_power_max)
+        unheard = (s.channel_gain > 0.0) & (s.channel_gain * weakest < tiny)
+    if faint.any():
+        m = int(np.argmax(faint))
+        raise InputError(f"bandwidth_max[{m}] times noise_psd is below {tiny:.0e}; expected more")
+    if unheard.any():
+        n, m = np.argwhere(unheard)[0].tolist()
+        raise InputError(f"channel_gain[{n}][{m}] times a power is below {tiny:.0e}; expected more, or zero")
 
 
 class Search:
@@ -87,6 +108,7 @@ class Search:
         if loud.any():
             n, m = np.argwhere(loud)[0].tolist()
             raise InputError(f"channel_gain[{n}][{m}]: gain times power over noise exceeds 1e308; expected less")
+        _require_full_digits(scenario)
         self._large = scenario.n_users > method.joint_users
         self._many = scenario.n_users > MANY
         start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)

@@ -26,6 +26,9 @@ __all__ = ["Pair", "bandwidth_for", "enough_bandwidth", "excess", "link", "log_s
 #: Ratios this near 1 are not told from it.
 RIM = 1e-13
 
+#: Quotients below this are next to the end of the range of numbers, where they have few digits.
+LEAST_QUOTIENT = 1e-290
+
 
 class Pair(NamedTuple):
     """One user at one server, energies multiplied by the ratio, so that all terms are scores.
@@ -72,15 +75,24 @@ class Pair(NamedTuple):
 
 @compiled
 def make_pair(c, norm, prices, ratio, t0, t1, rho, f0, f1):
-    """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied."""
+    """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied.
+
+    An energy of transmission whose quotient by the SNR is next to the end of the range of numbers would be a wrong one
+    there. It counts as nothing: bounds only rise, and columns have their true energy.
+    """
+    up, down = ratio * c[4], ratio * c[6]
+    if up < LEAST_QUOTIENT * max(c[7], 1.0):
+        up = 0.0
+    if down < LEAST_QUOTIENT * max(c[8], 1.0):
+        down = 0.0
     return Pair(
         c[0],
         c[1],
         c[2],
         ratio * c[3],
-        ratio * c[4],
+        up,
         ratio * c[5],
-        ratio * c[6],
+        down,
         c[7],
         c[8],
         norm,
@@ -147,7 +159,11 @@ def own_cost(pair, m):
     """Return A(m), the time of training at the user, and the fraction f of speed; m > 0."""
     f = 1.0
     if m * pair.a1 < 2.0 * pair.E1:
-        f = (0.5 * m * pair.a1 / pair.E1) ** (1.0 / 3.0)
+        cube = 0.5 * m * pair.a1 / pair.E1
+        if cube > LEAST_QUOTIENT:
+            f = cube ** (1.0 / 3.0)
+        else:  # near the end of the range of numbers a quotient has few digits
+            f = math.exp((math.log(0.5 * m) + math.log(pair.a1) - math.log(pair.E1)) / 3.0)
     return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
 
 
