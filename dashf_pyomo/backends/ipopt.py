@@ -6,6 +6,7 @@ Takes programs with exact sparse derivatives through cyipopt, and CVXPY problems
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,37 @@ class _Ipopt(CvxpyBackend):
         return _solve_nonlinear(model, limits)
 
 
+class _Finite:
+    """A program whose derivatives are refused where they are no numbers: the linear solver inside dies of them.
+
+    Parameters
+    ----------
+    program
+        The program.
+    """
+
+    def __init__(self, program: NonlinearProgram) -> None:
+        self._program = program
+        self.gradient = self._refusing(program.gradient)
+        self.jacobian = self._refusing(program.jacobian)
+        self.hessian = self._refusing(program.hessian)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._program, name)
+
+    @staticmethod
+    def _refusing(derivative: Callable[..., Any]) -> Callable[..., Any]:
+        import cyipopt
+
+        def checked(*args: Any) -> Any:
+            values = derivative(*args)
+            if not np.isfinite(values).all():
+                raise cyipopt.CyIpoptEvaluationError
+            return values
+
+        return checked
+
+
 def _solve_nonlinear(program: NonlinearProgram, limits: BackendLimits) -> Outcome:
     import cyipopt
 
@@ -85,7 +117,7 @@ def _solve_nonlinear(program: NonlinearProgram, limits: BackendLimits) -> Outcom
     problem = cyipopt.Problem(
         n=len(program.lower),
         m=len(program.row_lower),
-        problem_obj=program,
+        problem_obj=_Finite(program),
         lb=program.lower,
         ub=program.upper,
         cl=program.row_lower,

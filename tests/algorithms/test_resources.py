@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 
 import cvxpy as cp
@@ -292,3 +295,14 @@ def test_repeated_steps_end_at_a_stationary_point(name: str, seed: int, override
     end, _ = resource_step(scenario, name, epsilon=1e-7, most=100)(start, ratio)
     assert improvement_by_slsqp(scenario, start, ratio) > 1e-2  # SciPy does find improvements where there are some
     assert improvement_by_slsqp(scenario, end, ratio) <= 1e-3
+
+
+def test_derivatives_that_are_no_numbers_fail_instead_of_ending_the_process() -> None:
+    # With this SNR the second derivatives of 1 / R leave the range of numbers; the linear solver inside dies of that.
+    program = """
+    import dashf_pyomo
+    from formulations import Scenario
+    dashf_pyomo.solve(Scenario.random(2, 2, seed=0, score_norm=1e-12, channel_gain=1e150), "dual", time_limit=20)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
