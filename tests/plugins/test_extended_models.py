@@ -10,9 +10,11 @@ from typing import Any
 
 import pyomo.environ as pyo
 import pytest
-from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, SMALL, build, need_scip, solve
+from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, SMALL, TINY, build, need_scip, solve
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 from pyomo.contrib.solver.common.util import IncompatibleModelError
+from pyomo.gdp import Disjunction
+from pyomo.mpec import Complementarity, complements
 
 import dashf_pyomo
 from dashf_pyomo.certificate import Certificate, CertificateError, UnprovenError, verify
@@ -213,6 +215,36 @@ def test_a_bound_stands_only_where_the_extension_restricts(change: Callable[[Any
         assert results.objective_bound == -math.inf
 
 
+def _logical(model: Any) -> None:
+    model.flag = pyo.BooleanVar()
+    model.flag.associate_binary_var(model.x[0, 1])
+    model.logic = pyo.LogicalConstraint(expr=model.flag)
+
+
+def _disjunction(model: Any) -> None:
+    model.choice = Disjunction(expr=[[model.offload[0] <= 0.1], [model.offload[0] >= 0.9]])
+
+
+def _complementarity(model: Any) -> None:
+    model.either = Complementarity(expr=complements(model.offload[0] >= 0, model.offload[1] >= 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "component"),
+    [(_sos, "sos"), (_logical, "logic"), (_disjunction, "choice"), (_complementarity, "either")],
+)
+def test_what_cannot_be_checked_is_listed_and_never_called_feasible(
+    change: Callable[[Any], Any], component: str
+) -> None:
+    model = build("activity")
+    change(model)
+    results = solve("dashf", model, on_extension="report")
+    assert component in results.extra_info.unchecked
+    assert results.solution_status is SolutionStatus.unknown and results.incumbent_objective is None
+    classic = CLASSIC("dashf").solve(model, on_extension="report")
+    assert str(classic.solver.termination_condition) == "unknown" and str(classic.solver.status) == "warning"
+
+
 # -- fixed associations -----------------------------------------------------------------------
 
 
@@ -358,6 +390,31 @@ def test_a_block_of_a_larger_model_is_solved_as_a_model_is() -> None:
     assert results.extra_info.scr <= results.objective_bound * joint.info(outer.inner).data.scr_unit * (1 + 1e-6)
 
 
+def test_values_of_variables_outside_of_a_block_are_loaded_and_judged() -> None:
+    need_scip()
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var(bounds=(0, 1), initialize=0.0)
+    outer.y = pyo.Var([1, 2], bounds=(0, 1), initialize=0.0)
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.y)
+    outer.inner.mine = pyo.Constraint(expr=outer.z + outer.y[1] >= 1.5 + 0.1 * outer.inner.offload[0])
+    results = solve("dashf_minlp", outer.inner, time_limit=100)
+    assert results.solution_status is SolutionStatus.optimal and not results.extra_info.violated
+    assert outer.z.value + outer.y[1].value >= 1.5 - 1e-6 and outer.y[2].value == 0.0
+
+
+def test_a_block_may_refer_to_variables_outside_of_it() -> None:
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var([1, 2], bounds=(0, 1))
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.z)
+    assert recognise(outer.inner).differences == ()
+    assert solve("dashf", outer.inner).solution_status is SolutionStatus.feasible
+    outer.inner.mine = pyo.Constraint(expr=outer.inner.seen[1] >= outer.inner.offload[0])
+    results = solve("dashf", outer.inner, on_extension="report")
+    assert results.extra_info.unchecked == ("mine",)
+
+
 def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> None:
     need_scip()
     model = build("activity", SMALL)
@@ -366,3 +423,38 @@ def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> N
     assert results.termination_condition is TerminationCondition.provenInfeasible
     assert results.solution_status is SolutionStatus.noSolution
     assert "known allocation that satisfies the extension" in results.extra_info.message
+
+
+# -- models whose objective is score - y cost ---------------------------------------------------
+
+
+def _gap(results: Any) -> float:
+    low, high = results.problem.lower_bound, results.problem.upper_bound
+    return (high - low) / max(abs(low), abs(high))
+
+
+@pytest.mark.parametrize("method", ["dashf_dual", "dashf_minlp"])
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_model_with_a_ratio_is_optimal_only_where_the_gap_of_its_own_objective_is_closed(
+    method: str, factor: float
+) -> None:
+    need_scip()
+    best = dashf_pyomo.solve(TINY, "dashf-plus").scr
+    model = build("activity", TINY, ratio=factor * best)
+    results = CLASSIC(method).solve(model, timelimit=60)
+    optimal = str(results.solver.termination_condition) == "optimal"
+    assert optimal is (factor < 1.0 or method == "dashf_minlp")
+    assert not optimal or _gap(results) <= 1e-3 * (1 + 1e-6)
+    assert pyo.value(model.objective) <= results.problem.upper_bound + 1e-6
+    if factor > 1.0 and method == "dashf_dual":
+        assert "not for the objective of the model" in results.extra_info["message"]
+        assert _gap(results) > 0.1
+
+
+def test_a_parametric_transformation_is_judged_by_its_own_gap() -> None:
+    need_scip()
+    model = pyo.TransformationFactory("dashf.parametric").create_using(build("activity", TINY))
+    for method in ("dashf_dual", "dashf_minlp"):
+        results = CLASSIC(method).solve(model, timelimit=60)
+        optimal = str(results.solver.termination_condition) == "optimal"
+        assert optimal is (method == "dashf_minlp") and (not optimal or _gap(results) <= 1e-3 * (1 + 1e-6))

@@ -21,7 +21,19 @@ from formulations import InputError
 from formulations.formulation import Language, Subproblem, formulations
 from formulations.joint import JointInfo, info
 
-__all__ = ["Change", "Difference", "Recognised", "UnsupportedModelError", "names_of", "recognise"]
+from ...backends.search import outside, within
+
+__all__ = [
+    "Change",
+    "Difference",
+    "Recognised",
+    "UnsupportedModelError",
+    "name_of",
+    "names_of",
+    "others",
+    "recognise",
+    "variables_of",
+]
 
 #: Numbers that differ by less, relative, are the same: a model may come from another machine.
 SAME = 1e-12
@@ -146,7 +158,7 @@ def recognise(model: Any) -> Recognised:
         *_rows(fresh, model, ours, theirs),
         *_objectives(fresh, model, ours, theirs),
     ]
-    differences += _others(model)
+    differences += others(model)
     lost = [difference for difference in differences if difference.change is Change.OTHER and difference.data is None]
     if lost:
         raise UnsupportedModelError(
@@ -158,15 +170,24 @@ def recognise(model: Any) -> Recognised:
 
 def names_of(model: Any) -> dict[int, str]:
     """Return the names of a model's variables within the model, by identity."""
-    return {id(variable): _name(variable, model) for variable in model.component_data_objects(pyo.Var)}
+    return {id(variable): name_of(variable, model) for variable in model.component_data_objects(pyo.Var)}
 
 
-def _name(component: Any, model: Any) -> str:
-    return str(component.getname(fully_qualified=True, relative_to=model))
+def variables_of(model: Any) -> dict[str, Any]:
+    """Return a model's variables by name, and those outside of it that its rows or its objective are about."""
+    found = {name_of(variable, model): variable for variable in model.component_data_objects(pyo.Var)}
+    return found | outside(model)
+
+
+def name_of(component: Any, model: Any) -> str:
+    """Return the name of a component within a model; of one outside, which a block may refer to, ``../`` and all."""
+    if within(component, model):
+        return str(component.getname(fully_qualified=True, relative_to=model))
+    return f"../{component.name}"
 
 
 def _by_name(model: Any, kind: Any, active: bool | None = None) -> dict[str, Any]:
-    return {_name(data, model): data for data in model.component_data_objects(kind, active=active)}
+    return {name_of(data, model): data for data in model.component_data_objects(kind, active=active)}
 
 
 # -- variables --------------------------------------------------------------------------------
@@ -275,9 +296,10 @@ def _is_variable(node: Any) -> bool:
     return hasattr(node, "is_variable_type") and bool(node.is_variable_type())
 
 
-def _others(model: Any) -> Iterator[Difference]:
+def others(model: Any) -> Iterator[Difference]:
+    """Find what states more than rows, bounds and the objective do: nothing here can evaluate it."""
     for component in model.component_objects(active=True, descend_into=True):
         kind = component.ctype
         if kind not in _PASSIVE and len(component) > 0:
             text = f"is a {kind.__name__}, which a model of Problem (3) has not"
-            yield Difference(Change.OTHER, _name(component, model), text, component)
+            yield Difference(Change.OTHER, name_of(component, model), text, component)
