@@ -21,18 +21,27 @@ from cvxpy.reductions.solution import Solution
 
 from formulations import FEASIBILITY_TOLERANCE, InputError
 from formulations.joint.literal_cvxpy import JointProblem, joint_problem
+from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods
 from ..result import Result, Status
-from .names import ON_EXTENSION, solver_name
+from .names import ON_EXTENSION, solver_name, solver_names
 
 __all__ = ["register"]
 
 
 def register() -> None:
-    """Register every method; to be called again after one was registered by hand."""
-    for name in methods:
-        cp.Problem.register_solve(solver_name(name), partial(_solve, name))
+    """Register every method; to be called again after one was registered by hand.
+
+    A method whose name is taken is named in ``methods.broken``. While extensions are being discovered, this waits for
+    the end of that.
+    """
+    when_discovered(_register)
+
+
+def _register() -> None:
+    for name, method in solver_names(methods).items():
+        cp.Problem.register_solve(name, partial(_solve, method.name))
 
 
 @dataclass(frozen=True, eq=False)
