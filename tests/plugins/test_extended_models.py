@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, SMALL, TINY, build, need_scip, solve
@@ -140,7 +141,8 @@ def test_a_heuristic_refuses_before_solving_what_it_cannot_honour(change: Callab
     for factory in (CLASSIC, NEW):
         with pytest.raises(UnsupportedModelError, match="cannot honour") as caught:
             factory("dashf").solve(model, observer=seen.append)
-        assert "\n" not in str(caught.value) and "dashf_minlp" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert ("dashf_minlp" in str(caught.value)) is (change is not _sos)  # which refuses that as well
         assert isinstance(caught.value, (InputError, IncompatibleModelError))
     assert not seen and model.delay.value is None
 
@@ -158,6 +160,10 @@ def test_what_is_no_model_of_problem_3_is_told_how_to_become_one() -> None:
     gutted.del_component(gutted.user_power)
     with pytest.raises(UnsupportedModelError, match=r"lacks user_power\[0\]"):
         solve("dashf", gutted)
+    outer = pyo.ConcreteModel(name="whole")
+    outer.part = build("activity")
+    with pytest.raises(UnsupportedModelError, match=r"its block part is; expected .* solve\(model\.part\)"):
+        solve("dashf", outer)
     two = build("activity")
     two.second = pyo.Objective(expr=two.delay)
     with pytest.raises(UnsupportedModelError, match="2 active objectives"):
@@ -276,6 +282,55 @@ def evaluated(scenario: Scenario, model: Any) -> float:
     from formulations import evaluate
 
     return evaluate(scenario, joint.read(model)).scr
+
+
+@pytest.mark.parametrize("method", ["dashf", "dashf_minlp"])
+def test_an_association_fixed_within_the_integer_tolerance_is_a_whole_one(method: str) -> None:
+    need_scip()
+    for value in (0.99999999, 1.000001, 1e-8):
+        model = build("activity", TINY)
+        free = next(pair for pair in model.x if not model.x[pair].fixed)
+        model.x[free].fix(value)
+        for pair in model.x:
+            if model.x[pair].fixed and pair != free:
+                model.x[pair].fix(1e-9)  # closed already, so no change
+        results = solve(method, model, time_limit=60)
+        assert results.solution_status in (SolutionStatus.feasible, SolutionStatus.optimal)
+        assert model.x[free].value == value and not results.extra_info.violated
+        assert len(results.extra_info.differences) == 1
+
+
+@pytest.mark.parametrize("twin", ["users", "servers"])
+@pytest.mark.parametrize("how", ["deactivated", "deleted"])
+def test_the_order_of_identical_users_or_servers_can_be_left_out(twin: str, how: str) -> None:
+    gain = SMALL.channel_gain
+    same = {"channel_gain": gain[:, [0, 0]]}
+    if twin == "users":
+        per_user = ("user_power_max", "user_speed_max", "user_gpus", "user_capacitance", "adapter_params")
+        per_user += ("flops_per_param", "user_epochs")
+        same = {name: np.asarray(getattr(SMALL, name))[[0, 0]] for name in ("channel_gain", *per_user)}
+    scenario = replace(SMALL, **same)
+    row = "user_order" if twin == "users" else "server_order"
+
+    def without(**options: Any) -> Any:
+        model = build("activity", scenario, **options)
+        order = getattr(model, row)
+        order.deactivate() if how == "deactivated" else model.del_component(order)
+        return model
+
+    model = without()
+    results = solve("dashf", model)
+    assert results.solution_status is SolutionStatus.feasible
+    said = "is deactivated" if how == "deactivated" else "was deleted"
+    assert results.extra_info.differences == (f"{row}[0] {said}",)
+    model = without(known=start_allocation(scenario))
+    moved = {"users": {(0, 1): 1, (1, 0): 1}, "servers": {(0, 1): 1, (1, 1): 1}}[twin]  # against the order
+    if not any(model.x[pair].fixed for pair in moved):
+        for pair, value in moved.items():
+            model.x[pair].fix(value)
+        assert solve("dashf", model).solution_status is SolutionStatus.feasible
+    new = pyo.TransformationFactory("dashf.parametric").create_using(without())
+    assert not getattr(new, row).active or not any(data.active for data in getattr(new, row).values())
 
 
 def test_a_method_that_cannot_honour_fixed_associations_is_refused_before_solving() -> None:

@@ -13,7 +13,7 @@ import pyomo.environ as pyo
 from formulations import FEASIBILITY_TOLERANCE, Allocation
 from formulations.joint.points import set_point
 
-from .recognition import Recognised, name_of, others, variables_of
+from .recognition import Recognised, meant, name_of, others, variables_of
 
 __all__ = ["Checked", "Violated", "best_point", "check", "point_of"]
 
@@ -147,7 +147,11 @@ def check(model: Any, point: Point) -> Checked:
         Values by the name of the variable within the model.
     """
     variables = variables_of(model)
-    fixed = {name: variable.value for name, variable in variables.items() if variable.fixed}
+    fixed = {
+        name: None if variable.value is None else meant(variable)
+        for name, variable in variables.items()
+        if variable.fixed
+    }
     violated: list[Violated] = []
     unchecked = [other.component for other in others(model)]
 

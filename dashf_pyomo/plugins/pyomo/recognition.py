@@ -28,6 +28,7 @@ __all__ = [
     "Difference",
     "Recognised",
     "UnsupportedModelError",
+    "meant",
     "name_of",
     "names_of",
     "others",
@@ -37,6 +38,12 @@ __all__ = [
 
 #: Numbers that differ by less, relative, are the same: a model may come from another machine.
 SAME = 1e-12
+
+#: Whole numbers are meant by values this close to them.
+INTEGER_TOLERANCE = 1e-5
+
+#: Rows that keep one of the points that are the same up to the names of identical users or servers.
+_ORDERS = ("user_order", "server_order")
 
 #: Components that state nothing by themselves.
 _PASSIVE = frozenset(
@@ -72,6 +79,7 @@ class Change(StrEnum):
     CHANGED = "changed"  # a constraint has another expression or other bounds
     REMOVED = "removed"  # a constraint was deactivated or deleted
     OBJECTIVE = "objective"  # another objective, or another sense
+    SYMMETRY = "symmetry"  # a row that only keeps identical users or servers in order was deactivated or deleted
     OTHER = "other"  # a component that a model of Problem (3) cannot have, or lacks
 
 
@@ -90,7 +98,8 @@ class Difference:
     data
         The component of the model; None where it was deleted.
     restricts
-        Whether every point of the extended model is one of the original, with the same objective.
+        Whether every point of the extended model is one of the original, with the same objective, up to the names of
+        identical users and servers.
     """
 
     change: Change
@@ -149,7 +158,13 @@ def recognise(model: Any) -> Recognised:
     try:
         found = info(model)
     except InputError as error:
-        raise UnsupportedModelError(str(error)) from None
+        inner = [b.name for b in model.block_data_objects() if isinstance(getattr(b, "dashf", None), JointInfo)]
+        if not inner:
+            raise UnsupportedModelError(str(error)) from None
+        raise UnsupportedModelError(
+            f"model {model.name!r} is not a model of Problem (3), but its block {' and '.join(inner)} is; expected "
+            f"that block: solve(model.{inner[0]}), the rest of the model is not looked at"
+        ) from None
     build = formulations[f"{Subproblem.JOINT}/{found.formulation}"].faces[Language.PYOMO]
     fresh = build(found.scenario, **found.arguments)
     ours, theirs = names_of(fresh), names_of(model)
@@ -200,7 +215,7 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         if found is None:
             yield Difference(Change.OTHER, name, "was deleted")
             continue
-        if found.fixed and not (built.fixed and found.value == built.value):
+        if found.fixed and not (built.fixed and found.value is not None and meant(found) == built.value):
             if found.value is None:
                 raise UnsupportedModelError(f"variable {found.name} is fixed without a value; expected one")
             yield Difference(Change.FIXED, name, f"is fixed at {found.value:g}", found, restricts=not built.fixed)
@@ -211,6 +226,13 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         text = f"has {_bounds_text(found)}, was built with {_bounds_text(built)}"
         tighter = _same_domain(found, built) and _within(found.bounds, built.bounds)
         yield Difference(Change.BOUNDS, name, text, found, restricts=tighter)
+
+
+def meant(variable: Any) -> float:
+    """Return the value of a variable, a whole one where the variable is whole and the value within the tolerance."""
+    value = float(variable.value)
+    whole = not variable.is_continuous() and abs(value - round(value)) <= INTEGER_TOLERANCE
+    return float(round(value)) if whole else value
 
 
 def _same_domain(one: Any, other: Any) -> bool:
@@ -249,9 +271,9 @@ def _rows(fresh: Any, model: Any, ours: dict[int, str], theirs: dict[int, str]) 
         found = present.pop(name, None)
         if found is None:
             inactive = model.find_component(name)
-            yield Difference(
-                Change.REMOVED, name, "is deactivated" if inactive is not None else "was deleted", inactive
-            )
+            text = "is deactivated" if inactive is not None else "was deleted"
+            order = name.split("[")[0] in _ORDERS
+            yield Difference(Change.SYMMETRY if order else Change.REMOVED, name, text, inactive, restricts=order)
             continue
         (low, body, high), (least, expected, most) = (row.to_bounded_expression(True) for row in (found, built))
         if not _same_expression(body, theirs, expected, ours):
