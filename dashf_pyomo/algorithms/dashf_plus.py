@@ -3,7 +3,7 @@
 Chosen among nine compositions on seeds 100 to 149 at (10, 2) by ``benchmarks/composition.py``: the hull with argmax
 rounding, offloading and resources together by `joint-nlp`, and then users moved one at a time while that helps. The
 other rounding, `milp` and `sdr-rlt` did as well; without the moves the mean SCR was 3 % lower, with `nlp` 12 %. Moves
-that turn a user's training to the other side bring 5 % at two users, and next to nothing from three on. Where turns are
+that turn a user's training to the other side bring 6 % at two users, and next to nothing from three on. Where turns are
 tried and there are few users, two are turned at once as well: with limits of rates, turning either alone may be worse.
 """
 
