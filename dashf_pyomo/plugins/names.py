@@ -36,10 +36,12 @@ def solver_names(methods: Registry[type[Method]]) -> dict[str, type[Method]]:
     Parameters
     ----------
     methods
-        The registry; ours come first in it.
+        The registry.
     """
+    ours = __name__.partition(".")[0] + "."
     found: dict[str, type[Method]] = {}
-    for method in methods.values():
+    # Ours keep their names, also where a module of others was imported before ours were discovered.
+    for method in sorted(methods.values(), key=lambda method: not method.__module__.startswith(ours)):
         name = solver_name(method.name)
         first = found.setdefault(name, method)
         if first is not method:

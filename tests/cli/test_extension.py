@@ -210,14 +210,17 @@ def test_an_extension_that_imports_pyomo_or_cvxpy_hides_no_method_from_it(
     )
 
 
+@pytest.mark.parametrize("first", ["", "import more_plus\n"], ids=["discovered", "imported"])
 @pytest.mark.parametrize("system", ["pyomo.environ", "dashf_pyomo.plugins.cvxpy"])
-def test_a_method_whose_name_another_one_has_in_pyomo_or_cvxpy_is_named_as_broken(system: str, tmp_path: Path) -> None:
+def test_a_method_whose_name_another_one_has_in_pyomo_or_cvxpy_is_named_as_broken(
+    system: str, first: str, tmp_path: Path
+) -> None:
     packaged(tmp_path, {"methods": {"plus": METHOD.format(name="plus")}})
     found = "pyomo.environ.SolverFactory('dashf_plus').method.name"
     if system != "pyomo.environ":
         found = "sys.modules['cvxpy'].Problem.REGISTERED_SOLVE_METHODS['dashf_plus'].args[0]"
     run(
-        f"import sys, dashf_pyomo, {system}\n"
+        f"{first}import sys, dashf_pyomo, {system}\n"
         "from dashf_pyomo.algorithms import methods\n"
         "assert 'plus' in methods\n"
         f"assert {found} == 'dashf-plus'\n"
