@@ -15,6 +15,9 @@ class _Lazy(ModuleType):
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self.__name__), name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return lazy, (self.__name__,)
+
 
 def lazy(name: str) -> ModuleType:
     """Return what stands for a module; the module is imported at the first access to one of its attributes."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from .arrays import shown
 from .documents import InputError
 
-__all__ = ["BrokenExtension", "Registry", "UnknownNameError"]
+__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "when_discovered"]
 
 Entry = TypeVar("Entry")
 
@@ -53,6 +54,13 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         when it is first used.
     """
 
+    #: One list for each extension that is being imported, the innermost last: what it registered, and from where.
+    _journals: ClassVar[list[list[tuple[Registry[Any], str, str]]]] = []
+    #: How many discoveries are going on, one within the other.
+    _depth: ClassVar[int] = 0
+    #: What waits for their end.
+    _waiting: ClassVar[list[Callable[[], None]]] = []
+
     def __init__(
         self,
         kind: str,
@@ -86,6 +94,8 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         name = self._name_of(entry)
         if name in self._entries and self._entries[name] is not entry:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
+        if Registry._journals and name not in self._entries:
+            Registry._journals[-1].append((self, name, sys._getframe(1).f_globals.get("__name__", "")))
         self._entries[name] = entry
         return entry
 
@@ -111,6 +121,15 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         if self._found:
             return
         self._found = True
+        Registry._depth += 1
+        try:
+            self._find()
+        finally:
+            Registry._depth -= 1
+        while Registry._waiting and not Registry._depth:
+            Registry._waiting.pop(0)()
+
+    def _find(self) -> None:
         for package in self.packages:
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                 name = f"{package}.{module.name}"
@@ -127,14 +146,36 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
 
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
-        """Skip what is broken: whatever it raises, an exit too, must not take the listing down."""
-        before = dict(self._entries)
+        """Skip what is broken: whatever it raises, an exit too, must not take the listing down.
+
+        What it registered is taken back, in whichever registry; but not what it only had imported, because a module
+        that is there already registers nothing when it is imported again.
+        """
+        journal: list[tuple[Registry[Any], str, str]] = []
+        Registry._journals.append(journal)
         try:
             yield
         except (Exception, SystemExit) as error:
-            self._entries = before
+            for registry, entry, module in journal:
+                if not (registry._owns(module) and module in sys.modules):
+                    registry._entries.pop(entry, None)
             self.skip(name, error)
+        finally:
+            Registry._journals.pop()
+
+    def _owns(self, module: str) -> bool:
+        return module.rpartition(".")[0] in self.packages
 
     def skip(self, name: str, error: BaseException) -> None:
-        """Note that an extension is skipped, and why, in one line."""
-        self.broken.append(BrokenExtension(name, f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        """Note, once, that an extension is skipped, and why, in one line."""
+        broken = BrokenExtension(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        if broken not in self.broken:
+            self.broken.append(broken)
+
+
+def when_discovered(action: Callable[[], None]) -> None:
+    """Do something now, or, while extensions are being discovered, after all of them are: registries are half full."""
+    if Registry._depth:
+        Registry._waiting.append(action)
+    else:
+        action()

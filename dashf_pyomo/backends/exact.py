@@ -19,7 +19,7 @@ from .backend import Availability, BackendError, BackendLimits, Outcome, Outcome
 from .child import GRACE, ChildEnd, Ending, run_in_child
 from .parcel import UnsendableError
 from .record import Record
-from .search import Progress, Search, Task, Verdict, only_objective, run_search
+from .search import Progress, Search, Task, Verdict, only_objective, outside, run_search, within
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -44,7 +44,8 @@ class ExactOutcome(Outcome):
     trace
         Seconds since the call, objective and bound at every change that was told.
     points
-        Incumbents, the best last: values by the full name of the variable.
+        Incumbents, the best last: values by the full name of the variable; one outside of the model has ``../`` before
+        it.
     """
 
     objective: float | None = None
@@ -177,6 +178,7 @@ class ExactBackend:
                 self._search,
                 model,
                 task,
+                outside(model),
                 time_limit=limits.time_limit,
                 grace=GRACE + 0.01 * (limits.time_limit or 0.0),
                 memory=limits.memory,
@@ -224,7 +226,8 @@ def _load(model: pyo.ConcreteModel, points: list[dict[str, float]]) -> None:
 
     if not points:
         return
-    for variable in model.component_data_objects(pyo.Var):
-        value = points[-1].get(variable.name)
+    own = {found.name: found for found in model.component_data_objects(pyo.Var) if within(found, model)}
+    for name, variable in {**own, **outside(model)}.items():
+        value = points[-1].get(name)
         if value is not None and not variable.fixed:
             variable.set_value(value, skip_validation=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .backend import OutcomeStatus
@@ -13,7 +14,18 @@ from .backend import OutcomeStatus
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 
-__all__ = ["Progress", "Report", "Search", "Task", "Verdict", "finite", "only_objective", "run_search"]
+__all__ = [
+    "Progress",
+    "Report",
+    "Search",
+    "Task",
+    "Verdict",
+    "finite",
+    "only_objective",
+    "outside",
+    "run_search",
+    "within",
+]
 
 #: Seconds that a solver leaves of its time for ending and handing over.
 _RESERVE = 0.1
@@ -63,7 +75,7 @@ class Progress:
     nodes
         Nodes of the search tree so far.
     point
-        Incumbent: values by the full name of the variable.
+        Incumbent: values by the full name of the variable; one outside of the model has ``../`` before it.
     """
 
     objective: float | None = None
@@ -87,9 +99,9 @@ class Verdict:
 class Report:
     """Sends progress to the parent process."""
 
-    def __init__(self, send: Callable[[Any], None]) -> None:
+    def __init__(self, send: Callable[[Any], None], names: dict[int, str] | None = None) -> None:
         self._send = send
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = names or {}
         self._last = -math.inf
 
     def incumbent(
@@ -122,14 +134,44 @@ class Report:
 Search = Callable[[Any, Task, Report], Verdict]
 
 
-def run_search(send: Callable[[Any], None], search: Search, model: pyo.ConcreteModel, task: Task) -> Verdict:
-    """Run a search, in the child."""
+def within(component: Any, model: pyo.ConcreteModel) -> bool:
+    """Say whether a component is one of a model's own: a model may also refer to those outside of it."""
+    block = component.parent_block()
+    while block is not None and block is not model:
+        block = block.parent_block()
+    return block is not None
+
+
+def outside(model: pyo.ConcreteModel) -> dict[str, Any]:
+    """Return the variables outside of a block that its rows or its objective are about: ``../`` and the full name."""
+    import pyomo.environ as pyo
+    from pyomo.core.expr.visitor import identify_variables
+
+    known = {id(variable) for variable in model.component_data_objects(pyo.Var) if within(variable, model)}
+    found = {}
+    for kind in (pyo.Constraint, pyo.Objective):
+        for row in model.component_data_objects(kind, active=True):
+            for variable in identify_variables(row.expr):
+                if id(variable) not in known:
+                    known.add(id(variable))
+                    found[f"../{variable.name}"] = variable
+    return found
+
+
+def run_search(
+    send: Callable[[Any], None],
+    search: Search,
+    model: pyo.ConcreteModel,
+    task: Task,
+    others: Mapping[str, Any] = MappingProxyType({}),
+) -> Verdict:
+    """Run a search, in the child; other variables are those outside of the model, which lost their names on the way."""
     import pyomo.environ as pyo
 
-    for variable in model.component_data_objects(pyo.Var):
+    for variable in (*model.component_data_objects(pyo.Var), *others.values()):
         if not variable.fixed:
             variable.set_value(_start_value(variable) if task.warm_start else None, skip_validation=True)
-    return search(model, task, Report(send))
+    return search(model, task, Report(send, {id(variable): name for name, variable in others.items()}))
 
 
 def _start_value(variable: Any) -> float | None:

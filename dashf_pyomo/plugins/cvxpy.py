@@ -20,19 +20,28 @@ from cvxpy.problems.problem import SolverStats
 from cvxpy.reductions.solution import Solution
 
 from formulations import FEASIBILITY_TOLERANCE, InputError
-from formulations.joint.literal_cvxpy import JointProblem, joint_problem
+from formulations.joint.literal_cvxpy import JointProblem, domain, fingerprint, joint_problem
+from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods
 from ..result import Result, Status
-from .names import ON_EXTENSION, solver_name
+from .names import ON_EXTENSION, solver_name, solver_names
 
 __all__ = ["register"]
 
 
 def register() -> None:
-    """Register every method; to be called again after one was registered by hand."""
-    for name in methods:
-        cp.Problem.register_solve(solver_name(name), partial(_solve, name))
+    """Register every method; to be called again after one was registered by hand.
+
+    A method whose name is taken is named in ``methods.broken``. While extensions are being discovered, this waits for
+    the end of that.
+    """
+    when_discovered(_register)
+
+
+def _register() -> None:
+    for name, method in solver_names(methods).items():
+        cp.Problem.register_solve(name, partial(_solve, method.name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +51,30 @@ class _Extension:
     added: tuple[cp.Constraint, ...]
     removed: int
     objective: bool
+    changed: tuple[str, ...]  # in place, for people
 
     @classmethod
     def of(cls, problem: cp.Problem, joint: JointProblem) -> _Extension:
-        built = {constraint.id for constraint in joint.problem.constraints}
-        present = {constraint.id for constraint in problem.constraints}
-        added = tuple(constraint for constraint in problem.constraints if constraint.id not in built)
-        same = isinstance(problem.objective, cp.Maximize) and problem.objective.expr is joint.problem.objective.expr
-        return cls(added, len(built - present), not same)
+        built = {key for key in joint.built if isinstance(key, int)}
+        present = {constraint.id: constraint for constraint in problem.constraints}
+        added = tuple(constraint for key, constraint in present.items() if key not in built)
+        changed = [
+            f"constraint {constraint} was changed in place"
+            for key, constraint in present.items()
+            if key in built and fingerprint(constraint) != joint.built[key]
+        ]
+        changed += [
+            f"variable {name} has other bounds or attributes than it was built with"
+            for name, variable in joint.variables.items()
+            if fingerprint(domain(variable)) != joint.built[name]
+        ]
+        same = fingerprint(problem.objective) == joint.built["objective"]
+        return cls(added, len(built - present.keys()), not same, tuple(changed))
 
     @property
     def differences(self) -> tuple[str, ...]:
         """What differs, for people."""
-        said = [f"constraint {constraint} was added" for constraint in self.added]
+        said = [*(f"constraint {constraint} was added" for constraint in self.added), *self.changed]
         if self.removed:
             said.append(f"{self.removed} constraints were removed")
         if self.objective:
@@ -64,7 +84,7 @@ class _Extension:
     @property
     def restricts(self) -> bool:
         """Whether a bound on Problem (3) bounds the extended one."""
-        return not self.removed and not self.objective
+        return not (self.removed or self.objective or self.changed)
 
 
 def _solve(
@@ -146,8 +166,10 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
     ours = {variable.id: values[name] for name, variable in joint.variables.items()}
     point = {variable.id: ours.get(variable.id, variable.value) for variable in problem.variables()}
     problem.unpack(Solution(s.USER_LIMIT, result.scr, point, {}, attributes))
-    for constraint in extension.added:
+    for constraint in problem.constraints:
         _judge(constraint, extra)
+    for variable in problem.variables():
+        _judge_domain(variable, extra)
     proven = result.status is Status.CERTIFIED and extension.restricts
     if proven and not extra["violated"] and not extra["unchecked"]:
         problem._status = s.OPTIMAL
@@ -156,13 +178,40 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
 
 
 def _judge(constraint: cp.Constraint, extra: dict[str, Any]) -> None:
-    """Note a constraint that the values break, or that has a variable without a value."""
-    if any(variable.value is None for variable in constraint.variables()):
+    """Note a constraint that the values break, or that has a variable or parameter without a value."""
+    if any(leaf.value is None for leaf in (*constraint.variables(), *constraint.parameters())):
         extra["unchecked"] += (str(constraint),)
         return
-    excess = float(np.max(constraint.violation()))
+    constraint = constraint.copy(constraint.args)  # CVXPY evaluates what they were at first
+    size = max((float(np.max(np.abs(argument.value), initial=0.0)) for argument in constraint.args), default=0.0)
+    excess = float(np.max(constraint.violation())) / max(1.0, size)
     if not excess <= FEASIBILITY_TOLERANCE:
         extra["violated"] += ((str(constraint), excess),)
+
+
+def _judge_domain(variable: cp.Variable, extra: dict[str, Any]) -> None:
+    """Note a variable whose value is outside of its bounds, or not of its kind."""
+    value, asked = variable.value, domain(variable)
+    if value is None:
+        return
+    if asked["diag"] or asked["sparsity"]:  # of others' variables; neither value nor projection is an array
+        extra["unchecked"] += (f"bounds or attributes of {variable.name()}",)
+        return
+    nearest = [variable.project(value)]  # which looks at one attribute only
+    for bounds in (asked["bounds"], asked["kept bounds"]):
+        if bounds is not None:
+            dense = [
+                bound.toarray() if hasattr(bound, "toarray") else getattr(bound, "value", bound) for bound in bounds
+            ]
+            nearest.append(np.clip(value, *dense))
+    if asked["nonneg"] or asked["pos"]:
+        nearest.append(np.maximum(value, 0.0))
+    if asked["nonpos"] or asked["neg"]:
+        nearest.append(np.minimum(value, 0.0))
+    size = np.maximum(1.0, np.abs(value))
+    excess = max(float(np.max(np.abs(value - other) / size, initial=0.0)) for other in nearest)
+    if not excess <= FEASIBILITY_TOLERANCE:
+        extra["violated"] += ((f"bounds or attributes of {variable.name()}", excess),)
 
 
 register()

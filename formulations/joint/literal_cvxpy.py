@@ -22,7 +22,9 @@ variable            shape         meaning
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 else:
     cp = lazy("cvxpy")
 
-__all__ = ["JointProblem", "build", "joint_problem"]
+__all__ = ["JointProblem", "build", "domain", "fingerprint", "joint_problem"]
 
 Array = NDArray[np.float64]
 
@@ -58,11 +60,21 @@ class JointProblem:
         The problem as it was built.
     variables
         Its variables by name.
+    built
+        Fingerprints of what was built, as CVXPY lets its parts be changed in place: of constraints by their id, of
+        variables by their name, and of the objective as ``objective``.
     """
 
     scenario: Scenario
     problem: cp.Problem
     variables: dict[str, cp.Variable]
+    built: Mapping[int | str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        built: dict[int | str, str] = {row.id: fingerprint(row) for row in self.problem.constraints}
+        built |= {name: fingerprint(domain(variable)) for name, variable in self.variables.items()}
+        built["objective"] = fingerprint(self.problem.objective)
+        object.__setattr__(self, "built", built)
 
     def values(self, allocation: Allocation) -> dict[str, Array]:
         """Return the values that an allocation gives to the variables, by name."""
@@ -160,6 +172,45 @@ def build(scenario: Scenario) -> cp.Problem:
     # Whatever is built around the variables, a problem with another constraint say, can be recognised by this.
     x.dashf = JointProblem(scenario, problem, {variable.name(): variable for variable in variables})
     return problem
+
+
+def domain(variable: cp.Variable) -> dict[str, Any]:
+    """Return what CVXPY keeps of the values that a variable may take: the bounds twice, and it uses both."""
+    return {**variable.attributes, "kept bounds": variable.bounds}
+
+
+def fingerprint(part: Any) -> str:
+    """Return what a constraint, an objective, an expression or the domain of a variable says, as a hash."""
+    digest = hashlib.sha256()
+
+    def say(*parts: Any) -> None:
+        for entry in parts:
+            if isinstance(entry, (np.ndarray, np.generic)):
+                digest.update(f"{entry.shape}{entry.dtype}".encode() + np.ascontiguousarray(entry).tobytes())
+            elif isinstance(entry, (list, tuple)):
+                digest.update(b"(")
+                say(*entry)
+                digest.update(b")")
+            else:
+                digest.update(f"{entry!r};".encode())
+
+    def walk(node: Any) -> None:
+        say(type(node).__name__, getattr(node, "shape", None))
+        if isinstance(node, cp.Constant):
+            value = node.value
+            say(np.asarray(value.toarray() if hasattr(value, "toarray") else value))
+        elif not node.args:
+            say(getattr(node, "id", None))  # variables and parameters
+        elif not isinstance(node, cp.Constraint):  # whose data is its id
+            say(node.get_data())
+        for argument in node.args:
+            walk(argument)
+
+    if isinstance(part, Mapping):
+        say(*(item for key in sorted(part) for item in (key, part[key])))
+    else:
+        walk(part)
+    return digest.hexdigest()
 
 
 def joint_problem(problem: cp.Problem) -> JointProblem:

@@ -185,6 +185,18 @@ def test_every_composition_of_dashf_keeps_forbidden_pairs_empty(
     assert server[0] == 1 and server[3] != 1 and server[4] == 1
 
 
+def test_two_users_are_turned_at_once_where_turning_either_alone_is_worse() -> None:
+    if not backends["scip"].availability().available:
+        pytest.skip("SCIP is not installed")
+    scenario = Scenario.random(2, 1, 948, constraints={"uplink_rate": [21714686.26591911, None]})
+    found = dashf_pyomo.solve(scenario, "dashf-plus")
+    proven = dashf_pyomo.solve(scenario, "minlp", time_limit=60)
+    assert found.scr == pytest.approx(proven.scr, rel=1e-6)
+    assert np.round(found.allocation.offload).tolist() == [0.0, 1.0]
+    without = dashf_pyomo.solve(scenario, "dashf-plus", moves=2)  # the single turns
+    assert without.scr < 0.98 * found.scr
+
+
 def test_a_formulation_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = replace(formulations["association/hull"], name="silent", supports=frozenset())
     formulations["association/hull"]

@@ -152,3 +152,106 @@ def test_an_entry_that_cannot_be_described_is_skipped_too(tmp_path: Path) -> Non
     document = listed("backends", tmp_path)
     assert "odd" not in {row["backend"] for row in document["backends"]} and len(document["backends"]) > 4
     assert {item["name"]: item["reason"] for item in document["broken"]} == {"odd": "RuntimeError: no idea"}
+
+
+def packaged(folder: Path, points: dict[str, dict[str, str]]) -> None:
+    """Make a package of that folder: groups, the names of entry points in each, and the code of their modules."""
+    info = folder / "more_example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: more-example\nVersion: 1.0\n", encoding="utf-8")
+    lines = []
+    for group, modules in points.items():
+        lines.append(f"[dashf_pyomo.{group}]")
+        for name, code in modules.items():
+            lines.append(f"{name} = more_{name}")
+            (folder / f"more_{name}.py").write_text(code, encoding="utf-8")
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def run(code: str, folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], env=on_top(folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+METHOD = (
+    "from dashf_pyomo.algorithms import methods\n"
+    "from dashf_pyomo.algorithms.baselines import Gucaa\n"
+    "@methods.register\n"
+    "class Mine(Gucaa):\n"
+    "    'Another.'\n"
+    "    name = {name!r}\n"
+)
+
+
+@pytest.mark.parametrize("system", ["pyomo.environ", "dashf_pyomo.plugins.cvxpy"])
+@pytest.mark.parametrize("group", ["methods", "scenarios"])
+def test_an_extension_that_imports_pyomo_or_cvxpy_hides_no_method_from_it(
+    system: str, group: str, tmp_path: Path
+) -> None:
+    early, late = METHOD.format(name="early"), METHOD.format(name="late")
+    first = f"import {system}\n"
+    points = {"methods": {"early": first + early, "late": late}}
+    if group != "methods":
+        points = {group: {"first": first}, **points}
+    packaged(tmp_path, points)
+    registry = "dashf_pyomo.algorithms" if group == "methods" else "formulations.families"
+    found = "from pyomo.contrib.solver.common.factory import SolverFactory as found\n"
+    if system != "pyomo.environ":
+        found = "import cvxpy; found = cvxpy.Problem.REGISTERED_SOLVE_METHODS\n"
+    run(
+        "import dashf_pyomo\n"
+        f"import {registry} as home\n"
+        f"len(home.{'methods' if group == 'methods' else 'families'})\n"
+        f"{found}"
+        "assert {'dashf', 'dashf_plus', 'dashf_gucaa', 'dashf_early', 'dashf_late'} <= set(found)\n"
+        "from dashf_pyomo.algorithms import methods\n"
+        "assert not methods.broken, methods.broken\n",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("first", ["", "import more_plus\n"], ids=["discovered", "imported"])
+@pytest.mark.parametrize("system", ["pyomo.environ", "dashf_pyomo.plugins.cvxpy"])
+def test_a_method_whose_name_another_one_has_in_pyomo_or_cvxpy_is_named_as_broken(
+    system: str, first: str, tmp_path: Path
+) -> None:
+    packaged(tmp_path, {"methods": {"plus": METHOD.format(name="plus")}})
+    found = "pyomo.environ.SolverFactory('dashf_plus').method.name"
+    if system != "pyomo.environ":
+        found = "sys.modules['cvxpy'].Problem.REGISTERED_SOLVE_METHODS['dashf_plus'].args[0]"
+    run(
+        f"{first}import sys, dashf_pyomo, {system}\n"
+        "from dashf_pyomo.algorithms import methods\n"
+        "assert 'plus' in methods\n"
+        f"assert {found} == 'dashf-plus'\n"
+        f"from dashf_pyomo.plugins.{'pyomo' if system == 'pyomo.environ' else 'cvxpy'} import register\n"
+        "register()\n"
+        "(broken,) = methods.broken\n"
+        "assert broken.name == 'plus in Pyomo and CVXPY' and 'dashf_plus' in broken.reason, broken\n",
+        tmp_path,
+    )
+
+
+def test_what_a_broken_extension_had_registered_elsewhere_is_gone_too_and_nothing_of_ours(tmp_path: Path) -> None:
+    code = METHOD.format(name="half") + (
+        "import dashf_pyomo.backends.scs\n"  # ours, and imported by this extension first
+        "from formulations.families import Family, Request, families\n"
+        "families.register(Family('half', 's', 'i', Request.paper))\n"
+        "from formulations.formulation import formulations\n"
+        "assert len(formulations) > 4\n"  # discovered within
+        "raise OSError('disk full')\n"
+    )
+    packaged(tmp_path, {"scenarios": {"half": code, "whole": METHOD.format(name="whole")}})
+    run(
+        "from formulations.families import families\n"
+        "assert 'half' not in families and 'paper' in families\n"
+        "assert [item.reason for item in families.broken] == ['OSError: disk full']\n"
+        "from dashf_pyomo.algorithms import methods\n"
+        "assert 'half' not in methods and {'whole', 'gucaa', 'dashf', 'minlp'} <= set(methods)\n"
+        "from dashf_pyomo.backends import backends\n"
+        "assert {'scs', 'scip', 'highs'} <= set(backends)\n"
+        "from formulations.formulation import formulations\n"
+        "assert 'association/hull' in formulations and 'joint/literal' in formulations\n"
+        "assert not (methods.broken or backends.broken or formulations.broken)\n",
+        tmp_path,
+    )

@@ -126,6 +126,60 @@ def test_a_removed_constraint_or_another_objective_takes_the_bound_away() -> Non
         assert problem.solver_stats.extra_stats["upper_bound"] == math.inf
 
 
+def _row_in_place(problem: cp.Problem, variables: dict[str, cp.Variable]) -> None:
+    problem.constraints[-1].args[0] = 2 * problem.constraints[-1].args[0]
+
+
+def _bounds_in_place(problem: cp.Problem, variables: dict[str, cp.Variable]) -> None:
+    variables["bandwidth"].attributes["bounds"] = [np.array(0.0), np.array(0.25)]
+
+
+def _sign_in_place(problem: cp.Problem, variables: dict[str, cp.Variable]) -> None:
+    variables["delay"].attributes.update(nonneg=False, nonpos=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "broken"),
+    [
+        (_row_in_place, "was changed in place", "<= delay"),
+        (_bounds_in_place, "bandwidth has other bounds", "bounds or attributes of bandwidth"),
+        (_sign_in_place, "delay has other bounds", "bounds or attributes of delay"),
+    ],
+    ids=["row", "bounds", "sign"],
+)
+def test_changes_in_place_are_refused_or_checked(change: Any, said: str, broken: str) -> None:
+    problem = build(SCENARIO)
+    variables = joint_problem(problem).variables
+    change(problem, variables)
+    with pytest.raises(InputError, match=said):
+        problem.solve(method="dashf")
+    assert variables["x"].value is None
+    problem.solve(method="dashf_dual", on_extension="report", gap=0.3, time_limit=100)
+    stats = problem.solver_stats.extra_stats
+    assert len(stats["violated"]) == 1 and broken in stats["violated"][0][0]
+    assert problem.status == cp.USER_LIMIT and stats["upper_bound"] == math.inf
+
+
+def test_an_objective_changed_in_place_takes_the_bound_away() -> None:
+    problem = build(SCENARIO)
+    problem.objective.args[0] = problem.objective.args[0] - joint_problem(problem).variables["delay"]
+    with pytest.raises(InputError, match="objective is another"):
+        problem.solve(method="dashf")
+
+
+@pytest.mark.parametrize("name", ["dashf", "dashf_plus", "dashf_gucaa", "dashf_nearest"])
+@pytest.mark.parametrize(
+    "constraints", [None, {"uplink_rate": [None, 5.4e6], "server_energy": 390.0}], ids=["none", "limits"]
+)
+def test_no_constraint_of_the_problem_itself_is_called_violated(name: str, constraints: Any) -> None:
+    if constraints and name not in ("dashf", "dashf_plus"):
+        pytest.skip("honours no constraints")
+    problem = build(Scenario.random(2, 1, seed=1, constraints=constraints))
+    problem.solve(method=name)
+    stats = problem.solver_stats.extra_stats
+    assert stats["violated"] == () and stats["unchecked"] == () and stats["differences"] == ()
+
+
 @pytest.mark.parametrize("module", [hull, milp, sdr, sdr_chordal, sdr_rlt, fp, nlp, joint_nlp])
 def test_parts_of_the_problem_hand_out_problems_with_named_variables_and_parameters(module: Any) -> None:
     if module in (nlp, joint_nlp):

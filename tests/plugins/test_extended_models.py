@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
-from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, SMALL, build, need_scip, solve
+from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, SMALL, TINY, build, need_scip, solve
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 from pyomo.contrib.solver.common.util import IncompatibleModelError
+from pyomo.gdp import Disjunction
+from pyomo.mpec import Complementarity, complements
 
 import dashf_pyomo
 from dashf_pyomo.certificate import Certificate, CertificateError, UnprovenError, verify
@@ -138,7 +141,8 @@ def test_a_heuristic_refuses_before_solving_what_it_cannot_honour(change: Callab
     for factory in (CLASSIC, NEW):
         with pytest.raises(UnsupportedModelError, match="cannot honour") as caught:
             factory("dashf").solve(model, observer=seen.append)
-        assert "\n" not in str(caught.value) and "dashf_minlp" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert ("dashf_minlp" in str(caught.value)) is (change is not _sos)  # which refuses that as well
         assert isinstance(caught.value, (InputError, IncompatibleModelError))
     assert not seen and model.delay.value is None
 
@@ -156,6 +160,10 @@ def test_what_is_no_model_of_problem_3_is_told_how_to_become_one() -> None:
     gutted.del_component(gutted.user_power)
     with pytest.raises(UnsupportedModelError, match=r"lacks user_power\[0\]"):
         solve("dashf", gutted)
+    outer = pyo.ConcreteModel(name="whole")
+    outer.part = build("activity")
+    with pytest.raises(UnsupportedModelError, match=r"its block part is; expected .* solve\(model\.part\)"):
+        solve("dashf", outer)
     two = build("activity")
     two.second = pyo.Objective(expr=two.delay)
     with pytest.raises(UnsupportedModelError, match="2 active objectives"):
@@ -213,6 +221,36 @@ def test_a_bound_stands_only_where_the_extension_restricts(change: Callable[[Any
         assert results.objective_bound == -math.inf
 
 
+def _logical(model: Any) -> None:
+    model.flag = pyo.BooleanVar()
+    model.flag.associate_binary_var(model.x[0, 1])
+    model.logic = pyo.LogicalConstraint(expr=model.flag)
+
+
+def _disjunction(model: Any) -> None:
+    model.choice = Disjunction(expr=[[model.offload[0] <= 0.1], [model.offload[0] >= 0.9]])
+
+
+def _complementarity(model: Any) -> None:
+    model.either = Complementarity(expr=complements(model.offload[0] >= 0, model.offload[1] >= 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "component"),
+    [(_sos, "sos"), (_logical, "logic"), (_disjunction, "choice"), (_complementarity, "either")],
+)
+def test_what_cannot_be_checked_is_listed_and_never_called_feasible(
+    change: Callable[[Any], Any], component: str
+) -> None:
+    model = build("activity")
+    change(model)
+    results = solve("dashf", model, on_extension="report")
+    assert component in results.extra_info.unchecked
+    assert results.solution_status is SolutionStatus.unknown and results.incumbent_objective is None
+    classic = CLASSIC("dashf").solve(model, on_extension="report")
+    assert str(classic.solver.termination_condition) == "unknown" and str(classic.solver.status) == "warning"
+
+
 # -- fixed associations -----------------------------------------------------------------------
 
 
@@ -244,6 +282,55 @@ def evaluated(scenario: Scenario, model: Any) -> float:
     from formulations import evaluate
 
     return evaluate(scenario, joint.read(model)).scr
+
+
+@pytest.mark.parametrize("method", ["dashf", "dashf_minlp"])
+def test_an_association_fixed_within_the_integer_tolerance_is_a_whole_one(method: str) -> None:
+    need_scip()
+    for value in (0.99999999, 1.000001, 1e-8):
+        model = build("activity", TINY)
+        free = next(pair for pair in model.x if not model.x[pair].fixed)
+        model.x[free].fix(value)
+        for pair in model.x:
+            if model.x[pair].fixed and pair != free:
+                model.x[pair].fix(1e-9)  # closed already, so no change
+        results = solve(method, model, time_limit=60)
+        assert results.solution_status in (SolutionStatus.feasible, SolutionStatus.optimal)
+        assert model.x[free].value == value and not results.extra_info.violated
+        assert len(results.extra_info.differences) == 1
+
+
+@pytest.mark.parametrize("twin", ["users", "servers"])
+@pytest.mark.parametrize("how", ["deactivated", "deleted"])
+def test_the_order_of_identical_users_or_servers_can_be_left_out(twin: str, how: str) -> None:
+    gain = SMALL.channel_gain
+    same = {"channel_gain": gain[:, [0, 0]]}
+    if twin == "users":
+        per_user = ("user_power_max", "user_speed_max", "user_gpus", "user_capacitance", "adapter_params")
+        per_user += ("flops_per_param", "user_epochs")
+        same = {name: np.asarray(getattr(SMALL, name))[[0, 0]] for name in ("channel_gain", *per_user)}
+    scenario = replace(SMALL, **same)
+    row = "user_order" if twin == "users" else "server_order"
+
+    def without(**options: Any) -> Any:
+        model = build("activity", scenario, **options)
+        order = getattr(model, row)
+        order.deactivate() if how == "deactivated" else model.del_component(order)
+        return model
+
+    model = without()
+    results = solve("dashf", model)
+    assert results.solution_status is SolutionStatus.feasible
+    said = "is deactivated" if how == "deactivated" else "was deleted"
+    assert results.extra_info.differences == (f"{row}[0] {said}",)
+    model = without(known=start_allocation(scenario))
+    moved = {"users": {(0, 1): 1, (1, 0): 1}, "servers": {(0, 1): 1, (1, 1): 1}}[twin]  # against the order
+    if not any(model.x[pair].fixed for pair in moved):
+        for pair, value in moved.items():
+            model.x[pair].fix(value)
+        assert solve("dashf", model).solution_status is SolutionStatus.feasible
+    new = pyo.TransformationFactory("dashf.parametric").create_using(without())
+    assert not getattr(new, row).active or not any(data.active for data in getattr(new, row).values())
 
 
 def test_a_method_that_cannot_honour_fixed_associations_is_refused_before_solving() -> None:
@@ -358,6 +445,31 @@ def test_a_block_of_a_larger_model_is_solved_as_a_model_is() -> None:
     assert results.extra_info.scr <= results.objective_bound * joint.info(outer.inner).data.scr_unit * (1 + 1e-6)
 
 
+def test_values_of_variables_outside_of_a_block_are_loaded_and_judged() -> None:
+    need_scip()
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var(bounds=(0, 1), initialize=0.0)
+    outer.y = pyo.Var([1, 2], bounds=(0, 1), initialize=0.0)
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.y)
+    outer.inner.mine = pyo.Constraint(expr=outer.z + outer.y[1] >= 1.5 + 0.1 * outer.inner.offload[0])
+    results = solve("dashf_minlp", outer.inner, time_limit=100)
+    assert results.solution_status is SolutionStatus.optimal and not results.extra_info.violated
+    assert outer.z.value + outer.y[1].value >= 1.5 - 1e-6 and outer.y[2].value == 0.0
+
+
+def test_a_block_may_refer_to_variables_outside_of_it() -> None:
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var([1, 2], bounds=(0, 1))
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.z)
+    assert recognise(outer.inner).differences == ()
+    assert solve("dashf", outer.inner).solution_status is SolutionStatus.feasible
+    outer.inner.mine = pyo.Constraint(expr=outer.inner.seen[1] >= outer.inner.offload[0])
+    results = solve("dashf", outer.inner, on_extension="report")
+    assert results.extra_info.unchecked == ("mine",)
+
+
 def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> None:
     need_scip()
     model = build("activity", SMALL)
@@ -366,3 +478,38 @@ def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> N
     assert results.termination_condition is TerminationCondition.provenInfeasible
     assert results.solution_status is SolutionStatus.noSolution
     assert "known allocation that satisfies the extension" in results.extra_info.message
+
+
+# -- models whose objective is score - y cost ---------------------------------------------------
+
+
+def _gap(results: Any) -> float:
+    low, high = results.problem.lower_bound, results.problem.upper_bound
+    return (high - low) / max(abs(low), abs(high))
+
+
+@pytest.mark.parametrize("method", ["dashf_dual", "dashf_minlp"])
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_model_with_a_ratio_is_optimal_only_where_the_gap_of_its_own_objective_is_closed(
+    method: str, factor: float
+) -> None:
+    need_scip()
+    best = dashf_pyomo.solve(TINY, "dashf-plus").scr
+    model = build("activity", TINY, ratio=factor * best)
+    results = CLASSIC(method).solve(model, timelimit=60)
+    optimal = str(results.solver.termination_condition) == "optimal"
+    assert optimal is (factor < 1.0 or method == "dashf_minlp")
+    assert not optimal or _gap(results) <= 1e-3 * (1 + 1e-6)
+    assert pyo.value(model.objective) <= results.problem.upper_bound + 1e-6
+    if factor > 1.0 and method == "dashf_dual":
+        assert "not for the objective of the model" in results.extra_info["message"]
+        assert _gap(results) > 0.1
+
+
+def test_a_parametric_transformation_is_judged_by_its_own_gap() -> None:
+    need_scip()
+    model = pyo.TransformationFactory("dashf.parametric").create_using(build("activity", TINY))
+    for method in ("dashf_dual", "dashf_minlp"):
+        results = CLASSIC(method).solve(model, timelimit=60)
+        optimal = str(results.solver.termination_condition) == "optimal"
+        assert optimal is (method == "dashf_minlp") and (not optimal or _gap(results) <= 1e-3 * (1 + 1e-6))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from plugin_helpers import CLASSIC, NEW, SCENARIO, TINY, build, need_scip, solve, values
+from plugin_helpers import CLASSIC, FORMULATIONS, NEW, SCENARIO, TINY, build, need_scip, solve, values
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 from pyomo.contrib.solver.common.util import NoOptimalSolutionError
 from pyomo.opt import SolverStatus
@@ -309,3 +309,10 @@ def test_fixed_variables_keep_their_values_when_a_solution_is_loaded() -> None:
     assert unusable
     CLASSIC("dashf").solve(model)
     assert all(model.x[index].fixed and model.x[index].value == 0 for index in unusable)
+
+
+def test_a_joint_model_can_be_pickled_by_value_and_solved_after() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    for name in FORMULATIONS:
+        copy = pickle.loads(cloudpickle.dumps(build(name)))
+        assert solve("dashf", copy).solution_status is SolutionStatus.feasible

@@ -7,26 +7,37 @@ from __future__ import annotations
 
 import importlib
 
+from formulations.registry import when_discovered
+
 __all__ = ["register"]
 
 
 def register() -> None:
     """Register every method with both solver factories, and the transformations; what is there already stays.
 
-    To be called again after a method was registered in `dashf_pyomo.algorithms.methods` by hand.
+    To be called again after a method was registered in `dashf_pyomo.algorithms.methods` by hand. A method whose name
+    is taken is named in ``methods.broken``. While extensions are being discovered, this waits for the end of that.
     """
+    when_discovered(_register)
+
+
+def _register() -> None:
     from pyomo.contrib.solver.common.factory import SolverFactory
     from pyomo.core.base.transformation import TransformationFactory
 
     from ...algorithms import methods
-    from ..names import solver_name
+    from ..names import solver_names
     from .legacy import DashfLegacySolver
     from .solver import DashfSolver
     from .transformations import TRANSFORMATIONS
 
-    for method in methods.values():
-        name = solver_name(method.name)
+    for name, method in solver_names(methods).items():
         if name in SolverFactory:
+            present = SolverFactory.get_class(name)
+            if getattr(present, "method", None) is not method:
+                methods.skip(
+                    f"{method.name} in Pyomo", ValueError(f"{name} is registered as {present.__name__} already")
+                )
             continue
         label = "".join(part.capitalize() for part in name.split("_"))
         solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})

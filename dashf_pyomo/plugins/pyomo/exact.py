@@ -1,4 +1,4 @@
-"""An extended model handed to a global solver as it is: the only way in which every extension is honoured.
+"""A model handed to a global solver as it is: the only way in which every extension and objective is honoured.
 
 The model's own bounds stand: a joint model excludes by proof what is worse than the allocation it was built with, and
 a solution of an extended problem may be worse than that. It is then infeasible as it stands, and the message says how
@@ -24,8 +24,8 @@ from ...backends.search import Progress
 from ...result import Status
 from .log import Log
 from .points import Checked, check
-from .recognition import Recognised, names_of
-from .results import Solved
+from .recognition import Recognised, variables_of
+from .results import Solved, gap_closed
 
 __all__ = ["solve_extended"]
 
@@ -64,7 +64,7 @@ def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmst
     end = None if limits.time_limit is None else time.monotonic() + limits.time_limit
     failures: list[str] = []
     for backend in method.global_solvers():
-        log.write(f"the extended model itself goes to {backend.name}")
+        log.write(f"the model itself goes to {backend.name}")
         left = None if end is None else max(end - time.monotonic(), 0.01)
         outcome, interrupted = _run(backend, recognised.model, method, limits, left, warmstart, log)
         solved = _judge(recognised, backend, outcome, limits.gap, interrupted)
@@ -92,7 +92,7 @@ def _run(
         log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
         number += 1
 
-    kept = [(variable, variable.value, variable.stale) for variable in model.component_data_objects(pyo.Var)]
+    kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
     budget = BackendLimits(left, limits.threads, limits.gap, method.memory * 10**6)
     try:
         return backend.solve(model, budget, warm_start=warmstart, watch=watch), False
@@ -115,7 +115,8 @@ def _judge(
     checked = None if point is None else check(model, point)
     bound = -sense * math.inf if outcome.bound is None else outcome.bound
     status = Status.INTERRUPTED if interrupted else _STATUS[outcome.status]
-    notes = [f"{backend.name} on the extended model: {outcome.status}"]
+    which = f"{backend.name} on the {'extended ' if recognised.differences else ''}model"
+    notes = [f"{which}: {outcome.status}"]
     if outcome.message:
         notes.append(outcome.message)
     if status is Status.INFEASIBLE:
@@ -144,9 +145,7 @@ def _judge(
         cut_away=(),
         bound=bound,
         facts={
-            "bound_source": None
-            if outcome.bound is None
-            else f"{backend.name} on the extended model, in floating point",
+            "bound_source": None if outcome.bound is None else f"{which}, in floating point",
             "iteration_count": outcome.nodes,
             "trace": outcome.trace,
             "solvers": {backend.name: backend.availability().version},
@@ -160,17 +159,15 @@ def _closed(status: Status, checked: Checked | None, bound: float, gap: float) -
     """Whether a claim stands: a verified point within the gap of the bound, or no point where there is none."""
     if status is Status.INFEASIBLE:
         return checked is None
-    if checked is None or checked.violated or checked.objective is None:
+    if checked is None or checked.violated:
         return False
-    return abs(bound - checked.objective) <= gap * max(abs(bound), abs(checked.objective)) * (1.0 + 1e-6)
+    return gap_closed(checked.objective, bound, gap)
 
 
 def _relative(model: Any, point: dict[str, float]) -> dict[str, float]:
     """Return the values by the names within the model."""
-    names = names_of(model)
     found = {}
-    for variable in model.component_data_objects(pyo.Var):
-        name = names[id(variable)]
+    for name, variable in variables_of(model).items():
         # A block that was sent to another process has left its parent behind, and its variables that part of the name.
         value = point.get(variable.name, point.get(name))
         if value is not None:

@@ -7,15 +7,19 @@ from dataclasses import replace
 
 from formulations import Constraints, InputError, Scenario
 
-from .recognition import Change, Difference, Recognised, UnsupportedModelError
+from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant
 
 __all__ = ["refusal", "restricted", "split"]
 
 
 def split(recognised: Recognised) -> tuple[list[Difference], list[Difference]]:
-    """Return the differences that the data of a scenario can express (fixed associations), and all others."""
+    """Return the differences that the data of a scenario can express (fixed associations), and those it cannot.
+
+    Rows that only keep identical users or servers in order are in neither: nobody needs them.
+    """
     inside = [difference for difference in recognised.of(Change.FIXED) if _pair(difference) and difference.restricts]
-    return inside, [difference for difference in recognised.differences if difference not in inside]
+    honoured = [*inside, *recognised.of(Change.SYMMETRY)]
+    return inside, [difference for difference in recognised.differences if difference not in honoured]
 
 
 def _pair(difference: Difference) -> bool:
@@ -46,7 +50,7 @@ def restricted(recognised: Recognised, fixed: Sequence[Difference]) -> Scenario:
     declared = {} if scenario.constraints is None else scenario.constraints.to_dict()
     pairs: dict[int, list[list[int]]] = {0: list(declared.get("forbidden", [])), 1: list(declared.get("forced", []))}
     for difference in fixed:
-        value = difference.data.value
+        value = meant(difference.data)
         if value not in (0, 1):
             raise UnsupportedModelError(f"variable {difference.component} is fixed at {value:g}; expected 0 or 1")
         pairs[int(value)].append(list(difference.data.index()))
@@ -63,7 +67,8 @@ def refusal(method: str, recognised: Recognised, what: Sequence[Difference], exa
     shown = [str(difference) for difference in what[:5]]
     if len(what) > 5:
         shown.append(f"{len(what) - 5} more")
-    way = "" if exact else "dashf_minlp hands the model to a global solver as it is, and "
+    refused = exact or recognised.of(Change.OTHER)
+    way = "" if refused else "dashf_minlp hands the model to a global solver as it is, and "
     return UnsupportedModelError(
         f"method {method} cannot honour what was changed in model {recognised.model.name!r}: {'; '.join(shown)}; "
         f"{way}on_extension='report' solves Problem (3) and reports what the solution violates"

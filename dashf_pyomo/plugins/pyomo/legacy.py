@@ -72,10 +72,13 @@ class DashfLegacySolver(LegacySolverWrapper):
         status = results.solution_status
         converged = results.termination_condition == TerminationCondition.convergenceCriteriaSatisfied
         if converged and status != SolutionStatus.optimal:
-            broken = status == SolutionStatus.infeasible
             conditions = LegacyTerminationCondition
-            legacy.solver.termination_condition = conditions.other if broken else conditions.feasible
-            legacy.solver.status = LegacySolverStatus.warning if broken else LegacySolverStatus.ok
+            feasible = status == SolutionStatus.feasible
+            legacy.solver.termination_condition = {
+                SolutionStatus.feasible: conditions.feasible,
+                SolutionStatus.infeasible: conditions.other,
+            }.get(status, conditions.unknown)
+            legacy.solver.status = LegacySolverStatus.ok if feasible else LegacySolverStatus.warning
             kinds = LegacySolutionStatus
             solution.status = {
                 SolutionStatus.infeasible: kinds.infeasible,

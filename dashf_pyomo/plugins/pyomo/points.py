@@ -13,7 +13,7 @@ import pyomo.environ as pyo
 from formulations import FEASIBILITY_TOLERANCE, Allocation
 from formulations.joint.points import set_point
 
-from .recognition import Recognised, names_of
+from .recognition import Recognised, meant, name_of, others, variables_of
 
 __all__ = ["Checked", "Violated", "best_point", "check", "point_of"]
 
@@ -59,7 +59,8 @@ class Checked:
     violated
         What is broken, the worst first.
     unchecked
-        Names of rows that have variables without a value.
+        Names of rows that have variables without a value, and of components that nothing here can evaluate, such as
+        special ordered sets and disjunctions.
     """
 
     objective: float | None
@@ -121,11 +122,11 @@ def _groups(neighbours: list[tuple[int, int]]) -> list[list[int]]:
 @contextmanager
 def _values(model: Any, point: Point) -> Iterator[None]:
     """Give the variables of a model other values for the while; fixed ones too."""
-    names = names_of(model)
-    kept = [(variable, variable.value, variable.stale) for variable in model.component_data_objects(pyo.Var)]
+    variables = variables_of(model)
+    kept = [(variable, variable.value, variable.stale) for variable in variables.values()]
     try:
-        for variable, _, _ in kept:
-            value = point.get(names[id(variable)])
+        for name, variable in variables.items():
+            value = point.get(name)
             if value is not None:
                 variable.set_value(value, skip_validation=True)
         yield
@@ -145,10 +146,14 @@ def check(model: Any, point: Point) -> Checked:
     point
         Values by the name of the variable within the model.
     """
-    names = names_of(model)
-    fixed = {names[id(v)]: v.value for v in model.component_data_objects(pyo.Var) if v.fixed}
+    variables = variables_of(model)
+    fixed = {
+        name: None if variable.value is None else meant(variable)
+        for name, variable in variables.items()
+        if variable.fixed
+    }
     violated: list[Violated] = []
-    unchecked: list[str] = []
+    unchecked = [other.component for other in others(model)]
 
     def judge(name: str, value: float, lower: Any, upper: Any) -> None:
         excess = 0.0 if np.isfinite(value) else np.inf
@@ -159,8 +164,8 @@ def check(model: Any, point: Point) -> Checked:
             violated.append(Violated(name, value, lower, upper, excess))
 
     with _values(model, point):
-        for variable in model.component_data_objects(pyo.Var):
-            name, value = names[id(variable)], variable.value
+        for name, variable in variables.items():
+            value = variable.value
             if name in fixed:
                 judge(name, float("nan") if value is None else value, fixed[name], fixed[name])
             elif value is not None:
@@ -169,7 +174,7 @@ def check(model: Any, point: Point) -> Checked:
                     judge(name, value, round(value), round(value))
         for row in model.component_data_objects(pyo.Constraint, active=True):
             value = _evaluated(row.body)
-            name = str(row.getname(fully_qualified=True, relative_to=model))
+            name = name_of(row, model)
             if value is None:
                 unchecked.append(name)
             else:

@@ -21,10 +21,29 @@ from formulations import InputError
 from formulations.formulation import Language, Subproblem, formulations
 from formulations.joint import JointInfo, info
 
-__all__ = ["Change", "Difference", "Recognised", "UnsupportedModelError", "names_of", "recognise"]
+from ...backends.search import outside, within
+
+__all__ = [
+    "Change",
+    "Difference",
+    "Recognised",
+    "UnsupportedModelError",
+    "meant",
+    "name_of",
+    "names_of",
+    "others",
+    "recognise",
+    "variables_of",
+]
 
 #: Numbers that differ by less, relative, are the same: a model may come from another machine.
 SAME = 1e-12
+
+#: Whole numbers are meant by values this close to them.
+INTEGER_TOLERANCE = 1e-5
+
+#: Rows that keep one of the points that are the same up to the names of identical users or servers.
+_ORDERS = ("user_order", "server_order")
 
 #: Components that state nothing by themselves.
 _PASSIVE = frozenset(
@@ -60,6 +79,7 @@ class Change(StrEnum):
     CHANGED = "changed"  # a constraint has another expression or other bounds
     REMOVED = "removed"  # a constraint was deactivated or deleted
     OBJECTIVE = "objective"  # another objective, or another sense
+    SYMMETRY = "symmetry"  # a row that only keeps identical users or servers in order was deactivated or deleted
     OTHER = "other"  # a component that a model of Problem (3) cannot have, or lacks
 
 
@@ -78,7 +98,8 @@ class Difference:
     data
         The component of the model; None where it was deleted.
     restricts
-        Whether every point of the extended model is one of the original, with the same objective.
+        Whether every point of the extended model is one of the original, with the same objective, up to the names of
+        identical users and servers.
     """
 
     change: Change
@@ -137,7 +158,13 @@ def recognise(model: Any) -> Recognised:
     try:
         found = info(model)
     except InputError as error:
-        raise UnsupportedModelError(str(error)) from None
+        inner = [b.name for b in model.block_data_objects() if isinstance(getattr(b, "dashf", None), JointInfo)]
+        if not inner:
+            raise UnsupportedModelError(str(error)) from None
+        raise UnsupportedModelError(
+            f"model {model.name!r} is not a model of Problem (3), but its block {' and '.join(inner)} is; expected "
+            f"that block: solve(model.{inner[0]}), the rest of the model is not looked at"
+        ) from None
     build = formulations[f"{Subproblem.JOINT}/{found.formulation}"].faces[Language.PYOMO]
     fresh = build(found.scenario, **found.arguments)
     ours, theirs = names_of(fresh), names_of(model)
@@ -146,7 +173,7 @@ def recognise(model: Any) -> Recognised:
         *_rows(fresh, model, ours, theirs),
         *_objectives(fresh, model, ours, theirs),
     ]
-    differences += _others(model)
+    differences += others(model)
     lost = [difference for difference in differences if difference.change is Change.OTHER and difference.data is None]
     if lost:
         raise UnsupportedModelError(
@@ -158,15 +185,24 @@ def recognise(model: Any) -> Recognised:
 
 def names_of(model: Any) -> dict[int, str]:
     """Return the names of a model's variables within the model, by identity."""
-    return {id(variable): _name(variable, model) for variable in model.component_data_objects(pyo.Var)}
+    return {id(variable): name_of(variable, model) for variable in model.component_data_objects(pyo.Var)}
 
 
-def _name(component: Any, model: Any) -> str:
-    return str(component.getname(fully_qualified=True, relative_to=model))
+def variables_of(model: Any) -> dict[str, Any]:
+    """Return a model's variables by name, and those outside of it that its rows or its objective are about."""
+    found = {name_of(variable, model): variable for variable in model.component_data_objects(pyo.Var)}
+    return found | outside(model)
+
+
+def name_of(component: Any, model: Any) -> str:
+    """Return the name of a component within a model; of one outside, which a block may refer to, ``../`` and all."""
+    if within(component, model):
+        return str(component.getname(fully_qualified=True, relative_to=model))
+    return f"../{component.name}"
 
 
 def _by_name(model: Any, kind: Any, active: bool | None = None) -> dict[str, Any]:
-    return {_name(data, model): data for data in model.component_data_objects(kind, active=active)}
+    return {name_of(data, model): data for data in model.component_data_objects(kind, active=active)}
 
 
 # -- variables --------------------------------------------------------------------------------
@@ -179,7 +215,7 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         if found is None:
             yield Difference(Change.OTHER, name, "was deleted")
             continue
-        if found.fixed and not (built.fixed and found.value == built.value):
+        if found.fixed and not (built.fixed and found.value is not None and meant(found) == built.value):
             if found.value is None:
                 raise UnsupportedModelError(f"variable {found.name} is fixed without a value; expected one")
             yield Difference(Change.FIXED, name, f"is fixed at {found.value:g}", found, restricts=not built.fixed)
@@ -190,6 +226,13 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         text = f"has {_bounds_text(found)}, was built with {_bounds_text(built)}"
         tighter = _same_domain(found, built) and _within(found.bounds, built.bounds)
         yield Difference(Change.BOUNDS, name, text, found, restricts=tighter)
+
+
+def meant(variable: Any) -> float:
+    """Return the value of a variable, a whole one where the variable is whole and the value within the tolerance."""
+    value = float(variable.value)
+    whole = not variable.is_continuous() and abs(value - round(value)) <= INTEGER_TOLERANCE
+    return float(round(value)) if whole else value
 
 
 def _same_domain(one: Any, other: Any) -> bool:
@@ -228,9 +271,9 @@ def _rows(fresh: Any, model: Any, ours: dict[int, str], theirs: dict[int, str]) 
         found = present.pop(name, None)
         if found is None:
             inactive = model.find_component(name)
-            yield Difference(
-                Change.REMOVED, name, "is deactivated" if inactive is not None else "was deleted", inactive
-            )
+            text = "is deactivated" if inactive is not None else "was deleted"
+            order = name.split("[")[0] in _ORDERS
+            yield Difference(Change.SYMMETRY if order else Change.REMOVED, name, text, inactive, restricts=order)
             continue
         (low, body, high), (least, expected, most) = (row.to_bounded_expression(True) for row in (found, built))
         if not _same_expression(body, theirs, expected, ours):
@@ -275,9 +318,10 @@ def _is_variable(node: Any) -> bool:
     return hasattr(node, "is_variable_type") and bool(node.is_variable_type())
 
 
-def _others(model: Any) -> Iterator[Difference]:
+def others(model: Any) -> Iterator[Difference]:
+    """Find what states more than rows, bounds and the objective do: nothing here can evaluate it."""
     for component in model.component_objects(active=True, descend_into=True):
         kind = component.ctype
         if kind not in _PASSIVE and len(component) > 0:
             text = f"is a {kind.__name__}, which a model of Problem (3) has not"
-            yield Difference(Change.OTHER, _name(component, model), text, component)
+            yield Difference(Change.OTHER, name_of(component, model), text, component)

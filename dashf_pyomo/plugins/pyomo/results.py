@@ -17,9 +17,9 @@ from formulations.joint import JointInfo
 
 from ...result import Status, relative_gap
 from .points import Checked, Violated
-from .recognition import names_of
+from .recognition import variables_of
 
-__all__ = ["PointLoader", "Solved", "fill", "objective_bound"]
+__all__ = ["PointLoader", "Solved", "fill", "gap_closed", "objective_bound"]
 
 logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
@@ -78,11 +78,8 @@ class PointLoader(SolutionLoader):
         self._pyomo_model = model
         self._values: ComponentMap = ComponentMap()
         if point is not None:
-            import pyomo.environ as pyo
-
-            names = names_of(model)
-            for variable in model.component_data_objects(pyo.Var):
-                value = point.get(names[id(variable)])
+            for name, variable in variables_of(model).items():
+                value = point.get(name)
                 if value is not None and not variable.fixed:
                     self._values[variable] = value
 
@@ -136,6 +133,13 @@ def objective_bound(found: JointInfo, upper_bound: float | None) -> float:
     if upper_bound >= found.ratio:
         return (1.0 - found.ratio / upper_bound) * data.most_score
     return (upper_bound - found.ratio) / data.scr_unit * data.least_cost
+
+
+def gap_closed(objective: float | None, bound: float, gap: float) -> bool:
+    """Say whether a bound on a model's objective is within a relative gap of what was reached."""
+    if objective is None or not math.isfinite(bound):
+        return False
+    return abs(bound - objective) <= gap * max(abs(bound), abs(objective)) * (1.0 + 1e-6)
 
 
 def fill(results: Results, model: Any, solved: Solved) -> None:

@@ -30,7 +30,7 @@ from .extension import refusal, restricted, split
 from .log import Log
 from .points import Violated, best_point
 from .recognition import Change, Difference, Recognised, recognise
-from .results import Solved, fill, objective_bound
+from .results import Solved, fill, gap_closed, objective_bound
 
 __all__ = ["DashfSolver"]
 
@@ -150,7 +150,8 @@ class DashfSolver(SolverBase):
         config.timer.start("recognise model")
         recognised = recognise(model)
         config.timer.stop("recognise model")
-        if config.warmstart and not (isinstance(method, Minlp) and split(recognised)[1]):
+        itself = split(recognised)[1] or recognised.info.ratio is not None
+        if config.warmstart and not (isinstance(method, Minlp) and itself):
             logger.warning("method %s takes no start; warmstart is ignored", self.method.name)
         found = recognised.info
         log.write(f"dashf-pyomo {__version__}: {self.method.name} on {found.scenario.name or 'the scenario'}")
@@ -166,12 +167,14 @@ class DashfSolver(SolverBase):
 def _solve(job: _Job) -> Solved:
     recognised, strict = job.recognised, job.config.on_extension == "strict"
     inside, others = split(recognised)
-    if isinstance(job.method, Minlp) and others and not recognised.of(Change.OTHER):
+    # A closed gap of the SCR closes none of score - y cost, so a model with that objective goes as it is too.
+    itself = bool(others) or recognised.info.ratio is not None
+    if isinstance(job.method, Minlp) and itself and not recognised.of(Change.OTHER):
         return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
     if strict and others:
         raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
     scenario = _scenario(job, inside, strict)
-    return _translate(recognised, job.method.solve(scenario, job.limits, job.log), scenario)
+    return _translate(recognised, job.method.solve(scenario, job.limits, job.log), scenario, job.limits.gap)
 
 
 def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
@@ -197,7 +200,7 @@ def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
     return declared
 
 
-def _translate(recognised: Recognised, result: Result, scenario: Scenario) -> Solved:
+def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: float) -> Solved:
     """Return a result on a scenario in terms of the model."""
     (goal,) = recognised.model.component_data_objects(pyo.Objective, active=True)
     bound = math.inf if goal.sense == pyo.maximize else -math.inf
@@ -240,8 +243,10 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario) -> So
                 "bounds exclude it (known=allocation makes the builder admit it)"
             )
     status = result.status
-    if status is Status.CERTIFIED and (violated or not rigorous):
+    if status is Status.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
         status = Status.FEASIBLE
+        if not violated and rigorous:
+            message += "; the gap is closed for the SCR, not for the objective of the model"
     return Solved(status, message, point, checked, violated, cut_away, bound, facts)
 
 

@@ -24,7 +24,7 @@ from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
 from .extension import restricted, split
 from .points import Checked, best_point
-from .recognition import Change, Difference, Recognised, UnsupportedModelError, names_of, recognise
+from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, names_of, recognise
 
 __all__ = ["TRANSFORMATIONS", "Origin", "load_source", "source"]
 
@@ -190,10 +190,14 @@ class _Reformulation(_DashfTransformation):
         for difference in recognised.differences:
             data = difference.data
             if difference.change is Change.FIXED and difference.restricts and same(data) is not None:
-                same(data).fix(data.value)
+                same(data).fix(meant(data))
             elif difference.change is Change.ADDED and all(same(v) is not None for v in identify_variables(data.body)):
                 substitution = {id(v): same(v) for v in identify_variables(data.body)}
                 rows.append((data.lower, replace_expressions(data.body, substitution), data.upper))
+            elif difference.change is Change.SYMMETRY:
+                order = new.find_component(difference.component)
+                if order is not None:
+                    order.deactivate()
             else:
                 refused.append(difference)
         self._refuse(recognised, refused)
