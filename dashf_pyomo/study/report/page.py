@@ -131,8 +131,8 @@ def _explorer(data: StudyData) -> str:
                 cell.message[:160],
             ]
         )  # fmt: skip
-    # A script element ends at "</": JSON says it otherwise.
-    encoded = json.dumps({"rows": rows}, separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/")
+    # What a script element takes for its end, or for the start of a comment, begins with "<": JSON says it otherwise.
+    encoded = json.dumps({"rows": rows}, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
     heads = "".join(f'<th scope="col"><button type="button">{head}</button></th>' for head in _COLUMNS)
     return (
         '<section id="explorer"><h2>Cells</h2><p>Every number above leads here, to the cells that it is made of. Keys '
