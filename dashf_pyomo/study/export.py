@@ -15,7 +15,8 @@ from formulations.documents import canonical
 
 from ..backends import BackendError
 from ..result import relative_gap
-from .paver import solu, trace
+from .bounds import highest, is_refuted
+from .paver import distinct, solu, trace
 from .store import Store
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ def table(store: Store) -> list[dict[str, Any]]:
     """Return one flat row per planned cell: names, numbers, texts; None where a cell has not ended."""
     environments = store.environments()
     rows = []
-    for row in store.rows():
+    planned = store.rows()
+    best = highest(planned)
+    for row in planned:
         machine = environments.get(row.pop("environment") or "", {})
         row["outcome"] = row["outcome"] or "missing"
-        row["own_gap"] = relative_gap(row["scr"], row["upper_bound"])
+        refuted = is_refuted(row["upper_bound"], best.get(row["scenario"], 0.0))
+        row["own_gap"] = None if refuted else relative_gap(row["scr"], row["upper_bound"])
         row["machine"] = machine.get("machine")
         row["versions"] = canonical(dict(machine["packages"])) if machine else None
         rows.append(row)
@@ -127,7 +131,7 @@ def _json_lines(store: Store) -> tuple[bytes, int]:
 
 
 def _trace(store: Store) -> tuple[bytes, int]:
-    rows = [row for row in table(store) if row["outcome"] != "missing"]
+    rows = distinct(row for row in table(store) if row["outcome"] != "missing")
     return trace(rows).encode(), len(rows)
 
 

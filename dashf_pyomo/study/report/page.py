@@ -69,7 +69,7 @@ def _summary(data: StudyData, contradicted: bool) -> str:
     counts = outcome_counts(data)
     bounded = sum(scenario.bound is not None for scenario in data.scenarios.values())
     said = (
-        f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.cells)}, "
+        f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.distinct)}, "
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
         f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.get('seed')}."
     )
