@@ -103,3 +103,16 @@ def test_names_that_paver_takes_stay_different(tmp_path: Path) -> None:
     lines = [line.split(",") for line in (tmp_path / "x.trc").read_text().splitlines() if not line.startswith("*")]
     assert {"nearest_", "nearest__2"} <= {fields[2] for fields in lines}
     assert len({(fields[0], fields[2]) for fields in lines}) == len(lines) == len(list(cells_of(description())))
+
+
+def test_every_picture_of_a_scenario_has_a_file_of_its_own(tmp_path: Path) -> None:
+    changed(
+        tmp_path,
+        "UPDATE plan SET variant = 'same?' WHERE variant = 'dashf'",
+        "UPDATE plan SET variant = 'same!' WHERE variant = 'prover'",
+        "UPDATE about SET value = replace(value, '\"dashf\"', '\"same?\"') WHERE key = 'report'",
+    )
+    with Store(tmp_path) as store:
+        report = write_report(store).parent
+    names = {path.name for path in (report / "figures").glob("scenario-0-*.png")}
+    assert names == {"scenario-0-comparison.png", "scenario-0-same-.png", "scenario-0-same--2.png"}

@@ -12,6 +12,7 @@ from study_helpers import write_study
 
 import dashf_pyomo.study.export
 from dashf_pyomo.study import Study
+from dashf_pyomo.study.store import Store
 
 
 def test_from_example_to_report(dashf: Dashf, tmp_path: Path) -> None:
@@ -19,6 +20,10 @@ def test_from_example_to_report(dashf: Dashf, tmp_path: Path) -> None:
     said = dashf("study", "init", "-o", place)
     assert said.code == 0 and "an example" in said.out
     assert place.read_text(encoding="utf-8") == dashf("study", "init").out
+    document = {"format": "dashf-study-init", "version": 1, "file": None, "text": dashf("study", "init").out}
+    assert dashf("study", "init", "--json").json == document
+    said = dashf("study", "init", "-o", tmp_path / "other.toml", "--json")
+    assert said.json == {**document, "file": str(tmp_path / "other.toml")} and (tmp_path / "other.toml").is_file()
     write_study(place, ["nearest", "gucaa"], seeds=2)
     plan = dashf("study", "plan", place, "--json").json
     assert (plan["cells"], plan["missing_cells"], plan["missing"]) == (4, 4, {"nearest": 2, "gucaa": 2})
@@ -59,12 +64,25 @@ def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, tmp_path: Path) -> None
         (("run", place, "--workers", "0"), "workers = 0; expected a whole number"),
         (("run", place, "--out", ""), "--out: an empty name"),
         (("run", place, "--out", place), "cannot be written"),
+        (("plan", place, "--out", place), "is no folder and cannot be written"),
         (("report", tmp_path), "there is no such file"),
         (("export", tmp_path / "filled", "-o", tmp_path / "x.xls"), "cannot tell the format"),
         (("export", tmp_path / "filled", "-o", tmp_path / "no" / "x.csv"), "cannot be written"),
     ]
     for arguments, said in cases:
         assert_refused(dashf("study", *arguments), said)
+
+
+def test_a_report_with_contradictions_says_them_and_fails(dashf: Dashf, tmp_path: Path) -> None:
+    fill(tmp_path)
+    said = dashf("study", "report", tmp_path)
+    assert said.code == 1 and said.out.count("CONTRADICTION: ") == 1 and "liar claims SCR <= 950" in said.out
+    said = dashf("study", "report", tmp_path, "--json")
+    assert said.code == 1 and ["liar claims" in found["text"] for found in said.json["contradictions"]] == [True]
+    with Store(tmp_path, write=True) as store:
+        store.forget(row["key"] for row in store.rows() if row["variant"] == "liar")
+    said = dashf("study", "report", tmp_path, "--json")
+    assert said.code == 0 and said.json["contradictions"] == []
 
 
 @pytest.mark.parametrize(("package", "suffix"), [("pyarrow", ".parquet"), ("distributed", "")])
