@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..bounds import is_refuted
-from ..store import Store
+from ..store import Store, StoreError
 
 __all__ = ["CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
 
@@ -181,7 +181,12 @@ class StudyData:
     def of(cls, store: Store) -> StudyData:
         """Read a store."""
         about = store.about()
-        steps = {key: climbs(document) for key, document in store.results()}
+        steps = {}
+        for key, document in store.results():
+            try:
+                steps[key] = climbs(document)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise StoreError(f"{store.path}: is damaged: result of cell {key}: expected a trace") from None
         rows = store.rows()
         return cls(
             about=about,
