@@ -21,6 +21,19 @@ def test_numbers_in_cells_sort_by_their_value_and_what_is_none_by_nothing() -> N
     assert re.findall(r'data-value="([^"]*)"', table.to_html()) == ["0.5", "", "inf", "3.0"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_names_in_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:
+    fill(tmp_path)
+    database = sqlite3.connect(tmp_path / FILE)
+    database.execute("UPDATE plan SET variant = '最近' WHERE variant = 'gucaa'")
+    database.execute("UPDATE scenarios SET name = '情景'")
+    database.commit()
+    database.close()
+    with Store(tmp_path) as store:
+        report = write_report(store).parent
+    assert len(list((report / "figures").glob("*.png"))) > 8
+
+
 @pytest.mark.parametrize("name", ["<!--<script>", "</script><b>", "<!-- ]]> -->"])
 def test_no_name_or_message_ends_the_data_of_the_page(name: str, tmp_path: Path) -> None:
     fill(tmp_path)
