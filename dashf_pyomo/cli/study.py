@@ -32,6 +32,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
     action = actions.add_parser("init", help="write a commented example", description="Write a commented example.")
     action.add_argument("-o", "--output", metavar="FILE", help="where to (standard output without)")
+    action.add_argument("--json", action="store_true", help="print the name of the file and the example as JSON")
     action.set_defaults(run=_init)
 
     action = actions.add_parser(
@@ -62,10 +63,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     action = actions.add_parser(
         "report",
         help="write the report",
-        description="Write one page with tables and figures on what has ended, and each of them as files.",
+        description="Write one page with tables and figures on what has ended, and each of them as files. Exit 1 if a "
+        "bound contradicts an allocation.",
     )
     action.add_argument("folder", metavar="DIR", help="folder of the study")
-    action.add_argument("--json", action="store_true", help="print the names of the files as JSON")
+    action.add_argument("--json", action="store_true", help="print the names of the files and contradictions as JSON")
     action.set_defaults(run=_report)
 
     action = actions.add_parser(
@@ -83,25 +85,32 @@ def _init(parsed: argparse.Namespace) -> int:
     from importlib.resources import files
 
     text = files("dashf_pyomo.study").joinpath("example.toml").read_text(encoding="utf-8")
-    if parsed.output is None:
+    if parsed.output is not None:
+        try:
+            with Path(parsed.output).open("x", encoding="utf-8") as place:
+                place.write(text)
+        except FileExistsError:
+            raise InputError(f"{parsed.output}: exists; expected the name of a new file") from None
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise InputError(f"{parsed.output!r}: cannot be written ({said})") from None
+    if parsed.json:
+        print(canonical({"format": "dashf-study-init", "version": 1, "file": parsed.output, "text": text}))
+    elif parsed.output is None:
         print(text, end="")
-        return 0
-    try:
-        with Path(parsed.output).open("x", encoding="utf-8") as place:
-            place.write(text)
-    except FileExistsError:
-        raise InputError(f"{parsed.output}: exists; expected the name of a new file") from None
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise InputError(f"{parsed.output!r}: cannot be written ({said})") from None
-    print(f"{parsed.output}: an example, to be run by dashf study run {parsed.output}")
+    else:
+        print(f"{parsed.output}: an example, to be run by dashf study run {parsed.output}")
     return 0
 
 
 def _folder(parsed: argparse.Namespace) -> Path:
     if parsed.out == "":
         raise InputError("--out: an empty name; expected a folder")
-    return Path(parsed.study).with_suffix("") if parsed.out is None else Path(parsed.out)
+    folder = Path(parsed.study).with_suffix("") if parsed.out is None else Path(parsed.out)
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        what = "the folder of the study" if parsed.out is None else "--out"
+        raise InputError(f"{what}: {folder} is no folder and cannot be written; expected a folder, or a new name")
+    return folder
 
 
 def _read(parsed: argparse.Namespace) -> Study:
@@ -180,16 +189,28 @@ def _failures(folder: Path) -> Iterator[str]:
 
 def _report(parsed: argparse.Namespace) -> int:
     from ..study.report import write_report
+    from ..study.report.data import StudyData
     from ..study.store import Store
 
     with Store(parsed.folder) as store:
-        page = write_report(store)
+        data = StudyData.of(store)
+        page = write_report(store, data=data)
+    found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
-        print(canonical({"format": "dashf-study-report", "version": 1, "page": str(page), "files": names}))
+        said = [{"scenario": name, "text": text} for name, text in found]
+        document = {"format": "dashf-study-report", "version": 1, "page": str(page), "files": names}
+        print(canonical({**document, "contradictions": said}))
     else:
+        from rich.text import Text
+
+        from .console import Output
+
+        console = Output(highlight=False)
+        for name, text in found:
+            console.print(Text(f"CONTRADICTION: {name}: {text}", style="bold red"), soft_wrap=True)
         print(f"report: {page}")
-    return 0
+    return 1 if found else 0
 
 
 def _export(parsed: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..study.report.data import StudyData
+from ..study.report.data import CellRow, StudyData
 from ..study.store import Store
 from .plan import BOUND, Figure, FigureRequest, Kind, Point, group_of
 
@@ -130,17 +130,18 @@ def places_of(figure: Figure, request: FigureRequest, store: Store, data: StudyD
     for reading in request.readings:
         for point in figure.points(request.sizes):
             group, samples, left_out = group_of(reading, point), [], 0
-            for digest, known in data.scenarios.items():
-                cells = [cell for cell in known.cells if cell.group == group and cell.variant in figure.methods]
-                if not cells:
-                    continue
+            grouped: dict[str, list[CellRow]] = {}
+            for cell in data.cells:
+                if cell.group == group and cell.variant in figure.methods:
+                    grouped.setdefault(cell.scenario, []).append(cell)
+            for digest, cells in grouped.items():
                 if any(cell.value is None for cell in cells):
                     left_out += 1
                     continue
                 documents = {
                     method: [results[cell.key] for cell in cells if cell.variant == method] for method in figure.methods
                 }
-                samples.append(Sample(seeds[digest], documents, known.upper_bound))
+                samples.append(Sample(seeds[digest], documents, data.scenarios[digest].upper_bound))
             samples.sort(key=lambda sample: sample.seed)
             found.append(Place(reading, point, tuple(samples), left_out))
     return found

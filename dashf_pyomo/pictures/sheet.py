@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from formulations import Evaluation, InputError, Scenario, evaluate
 
 from ..result import Result
+from .quiet import without_glyph_warnings
 
 __all__ = ["COLOURS", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet"]
 
@@ -45,7 +46,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 def sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
     """Give an empty figure, and write it when it is drawn."""
     kind = check_suffix(path)
-    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
+    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
         figure = Figure(figsize=(14, height), layout="constrained")
         figure.suptitle(title, fontsize=13)
         yield figure

@@ -93,6 +93,13 @@ class Variant:
     repeats: int = 1
     role: str = "compared"
 
+    def runs_as(self, other: Variant) -> bool:
+        """Whether cells of another variant are the same: method, options and limits are."""
+        given = self.options(0, "", 0), self.options(1, "", 0)  # seeds that are not given differ
+        return (self.method.name, self.limits, *given) == (
+            other.method.name, other.limits, other.options(0, "", 0), other.options(1, "", 0)
+        )  # fmt: skip
+
     def options(self, master: int, scenario: str, repeat: int) -> dict[str, Any]:
         """Return all options of a cell; seeds that are not given follow from the master seed."""
         options = dataclasses.asdict(self.method)
@@ -188,10 +195,13 @@ def _read(top: Section, folder: Path, source: str) -> Description:
     repeats = top.whole("repeats", 1, least=1, most=10_000)
     limits = _limits(top.section("limits"), CellLimits())
     variants = [_variant(entry, limits, repeats) for entry in top.sections("methods")]
-    for position, variant in enumerate(variants):
-        if variant.name in [other.name for other in variants[:position]]:
-            entry = list(top.sections("methods"))[position]
-            entry.fail("name" if "name" in entry else None, f"name {variant.name!r} is taken; expected another")
+    for position, (variant, entry) in enumerate(zip(variants, top.sections("methods"), strict=True)):
+        for other in variants[:position]:
+            if variant.name == other.name:
+                entry.fail("name" if "name" in entry else None, f"name {variant.name!r} is taken; expected another")
+            if variant.runs_as(other):
+                said = f"the same method, options and limits as {other.name!r}"
+                entry.fail("method", f"{said}; expected others, or repeats for independent runs")
     settings = _report(top.section("report"), [variant.name for variant in variants])
     if settings.attribution:
         variants += _swapped(top.section("report"), variants, settings.attribution)
@@ -208,7 +218,7 @@ def _limits(section: Section, default: CellLimits) -> CellLimits:
     return CellLimits(
         time=section.number("time", default.time),
         memory=section.whole("memory", default.memory, least=1, most=10**9),
-        gap=section.number("gap", default.gap, above=-1e-300, below=1.0),
+        gap=section.number("gap", default.gap, zero=True, below=1.0),
         threads=section.whole("threads", default.threads, least=1, most=1024),
         grace=section.number("grace", default.grace),
     )

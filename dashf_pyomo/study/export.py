@@ -15,7 +15,8 @@ from formulations.documents import canonical
 
 from ..backends import BackendError
 from ..result import relative_gap
-from .paver import solu, trace
+from .bounds import highest, is_refuted
+from .paver import distinct, solu, trace
 from .store import Store
 
 if TYPE_CHECKING:
@@ -23,15 +24,29 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "frame", "table"]
 
+#: Columns of the table and what they hold, whatever the cells: whole numbers that are never missing or may be,
+#: numbers and texts that may be.
+COLUMNS = {
+    "position": "int", "key": "str", "group": "str", "scenario": "str", "variant": "str", "role": "str",
+    "method": "str", "repeat": "int", "name": "str", "users": "int", "servers": "int", "seed": "str", "options": "str",
+    "limits": "str", "outcome": "str", "message": "str", "status": "str", "scr": "float", "score": "float",
+    "delay": "float", "energy": "float", "max_violation": "float", "upper_bound": "float", "bound_source": "str",
+    "iterations": "int?", "started": "str", "wall_time": "float", "cpu_time": "float", "cell_time": "float",
+    "warm_time": "float", "worker": "str", "own_gap": "float", "machine": "str", "versions": "str",
+}  # fmt: skip
+
 
 def table(store: Store) -> list[dict[str, Any]]:
     """Return one flat row per planned cell: names, numbers, texts; None where a cell has not ended."""
     environments = store.environments()
     rows = []
-    for row in store.rows():
+    planned = store.rows()
+    best = highest(planned)
+    for row in planned:
         machine = environments.get(row.pop("environment") or "", {})
         row["outcome"] = row["outcome"] or "missing"
-        row["own_gap"] = relative_gap(row["scr"], row["upper_bound"])
+        refuted = is_refuted(row["upper_bound"], best.get(row["scenario"], 0.0))
+        row["own_gap"] = None if refuted else relative_gap(row["scr"], row["upper_bound"])
         row["machine"] = machine.get("machine")
         row["versions"] = canonical(dict(machine["packages"])) if machine else None
         rows.append(row)
@@ -51,7 +66,10 @@ def frame(store: Store) -> pandas.DataFrame:
     except ImportError as error:
         message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
         raise BackendError(message) from None
-    return pandas.DataFrame(table(store)).set_index("position")
+    rows = table(store)
+    names = {"int": "int64", "int?": "Int64", "float": "float64", "str": "string"}
+    columns = {name: pandas.Series([row[name] for row in rows], dtype=names[kind]) for name, kind in COLUMNS.items()}
+    return pandas.DataFrame(columns).set_index("position")
 
 
 def export(store: Store, path: str | os.PathLike[str]) -> int:
@@ -109,8 +127,10 @@ def _parquet(store: Store) -> tuple[bytes, int]:
         message = f"pyarrow is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
         raise BackendError(message) from None
     rows = table(store)
+    types = {"int": pyarrow.int64(), "int?": pyarrow.int64(), "float": pyarrow.float64(), "str": pyarrow.string()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), sink)
     return sink.getvalue(), len(rows)
 
 
@@ -127,7 +147,7 @@ def _json_lines(store: Store) -> tuple[bytes, int]:
 
 
 def _trace(store: Store) -> tuple[bytes, int]:
-    rows = [row for row in table(store) if row["outcome"] != "missing"]
+    rows = distinct(row for row in table(store) if row["outcome"] != "missing")
     return trace(rows).encode(), len(rows)
 
 

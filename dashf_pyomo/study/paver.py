@@ -5,13 +5,17 @@ Source: Bussieck, Dirkse and Vigerske (2014), PAVER 2.0. A comment names the col
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from itertools import chain, count
+from typing import Any, TypeVar
 
-__all__ = ["instance", "solu", "trace"]
+from .bounds import highest, is_refuted
+
+__all__ = ["distinct", "solu", "trace"]
+
+_Key = TypeVar("_Key")
 
 _COLUMNS = (
     "InputFileName", "ModelType", "SolverName", "Direction", "NumberOfEquations", "NumberOfVariables",
@@ -28,28 +32,26 @@ _STATUS = {
 _OUTCOME = {"error": (13, 10), "crash": (13, 13), "overdue": (14, 3), "memory": (14, 10)}
 
 
-def instance(row: Mapping[str, Any]) -> str:
-    """Return the name of a scenario as PAVER takes it: no commas, no blanks, its digest behind it."""
-    name = re.sub(r"[^A-Za-z0-9_.+-]+", "_", row["name"] or "scenario")
-    return f"{name}-{row['scenario'][:8]}"
-
-
 def trace(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return trace records of cells that have ended; Problem (3) is a maximisation, so direction is 1."""
     lines = ["* Trace Record Definition", "* GamsSolve", f"* {','.join(_COLUMNS)}", "*"]
+    rows = distinct(rows)
+    best, instances = highest(rows), _instances(rows)
+    solvers = _unique((row["variant"], _clean(row["variant"])) for row in rows)
     for row in rows:
         users, servers = row["users"], row["servers"]
         model, solver = _OUTCOME.get(row["outcome"]) or _STATUS[row["status"]]
         if row["outcome"] == "done" and row["scr"] is None and model == 8:
             model = 14
-        name = re.sub(r"[^A-Za-z0-9_.+-]+", "_", row["variant"])
-        repeat = f"-r{row['repeat']}" if row["repeat"] else ""
+        bound = row["upper_bound"]
+        if is_refuted(bound, best.get(row["scenario"], 0.0)):  # it proves nothing, optimality least of all
+            model, bound = 8 if model == 1 else model, None
         # The equations (3b) to (3j), and x, phi, b, p, F and T, as Problem (3) has them.
         equations, variables = 3 * users + 3 * servers, users * servers * 4 + 3 * users + 1
         fields = (
-            instance(row) + repeat, "MINLP", name, 1, equations, variables, users * servers, _julian(row["started"]),
-            model, solver, _number(row["scr"]), _number(row["upper_bound"]), f"{row['wall_time']:.6f}",
-            "NA" if row["iterations"] is None else row["iterations"],
+            instances[row["scenario"], row["repeat"]], "MINLP", solvers[row["variant"]], 1, equations, variables,
+            users * servers, _julian(row["started"]), model, solver, _number(row["scr"]), _number(bound),
+            f"{row['wall_time']:.6f}", "NA" if row["iterations"] is None else row["iterations"],
         )  # fmt: skip
         lines.append(",".join(map(str, fields)))
     return "\n".join(lines) + "\n"
@@ -57,27 +59,58 @@ def trace(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def solu(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return what is known of each scenario: the best SCR found, and the best bound where it is not refuted."""
-    best: dict[str, float] = {}
+    rows = distinct(rows)
+    refuting, best = highest(rows), highest(row for row in rows if row["status"] != "error")
     bounds: dict[str, list[float]] = {}
-    instances: dict[str, str] = {}
     for row in rows:
-        scenario = row["scenario"]
-        # Repeats are instances of their own in the trace; what is known of the scenario is known of each.
-        instances[instance(row) + (f"-r{row['repeat']}" if row["repeat"] else "")] = scenario
-        if row["scr"] is not None:
-            best[scenario] = max(best.get(scenario, -math.inf), row["scr"])
-        if row["upper_bound"] is not None:
-            bounds.setdefault(scenario, []).append(row["upper_bound"])
+        if row["upper_bound"] is not None and not is_refuted(row["upper_bound"], refuting.get(row["scenario"], 0.0)):
+            bounds.setdefault(row["scenario"], []).append(row["upper_bound"])
     lines = []
-    for name, scenario in instances.items():
+    # Repeats are instances of their own in the trace; what is known of the scenario is known of each.
+    for (scenario, _), name in _instances(rows).items():
         if scenario not in best:
             lines.append(f"=unkn= {name}")
             continue
         lines.append(f"=best= {name} {best[scenario]:.12g}")
-        standing = [bound for bound in bounds.get(scenario, ()) if bound >= best[scenario]]
-        if standing:
-            lines.append(f"=bestdual= {name} {min(standing):.12g}")
+        if scenario in bounds:
+            # Within the tolerance below the best SCR, a bound counts as that.
+            lines.append(f"=bestdual= {name} {max(min(bounds[scenario]), best[scenario]):.12g}")
     return "\n".join(lines) + "\n"
+
+
+def distinct(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the first of all rows that are the same run of the same variant: a scenario may be in several groups."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row["variant"], row["key"]), row)
+    return list(found.values())
+
+
+def _clean(name: str) -> str:
+    """Return a name as PAVER takes it: no commas, no blanks."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", name)
+
+
+def _unique(names: Iterable[tuple[_Key, str]]) -> dict[_Key, str]:
+    """Return a name for every key, numbered where different keys would have the same."""
+    found: dict[_Key, str] = {}
+    taken: set[str] = set()
+    for key, name in names:
+        if key not in found:
+            candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+            found[key] = next(candidate for candidate in candidates if candidate not in taken)
+            taken.add(found[key])
+    return found
+
+
+def _instances(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
+    """Return the name of every scenario and repeat: its own, its digest, and the repeat behind it."""
+    return _unique(((row["scenario"], row["repeat"]), _instance(row)) for row in rows)
+
+
+def _instance(row: Mapping[str, Any]) -> str:
+    repeat = f"-r{row['repeat']}" if row["repeat"] else ""
+    return f"{_clean(row['name'] or 'scenario')}-{row['scenario'][:8]}{repeat}"
 
 
 def _number(value: float | None) -> str:

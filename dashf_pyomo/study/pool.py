@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from formulations import InputError
 
@@ -32,6 +33,8 @@ WARM_UP_LIMIT = 900.0
 _POLL = 0.2
 #: Bytes of a worker's output that are kept.
 _LOG = 1_000_000
+#: How the names of folders of pools begin, and the file in them that is locked while the pool is there.
+_PREFIX, _LOCK = "dashf-study-", "lock"
 #: What native code says when an allocation fails, before it dies.
 _NO_MEMORY = re.compile(r"MemoryError|bad_alloc|[Oo]ut of memory|[Cc]annot allocate memory|length_error")
 
@@ -172,7 +175,9 @@ class LocalPool:
         if not hasattr(os, "killpg"):
             raise InputError("local workers need Linux or macOS; expected --scheduler on this system")
         self.workers = self.capacity = workers
-        self._folder = tempfile.TemporaryDirectory(prefix="dashf-study-", ignore_cleanup_errors=True)
+        _clear_away()
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self._lock = _locked(Path(self._folder.name))
         self._processes: list[_Worker] = []
         self._started = 0
 
@@ -218,3 +223,26 @@ class LocalPool:
             worker.bury()
         self._processes.clear()
         self._folder.cleanup()
+        self._lock.close()
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Lock a folder until we close the file or die, however we die."""
+    import fcntl
+
+    # Under its name it is never without the lock: whoever finds it free there may take the folder away.
+    lock = (folder / "taking").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.rename(folder / "taking", folder / _LOCK)
+    return lock
+
+
+def _clear_away() -> None:
+    """Remove the folders of pools whose process was killed; those of others, or without a lock, stay."""
+    import fcntl
+
+    for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), place.open("rb") as lock:
+            if os.fstat(lock.fileno()).st_uid == os.getuid():
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(place.parent, ignore_errors=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import glob
 import hashlib
 import itertools
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from formulations import Scenario
+from formulations import InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
 from formulations.families import draw, families
@@ -124,8 +125,32 @@ def _grid(entry: Section, drawn_seed: Callable[[int], int]) -> Iterator[PlannedS
         group = ", ".join([*label, *(f"{key} {_short(value)}" for key, value in point.items())])
         for (users, servers), seed in itertools.product(sizes, seeds):
             arguments: dict[str, Any] = {"preset": preset, "readings": readings, **fixed.values, **point}
-            drawn = entry.within(None, partial(draw, family, users, servers, seed, **arguments))
+            try:
+                drawn = draw(family, users, servers, seed, **arguments)
+            except InputError as error:
+                _blame(entry, point, str(error))
             yield PlannedScenario.of(drawn, group)
+
+
+def _blame(entry: Section, point: Mapping[str, Any], said: str) -> NoReturn:
+    """Raise `InputError` with what a generator said, at the key that it names first, or at the entry."""
+    fixed, readings = entry.section("set"), entry.section("readings")
+    places = [
+        *((key, entry.section("grid")) for key in point),
+        *((key, fixed) for key in fixed.values),
+        *((key, readings) for key in readings.values),
+        *((key, entry) for key in ("preset", "users", "servers", "seeds") if key in entry),
+    ]
+    found = said.partition(";")[0]
+    named = [(match.start(), section, key) for key, section in places if (match := _word(key, found))]
+    if not named:
+        entry.fail(None, said)
+    _, section, key = min(named, key=lambda item: item[0])
+    section.fail(key, said)
+
+
+def _word(key: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text)
 
 
 def _families(entry: Section) -> list[str]:
@@ -133,6 +158,7 @@ def _families(entry: Section) -> list[str]:
     names = list(given) if isinstance(given, (list, tuple)) else [given]
     if not names or not all(isinstance(name, str) and name in families for name in names):
         entry.refuse("family", f"some of {', '.join(families)}")
+    entry.once("family", names)
     return names
 
 
@@ -145,7 +171,8 @@ def _sizes(entry: Section) -> list[tuple[int, int]]:
             entry.fail(key, "given beside sizes; expected one or the other")
     sizes = entry.values["sizes"]
     if not isinstance(sizes, (list, tuple)) or not sizes or not all(map(_is_size, sizes)):
-        entry.refuse("sizes", "a list of pairs [users, servers]")
+        entry.refuse("sizes", "a list of pairs [users, servers], both whole numbers of at least 1")
+    entry.once("sizes", sizes)
     return [(users, servers) for users, servers in sizes]
 
 
@@ -171,6 +198,7 @@ def _points(grid: Section, fixed: Section) -> list[Mapping[str, Any]]:
             grid.fail(key, "given under set too; expected one or the other")
         if not isinstance(values, (list, tuple)) or not values:
             grid.refuse(key, "a list of values to go through")
+        grid.once(key, values)
     return [dict(zip(grid.values, values, strict=True)) for values in itertools.product(*grid.values.values())]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
+
+import numpy as np
 
 from formulations import InputError
 from formulations.arrays import shown
@@ -87,7 +89,11 @@ class Section:
             If there are none.
         """
         values = self.values.get(key)
-        if not isinstance(values, (list, tuple)) or not values:
+        if isinstance(values, Mapping):
+            self.fail(key, f"a single table; expected [[{key}]], once for each entry")
+        if values is not None and not isinstance(values, (list, tuple)):
+            self.refuse(key, f"at least one [[{key}]]")
+        if not values:
             self.fail(None, f"key {key!r} is missing or empty; expected at least one [[{key}]]")
         for position, value in enumerate(values):
             yield Section(value, self._where, self._lines, (*self._path, key, position))
@@ -99,12 +105,19 @@ class Section:
             self.refuse(key, "a text")
         return value
 
-    def number(self, key: str, default: float, *, above: float = 0.0, below: float = 1e9) -> float:
-        """Return a number within bounds, bounds excluded."""
+    def number(self, key: str, default: float, *, zero: bool = False, below: float = 1e9) -> float:
+        """Return a number above 0, or from 0 on, and below a bound."""
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not above < value < below:
-            self.refuse(key, f"a number above {above:g} and below {below:g}")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value < below or (value == 0 and not zero):
+            self.refuse(key, f"a number {'of at least' if zero else 'above'} 0 and below {below:g}")
         return float(value)
+
+    def once(self, key: str, values: Sequence[Any]) -> None:
+        """Raise `InputError` if a list under a key has an entry twice."""
+        for position, value in enumerate(values):
+            if any(np.array_equal(value, other) for other in values[:position]):
+                self.fail(key, f"{shown(value)} is given twice; expected each once")
 
     def whole(self, key: str, default: int, *, least: int, most: int) -> int:
         """Return a whole number within bounds, bounds included."""

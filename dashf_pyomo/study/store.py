@@ -6,6 +6,7 @@ The write-ahead log keeps the file whole whatever happens to the process that wr
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import zlib
@@ -18,11 +19,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from formulations import InputError, Scenario
+from formulations.arrays import shown
 
-from ..result import Result
+from ..result import Result, Status
 from .description import Description
 from .plan import Cell
-from .task import SUMMARY, Record
+from .task import SUMMARY, Outcome, Record
 
 __all__ = ["FILE", "VERSION", "Store", "StoreError"]
 
@@ -54,6 +56,16 @@ _CELL = (
     "key", "scenario", "method", "options", "limits", "repeat", "outcome", "message", *SUMMARY, "started",
     "wall_time", "cpu_time", "cell_time", "warm_time", "environment", "worker", "result",
 )  # fmt: skip
+
+
+#: What columns hold, besides texts: whole numbers, and finite ones.
+_WHOLE = {"position", "repeat", "users", "servers", "iterations"}
+_NUMBERS = {
+    "scr", "score", "delay", "energy", "max_violation", "upper_bound", "wall_time", "cpu_time", "cell_time",
+    "warm_time",
+}  # fmt: skip
+#: Columns of cells that have ended which may be empty.
+_EMPTY = {"seed", "status", "bound_source", "iterations"}
 
 
 class StoreError(InputError):
@@ -197,6 +209,10 @@ class Store:
                     "outcome": str(record.outcome),
                     "environment": self._environment(record.environment),
                 }
+                for name in _NUMBERS:
+                    if values[name] is not None and not math.isfinite(values[name]):
+                        where = f"{self.path}: cell {cell.key}: {name}"
+                        raise StoreError(f"{where} = {values[name]}; expected a finite number")
                 marks = ", ".join("?" * len(_CELL))
                 self._database.execute(
                     f"INSERT OR REPLACE INTO cells ({', '.join(_CELL)}) VALUES ({marks})",
@@ -222,7 +238,75 @@ class Store:
 
     def about(self) -> dict[str, str]:
         """Return name, seed, source and settings of the study."""
-        return dict(tuple(row) for row in self._database.execute("SELECT key, value FROM about"))
+        about = dict(tuple(row) for row in self._database.execute("SELECT key, value FROM about"))
+        for key, value in about.items():
+            if not isinstance(value, str):
+                raise self._damaged(f"about {key}", f"{shown(value)}; expected a text")
+        self._settings(about.get("report", "{}"))
+        return about
+
+    def _settings(self, text: str) -> None:
+        """Raise `StoreError` unless a text holds settings of a report."""
+        found = self._table(text, "about report")
+        targets, pages = found.get("targets", []), found.get("scenario_pages", 0)
+        good = isinstance(targets, list) and all(isinstance(item, (int, float)) and 0 < item < 1 for item in targets)
+        if not good or not isinstance(pages, int) or pages < 0:
+            raise self._damaged("about report", f"{shown(found)}; expected settings of a report")
+        for key in ("reference", "attribution"):
+            if not isinstance(found.get(key, ""), str):
+                raise self._damaged("about report", f"{key} = {shown(found[key])}; expected a text")
+
+    def _damaged(self, where: str, said: str) -> StoreError:
+        return StoreError(f"{self.path}: is damaged: {where}: {' '.join(said.split())}")
+
+    def _table(self, text: str | bytes, where: str) -> dict[str, Any]:
+        """Return a JSON object that the store holds."""
+        try:
+            found = json.loads(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(where, f"no valid JSON ({error})") from None
+        if not isinstance(found, dict):
+            raise self._damaged(where, f"{shown(found)}; expected a JSON object")
+        return found
+
+    def _unpacked(self, blob: Any, where: str) -> dict[str, Any]:
+        """Return a compressed JSON object that the store holds."""
+        try:
+            text = zlib.decompress(blob)
+        except (zlib.error, TypeError) as error:
+            raise self._damaged(where, str(error)) from None
+        return self._table(text, where)
+
+    def _checked(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row whose columns hold what they should."""
+        for name, value in row.items():
+            if value is None:
+                if row["outcome"] is None or name in _NUMBERS or name in _EMPTY:
+                    continue
+                expected = "something"
+            elif name in _WHOLE:
+                expected = "" if isinstance(value, int) else "a whole number"
+            elif name in _NUMBERS:
+                expected = "" if isinstance(value, (int, float)) and math.isfinite(value) else "a finite number"
+            else:
+                expected = "" if isinstance(value, str) else "a text"
+            if expected:
+                raise self._damaged(f"cell {row['position']}", f"{name} = {shown(value)}; expected {expected}")
+        if row["outcome"] is not None:
+            self._check_end(row)
+        return row
+
+    def _check_end(self, row: Mapping[str, Any]) -> None:
+        """Raise `StoreError` unless a cell has ended in a way that there is."""
+        where = f"cell {row['position']}"
+        if row["outcome"] not in {*Outcome}:
+            raise self._damaged(where, f"outcome = {shown(row['outcome'])}; expected one of {', '.join(Outcome)}")
+        if row["status"] not in {*Status} and (row["outcome"] == Outcome.DONE or row["status"] is not None):
+            raise self._damaged(where, f"status = {shown(row['status'])}; expected one of {', '.join(Status)}")
+        try:
+            datetime.fromisoformat(row["started"] or "2000-01-01")
+        except ValueError:
+            raise self._damaged(where, f"started = {shown(row['started'])}; expected date and time") from None
 
     def outcomes(self) -> dict[str, str]:
         """Return the outcome of every cell that has ended, by key."""
@@ -244,7 +328,14 @@ class Store:
             FROM plan JOIN scenarios ON scenarios.sha256 = plan.scenario LEFT JOIN cells ON cells.key = plan.key
             ORDER BY plan.position
         """
-        return [dict(row) for row in self._database.execute(query)]
+        rows = [self._checked(dict(row)) for row in self._database.execute(query)]
+        for text in {row["options"] for row in rows} - {None}:
+            self._table(text, "options")
+        for text in {row["limits"] for row in rows} - {None}:
+            limits = self._table(text, "limits")
+            if not isinstance(limits.get("time", 0.0), (int, float)):
+                raise self._damaged("limits", f"time = {shown(limits['time'])}; expected a number")
+        return rows
 
     def results(self, keys: Iterable[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield key and result document of cells that have one, all planned ones by default."""
@@ -256,7 +347,10 @@ class Store:
             query = "SELECT key, result FROM cells WHERE result IS NOT NULL AND key = ?"
             found = (row for key in keys for row in self._database.execute(query, (key,)))
         for key, blob in found:
-            yield key, json.loads(zlib.decompress(blob))
+            document = self._unpacked(blob, f"result of cell {key}")
+            if not {"trace", "scr", "wall_time"} <= document.keys() or not isinstance(document["trace"], list):
+                raise self._damaged(f"result of cell {key}", "expected a result with its trace")
+            yield key, document
 
     def result(self, key: str) -> Result | None:
         """Return the result of a cell, or None where there is none."""
@@ -275,12 +369,18 @@ class Store:
         row = self._database.execute("SELECT document FROM scenarios WHERE sha256 = ?", (digest,)).fetchone()
         if row is None:
             raise KeyError(digest)
-        return Scenario.from_dict(json.loads(zlib.decompress(row[0])), f"{self.path}: scenario {digest}")
+        where = f"scenario {digest}"
+        return Scenario.from_dict(self._unpacked(row[0], where), f"{self.path}: {where}")
 
     def environments(self) -> dict[str, Mapping[str, Any]]:
         """Return machines and versions by digest; cells that died have none."""
         rows = self._database.execute("SELECT sha256, document FROM environments WHERE document != ''")
-        return {row[0]: json.loads(row[1]) for row in rows}
+        found: dict[str, Mapping[str, Any]] = {row[0]: self._table(row[1], f"environment {row[0]}") for row in rows}
+        for digest, document in found.items():
+            missing = {"machine", "processor", "cores", "system", "python", "packages"} - document.keys()
+            if missing or not isinstance(document["packages"], dict):
+                raise self._damaged(f"environment {digest}", "expected a machine and its versions")
+        return found
 
 
 class _Transaction:

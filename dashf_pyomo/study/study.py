@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from formulations import InputError, Scenario
+from formulations.arrays import shown
 
 from .description import Description, read_description
 from .plan import Cell, cells_of
@@ -102,8 +103,10 @@ class Study:
         folder: str | os.PathLike[str],
         **keys: Any,
     ) -> None:
-        entries = [{"given": entry} if isinstance(entry, Scenario) else entry for entry in scenarios]
-        variants = [{"method": entry} if isinstance(entry, str) else entry for entry in methods]
+        entries = [
+            {"given": entry} if isinstance(entry, Scenario) else entry for entry in _several("scenarios", scenarios)
+        ]
+        variants = [{"method": entry} if isinstance(entry, str) else entry for entry in _several("methods", methods)]
         self._fill(read_description({"scenarios": entries, "methods": variants, **keys}), folder)
 
     @classmethod
@@ -121,7 +124,10 @@ class Study:
 
     def _fill(self, description: Description, folder: str | os.PathLike[str]) -> None:
         self.description = description
-        self.folder = Path(folder)
+        try:
+            self.folder = Path(folder)
+        except TypeError:
+            raise InputError(f"folder = {shown(folder)}; expected the name of a folder") from None
         #: All cells in order; scenarios or variants that are the same share theirs.
         self.plan: tuple[Cell, ...] = tuple(cells_of(description))
         self._unique: dict[str, Cell] = {cell.key: cell for cell in self.plan}
@@ -143,20 +149,21 @@ class Study:
                         spent[kind] = (count + 1, seconds + max(row["cell_time"], row["wall_time"]))
         missing: dict[str, int] = {variant.name: 0 for variant in self.description.variants}
         kinds: dict[str, int] = {}
-        most = 0.0
+        most = longest = 0.0
         for key, cell in self._unique.items():
             if key not in ended:
                 missing[cell.variant.name] += 1
                 kinds[kind_of(cell)] = kinds.get(kind_of(cell), 0) + 1
                 most += cell.limits.time + cell.limits.grace
+                longest = max(longest, cell.limits.time + cell.limits.grace)
         return Outlook(
             scenarios=len(self.description.scenarios),
             variants=len(self.description.variants),
             cells=len(self._unique),
             missing=missing,
             failed=failed,
-            seconds=remaining_time(kinds, spent, workers),
-            most_seconds=most / workers,
+            seconds=remaining_time(kinds, spent, min(workers, sum(kinds.values()))),
+            most_seconds=max(most / max(min(workers, sum(kinds.values())), 1), longest),
             workers=workers,
         )
 
@@ -183,6 +190,8 @@ class Study:
 
         Raises
         ------
+        InputError
+            If there cannot be so many workers; nothing is made then.
         StoreError
             If another run writes to the folder, or it cannot be written.
         BackendError
@@ -190,6 +199,7 @@ class Study:
         KeyboardInterrupt
             If the user interrupts; what had ended by then is in the store.
         """
+        workers = _workers(workers)
         with Store(self.folder, write=True) as store:
             store.enter_plan(self.description, self.plan)
             ended = store.outcomes()
@@ -239,19 +249,25 @@ class Study:
             return write_report(store)
 
 
+def _several(name: str, values: Any) -> list[Any]:
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise InputError(f"{name} = {shown(values)}; expected a list of {name}")
+    return list(values)
+
+
 def _workers(workers: int | None) -> int:
     if workers is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not 1 <= workers <= 1024:
-        raise InputError(f"workers = {workers}; expected a whole number from 1 to 1024")
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1024:
+        raise InputError(f"workers = {shown(workers)}; expected a whole number from 1 to 1024")
     return workers
 
 
-def _pool(workers: int | None, scheduler: str | None, cells: int) -> Any:
+def _pool(workers: int, scheduler: str | None, cells: int) -> Any:
     if scheduler is not None:
         from .cluster import ClusterPool
 
         return ClusterPool(scheduler)
     from .pool import LocalPool
 
-    return LocalPool(min(_workers(workers), cells))
+    return LocalPool(min(workers, cells))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -181,7 +182,7 @@ def _warm_up(task: Task) -> float:
         method = configure(task.method, task.options)
         method.prepare()
         method.solve(Scenario.random(2, 2, seed=0), _WARM_UP)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # It will show in the cell itself, where it is recorded.
         print(f"warming up {task.method}: {type(error).__name__}: {error}")
     return time.perf_counter() - start
@@ -208,6 +209,9 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
     try:
         method = configure(task.method, task.options)
         result = method.solve(_scenario(task), task.limits.of_method())
+        _check_numbers(result)
+    except SystemExit as error:  # it must not end the worker
+        outcome, message = Outcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"
     except MemoryError:
         outcome, message = Outcome.MEMORY, f"out of memory, limit of {task.limits.memory} MB"
     except Exception as error:
@@ -219,6 +223,8 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
     if limited:
         lift_memory_limit()
     document = None
+    if outcome is not Outcome.DONE:
+        result = None
     if result is not None:
         document = zlib.compress(canonical(result.to_dict()).encode())
         wall = result.wall_time
@@ -236,6 +242,14 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
         environment=environment(),
         worker=f"{platform.node()}:{os.getpid()}",
     )
+
+
+def _check_numbers(result: Result) -> None:
+    """Raise `InputError` if a method has returned a number that none is: an infinite bound says nothing."""
+    for name in SUMMARY:
+        value = getattr(result, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"method {result.method}: {name} = {value}; expected a finite number")
 
 
 def _plain(value: Any) -> Any:

@@ -54,6 +54,10 @@ def stumble(self, run):
     raise ZeroDivisionError("by nothing at all")
 
 
+def leave(self, run):
+    raise SystemExit(3)
+
+
 def log(self, run):
     time.sleep(float(os.environ.get("STUDY_TEST_SLEEP", "0.02")))
     with open(os.environ["STUDY_TEST_LOG"], "a") as lines:
@@ -66,6 +70,7 @@ add("hanging", lambda self, run: time.sleep(1000))
 add("holding", hold)
 add("failing", fail)
 add("stumbling", stumble)
+add("exiting", leave)
 add("logging", log)
 """
 

@@ -41,7 +41,9 @@ WRONG = {
     "unknown key": ('colour = "red"\n' + SCENARIO + METHOD, ":1: colour: unknown key; expected one of name"),
     "no scenarios": (METHOD, "key 'scenarios' is missing"),
     "no methods": (SCENARIO, "key 'methods' is missing"),
-    "scenarios is no list": ("scenarios = 3\n" + METHOD, "key 'scenarios' is missing or empty"),
+    "scenarios is no list": ("scenarios = 3\n" + METHOD, ":1: scenarios = 3; expected at least one [[scenarios]]"),
+    "scenarios is one table": ("[scenarios]\nusers = 3\n" + METHOD, ":1: scenarios: a single table; expected [["),
+    "scenarios is empty": ("scenarios = []\n" + METHOD, "key 'scenarios' is missing or empty"),
     "methods holds no tables": ("methods = [3]\n" + SCENARIO, "methods[0] = 3; expected a table"),
     "seed is text": ('seed = "x"\n' + SCENARIO + METHOD, ":1: seed = 'x'; expected a whole number"),
     "negative seed": ("seed = -1\n" + SCENARIO + METHOD, ":1: seed = -1; expected a whole number from 0"),
@@ -72,14 +74,47 @@ WRONG = {
     "unknown field": ("[[scenarios]]\nset = {speed = 3}\n" + METHOD, "scenarios[0].set.speed: unknown key"),
     "field out of range": (
         "[[scenarios]]\nusers = 3\n[scenarios.set]\nbandwidth_max = -1\n" + METHOD,
-        ":1: scenarios[0]: bandwidth_max[0] = -1.0; expected a number > 0",
+        ":4: scenarios[0].set.bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
     ),
     "grid is no list": ("[[scenarios]]\n[scenarios.grid]\narea = 3\n" + METHOD, ":3: scenarios[0].grid.area = 3"),
     "set and grid": (
         "[[scenarios]]\nset = {area = 1}\n[scenarios.grid]\narea = [3]\n" + METHOD,
         ":4: scenarios[0].grid.area: given under set too",
     ),
-    "unknown preset": ('[[scenarios]]\npreset = "x"\n' + METHOD, ":1: scenarios[0]: preset = 'x'; expected one of"),
+    "unknown preset": ('[[scenarios]]\npreset = "x"\n' + METHOD, ":2: scenarios[0].preset: preset = 'x'; expected"),
+    "grid out of range": (
+        "[[scenarios]]\nusers = 3\n[scenarios.grid]\nbandwidth_max = [1e6, -1]\narea = [500]\n" + METHOD,
+        ":4: scenarios[0].grid.bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
+    ),
+    "option of a family out of range": (
+        '[[scenarios]]\nfamily = "hotspots"\nset = {area = 500, spots = 0}\n' + METHOD,
+        ":3: scenarios[0].set.spots: family hotspots: spots = 0; expected a whole number",
+    ),
+    "unknown reading": (
+        '[[scenarios]]\n[scenarios.readings]\nsound = "x"\n' + METHOD, ":3: scenarios[0].readings.sound: unknown"
+    ),
+    "wrong reading": (
+        '[[scenarios]]\nreadings = {noise = "x"}\n' + METHOD, ":2: scenarios[0].readings.noise: reading noise = 'x'"
+    ),
+    "size of no users": ("[[scenarios]]\nsizes = [[0, 2]]\n" + METHOD, "sizes = [[0, 2]]; expected a list of pairs"),
+    "size twice": ("[[scenarios]]\nsizes = [[3, 2], [3, 2]]\n" + METHOD, ":2: scenarios[0].sizes: [3, 2] is given"),
+    "users twice": ("[[scenarios]]\nusers = [3, 3]\n" + METHOD, ":2: scenarios[0].users = [3, 3]; expected each"),
+    "family twice": (
+        '[[scenarios]]\nfamily = ["paper", "paper"]\n' + METHOD, ":2: scenarios[0].family: 'paper' is given twice"
+    ),
+    "value of a grid twice": (
+        "[[scenarios]]\n[scenarios.grid]\narea = [500, 500.0]\n" + METHOD,
+        ":3: scenarios[0].grid.area: 500.0 is given twice; expected each once",
+    ),
+    "variant twice": (
+        SCENARIO + METHOD + 'name = "a"\n' + METHOD,
+        ":7: methods[1].method: the same method, options and limits as 'a'; expected others, or repeats",
+    ),
+    "variant twice, default written out": (
+        SCENARIO + '[[methods]]\nmethod = "dashf"\n[[methods]]\nname = "b"\nmethod = "dashf"\noptions = {falls = 0}\n',
+        ":7: methods[1].method: the same method, options and limits as 'dashf'",
+    ),
+    "gap below zero": (SCENARIO + METHOD + "[limits]\ngap = -0.5\n", ":6: limits.gap = -0.5; expected a number of at"),
     "no such files": ('[[scenarios]]\nfiles = ["x*.json"]\n' + METHOD, ":2: scenarios[0].files: no file fits 'x*"),
     "reference": (SCENARIO + METHOD + '[report]\nreference = "x"\n', ":6: report.reference = 'x'; expected the name"),
     "attribution of another": (
@@ -114,6 +149,12 @@ def test_a_file_that_cannot_be_read_is_an_error_in_one_line(name: str, tmp_path:
 def test_errors_of_python_values_name_the_key(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^study: scenarios\[0\]\.users = 0; expected"):
         read_description({"scenarios": [{"users": 0}], "methods": [{"method": "nearest"}]})
+
+
+def test_variants_may_differ_in_a_seed_or_a_limit_alone(tmp_path: Path) -> None:
+    rucaa = '[[methods]]\nmethod = "rucaa"\n'
+    text = SCENARIO + rucaa + rucaa + 'name = "b"\noptions = {seed = 7}\n' + rucaa + 'name = "c"\nlimits = {time = 7}\n'
+    assert [variant.name for variant in described(text, tmp_path).variants] == ["rucaa", "b", "c"]
 
 
 # -- lines --------------------------------------------------------------------------------------

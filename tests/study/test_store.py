@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import sqlite3
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_helpers import ROOT, Dashf, assert_refused
-from report_cases import VALUES, fill
+from report_cases import VALUES, description, fill, record
 from study_helpers import environment, write_study
 
 from dashf_pyomo import Result
 from dashf_pyomo.study import Study
-from dashf_pyomo.study.export import export, frame
+from dashf_pyomo.study.export import COLUMNS, export, frame, table
+from dashf_pyomo.study.plan import cells_of
 from dashf_pyomo.study.store import FILE, Store, StoreError
 from formulations import InputError, Scenario, evaluate
 
@@ -112,6 +116,61 @@ def test_a_store_that_is_damaged_is_said_in_one_line(folder: Path, dashf: Dashf)
     assert_refused(dashf("study", "report", folder), FILE)
 
 
+DAMAGE = {
+    "settings": ("UPDATE about SET value = '{' WHERE key = 'report'", "about report: no valid JSON"),
+    "targets": ("UPDATE about SET value = '{\"targets\": [\"x\"]}' WHERE key = 'report'", "about report"),
+    "limits": ("UPDATE cells SET limits = '[1'", "limits: no valid JSON"),
+    "options": ("UPDATE cells SET options = '3'", "options: 3; expected a JSON object"),
+    "environment": ("UPDATE environments SET document = '{\"a\": 1}'", "expected a machine and its versions"),
+    "text for a number": ("UPDATE cells SET scr = 'much'", "scr = 'much'; expected a finite number"),
+    "infinite bound": ("UPDATE cells SET upper_bound = 9e999", "upper_bound = inf; expected a finite number"),
+    "no time": ("UPDATE cells SET wall_time = 'x'", "wall_time = 'x'"),
+    "number for a text": ("UPDATE plan SET variant = x'00'", "variant = b'"),
+    "outcome": ("UPDATE cells SET outcome = 'fine'", "outcome = 'fine'; expected one of done"),
+    "status": ("UPDATE cells SET status = 'good' WHERE outcome = 'done'", "status = 'good'; expected one of"),
+    "date": ("UPDATE cells SET started = 'today'", "started = 'today'; expected date and time"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damaged_contents_are_said_in_one_line_that_names_the_store(
+    case: str, folder: Path, tmp_path: Path, dashf: Dashf
+) -> None:
+    statement, said = DAMAGE[case]
+    database = sqlite3.connect(folder / FILE)
+    database.execute(statement)
+    database.commit()
+    database.close()
+    assert_refused(dashf("study", "report", folder), f"{FILE}: is damaged: ", said)
+    # What a format does not take from the store does not stop it.
+    read = {"settings": (), "targets": (), "environment": ("csv", "parquet", "jsonl", "trc", "solu")}
+    for suffix in read.get(case, ("csv", "jsonl", "trc", "solu")):
+        if suffix != "parquet" or importlib.util.find_spec("pyarrow"):
+            assert_refused(dashf("study", "export", folder, "-o", tmp_path / f"x.{suffix}"), FILE, said)
+
+
+@pytest.mark.parametrize("blob", [b"", zlib.compress(b"{"), zlib.compress(b"[]"), zlib.compress(b'{"trace": [3]}')])
+def test_damaged_results_are_said_in_one_line_that_names_the_store(
+    blob: bytes, folder: Path, tmp_path: Path, dashf: Dashf
+) -> None:
+    database = sqlite3.connect(folder / FILE)
+    database.execute("UPDATE cells SET result = ?", (blob,))
+    database.commit()
+    database.close()
+    assert_refused(dashf("study", "report", folder), f"{FILE}: is damaged: result of cell")
+    assert_refused(dashf("study", "export", folder, "-o", tmp_path / "x.jsonl"), f"{FILE}: is damaged: result of cell")
+
+
+def test_an_infinite_bound_is_not_taken(folder: Path) -> None:
+    cell = next(iter(cells_of(description())))
+    entry = record(cell)
+    with Store(folder, write=True) as store:
+        before = store.rows()
+        with pytest.raises(StoreError, match="upper_bound = inf; expected a finite number"):
+            store.add([(cell, replace(entry, summary={**entry.summary, "upper_bound": float("inf")}))])
+        assert store.rows() == before
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of file sizes are set by the shell")
 def test_a_full_disk_is_said_in_one_line_and_what_was_written_stays(tmp_path: Path) -> None:
     place = write_study(tmp_path / "s.toml", ["nearest"], seeds=300)
@@ -148,6 +207,21 @@ def test_csv_parquet_and_the_frame_hold_the_same_rows(folder: Path, tmp_path: Pa
         assert text["variant"] == typed["variant"] == row["variant"]
         assert typed["scr"] == row["scr"] == (float(text["scr"]) if text["scr"] else None)
     assert set(pandas_frame["outcome"]) == {"done", "crash"}
+
+
+def test_types_of_columns_do_not_depend_on_what_cells_hold(folder: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    found = []
+    for number in range(2):
+        with Store(folder) as store:
+            assert list(table(store)[0]) == list(COLUMNS)
+            export(store, tmp_path / f"{number}.parquet")
+            found.append((parquet.read_schema(tmp_path / f"{number}.parquet"), frame(store).dtypes.to_dict()))
+        with Store(folder, write=True) as store:
+            store.forget(store.outcomes())
+    assert found[0][0].equals(found[1][0]) and found[0][1] == found[1][1]
+    assert {str(item.type) for item in found[0][0]} == {"int64", "double", "string"}
 
 
 def test_json_lines_hold_whole_results(solved: Study, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_helpers import Dashf, assert_refused, python
@@ -12,6 +13,8 @@ from study_helpers import write_study
 
 import dashf_pyomo.study.export
 from dashf_pyomo.study import Study
+from dashf_pyomo.study.store import Store
+from formulations import InputError
 
 
 def test_from_example_to_report(dashf: Dashf, tmp_path: Path) -> None:
@@ -19,6 +22,10 @@ def test_from_example_to_report(dashf: Dashf, tmp_path: Path) -> None:
     said = dashf("study", "init", "-o", place)
     assert said.code == 0 and "an example" in said.out
     assert place.read_text(encoding="utf-8") == dashf("study", "init").out
+    document = {"format": "dashf-study-init", "version": 1, "file": None, "text": dashf("study", "init").out}
+    assert dashf("study", "init", "--json").json == document
+    said = dashf("study", "init", "-o", tmp_path / "other.toml", "--json")
+    assert said.json == {**document, "file": str(tmp_path / "other.toml")} and (tmp_path / "other.toml").is_file()
     write_study(place, ["nearest", "gucaa"], seeds=2)
     plan = dashf("study", "plan", place, "--json").json
     assert (plan["cells"], plan["missing_cells"], plan["missing"]) == (4, 4, {"nearest": 2, "gucaa": 2})
@@ -47,6 +54,47 @@ def test_the_time_left_is_estimated_from_cells_of_the_same_kind(dashf: Dashf, tm
     assert "98 are missing" in said and re.search(r"about \d+ s, at most 1\.9 h by the limits", said)
 
 
+def test_more_workers_than_cells_do_not_shorten_the_time_that_the_limits_allow(tmp_path: Path) -> None:
+    methods = ["nearest", {"method": "dual", "limits": {"time": 190.0}}]
+    study = Study([{"users": 3}], methods, tmp_path / "out")
+    assert study.outlook(workers=1).most_seconds == 70.0 + 200.0
+    assert study.outlook(workers=2).most_seconds == study.outlook(workers=64).most_seconds == 200.0
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True])
+def test_workers_that_cannot_be_are_refused_before_anything_is_made(workers: Any, tmp_path: Path) -> None:
+    from dashf_pyomo.figures import FigureRequest, make_figures
+
+    study = Study([{"users": 3}], ["nearest"], tmp_path / "out")
+    with pytest.raises(InputError, match=r"^workers = .*; expected a whole number from 1 to 1024$"):
+        study.run(workers=workers)
+    with pytest.raises(InputError, match=r"^workers = "):
+        make_figures(["2a"], FigureRequest(), tmp_path / "out", workers=workers)
+    assert not (tmp_path / "out").exists()
+
+
+def test_commands_with_no_workers_leave_no_folder(dashf: Dashf, tmp_path: Path) -> None:
+    place = write_study(tmp_path / "s.toml", ["nearest"])
+    for arguments in (("study", "run", place), ("figures", "2a")):
+        assert_refused(dashf(*arguments, "--workers", "0", "--out", tmp_path / "new"), "workers = 0; expected a whole")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"scenarios": 3}, "scenarios = 3; expected a list"),
+        ({"scenarios": {"users": 3}}, "expected a list of scenarios"),
+        ({"methods": "nearest"}, "methods = 'nearest'; expected a list"),
+        ({"folder": None}, "folder = None; expected the name of a folder"),
+    ],
+)
+def test_arguments_of_a_study_that_cannot_be_are_refused(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"scenarios": [{"users": 3}], "methods": ["nearest"], "folder": tmp_path / "out"}
+    with pytest.raises(InputError, match=re.escape(said)):
+        Study(**{**arguments, **changed})
+
+
 def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, tmp_path: Path) -> None:
     place = write_study(tmp_path / "s.toml", ["nearest"])
     (tmp_path / "bad.toml").write_text("[[scenarios]]\nuser = 3\n")
@@ -59,12 +107,25 @@ def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, tmp_path: Path) -> None
         (("run", place, "--workers", "0"), "workers = 0; expected a whole number"),
         (("run", place, "--out", ""), "--out: an empty name"),
         (("run", place, "--out", place), "cannot be written"),
+        (("plan", place, "--out", place), "is no folder and cannot be written"),
         (("report", tmp_path), "there is no such file"),
         (("export", tmp_path / "filled", "-o", tmp_path / "x.xls"), "cannot tell the format"),
         (("export", tmp_path / "filled", "-o", tmp_path / "no" / "x.csv"), "cannot be written"),
     ]
     for arguments, said in cases:
         assert_refused(dashf("study", *arguments), said)
+
+
+def test_a_report_with_contradictions_says_them_and_fails(dashf: Dashf, tmp_path: Path) -> None:
+    fill(tmp_path)
+    said = dashf("study", "report", tmp_path)
+    assert said.code == 1 and said.out.count("CONTRADICTION: ") == 1 and "liar claims SCR <= 950" in said.out
+    said = dashf("study", "report", tmp_path, "--json")
+    assert said.code == 1 and ["liar claims" in found["text"] for found in said.json["contradictions"]] == [True]
+    with Store(tmp_path, write=True) as store:
+        store.forget(row["key"] for row in store.rows() if row["variant"] == "liar")
+    said = dashf("study", "report", tmp_path, "--json")
+    assert said.code == 0 and said.json["contradictions"] == []
 
 
 @pytest.mark.parametrize(("package", "suffix"), [("pyarrow", ".parquet"), ("distributed", "")])

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,11 +62,11 @@ def assert_gone(pids: list[int]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 def test_crashes_hangs_and_lack_of_memory_are_recorded_outcomes(tmp_path: Path) -> None:
-    methods = ["crashing", "hanging", "holding", "leaving", "failing", "stumbling", "nearest"]
+    methods = ["crashing", "hanging", "holding", "leaving", "failing", "stumbling", "exiting", "nearest"]
     study = write_study(tmp_path / "s.toml", methods, limits="time = 2.0\ngrace = 1.0\nmemory = 300")
     env = environment(extension(tmp_path))
     code, out, err = finish(start("run", study, "--out", tmp_path / "out", "--workers", 2, env=env))
-    assert (code, err) == (0, "") and "ran 7 of 7 cells" in out and "6 have failed" in out
+    assert (code, err) == (0, "") and "ran 8 of 8 cells" in out and "7 have failed" in out
     found = outcomes(tmp_path / "out")
     assert found["crashing"] == ("crash", "worker died from signal 11 (SIGSEGV)")
     assert found["hanging"] == ("overdue", "killed 1 s beyond its time limit of 2 s")
@@ -73,6 +74,7 @@ def test_crashes_hangs_and_lack_of_memory_are_recorded_outcomes(tmp_path: Path) 
     assert found["leaving"] == ("crash", "worker ended with exit code 7")
     assert found["failing"] == ("done", "solver has no licence; best allocation so far")  # with status error
     assert found["stumbling"] == ("error", "ZeroDivisionError: by nothing at all")
+    assert found["exiting"] == ("error", "SystemExit: 3")
     assert found["nearest"][0] == "done"
 
 
@@ -112,6 +114,23 @@ def test_a_worker_that_dies_while_idle_costs_no_cell(tmp_path: Path) -> None:
                     time.sleep(0.2)
     finally:
         pool.close()
+
+
+def test_folders_of_runs_that_were_killed_are_cleared_away_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed = tmp_path / "dashf-study-killed"
+    (killed / "0").mkdir(parents=True)
+    (killed / "lock").write_bytes(b"")
+    (tmp_path / "dashf-study-no-lock").mkdir()
+    running = LocalPool(1)
+    assert not killed.exists() and len(list(tmp_path.iterdir())) == 2
+    other = LocalPool(1)
+    assert len(list(tmp_path.iterdir())) == 3
+    other.close()
+    running.close()
+    assert [place.name for place in tmp_path.iterdir()] == ["dashf-study-no-lock"]
 
 
 def test_the_progress_ends_at_the_total_and_counts_failures(tmp_path: Path) -> None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..store import Store
+from ..bounds import is_refuted
+from ..store import Store, StoreError
 
-__all__ = ["TOLERANCE", "CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs"]
-
-#: How far, relative, a bound may lie below a verified SCR: allocations may break budgets by as much.
-TOLERANCE = 1e-6
+__all__ = ["CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
 
 
 @dataclass(frozen=True)
@@ -112,11 +110,15 @@ class ScenarioRow:
     sha256, name, where
         Digest, name, group and size.
     best
-        The cell with the best SCR, or None.
+        The cell with the best SCR that counts, or None.
     bound
         The cell with the least upper bound that no allocation refutes, or None.
     cells
-        All its cells.
+        All its cells, each once, in however many groups the scenario is.
+    places
+        All its groups, with the size.
+    witness
+        The cell whose allocation has the highest SCR, or None: what refutes bounds, even where the cell has failed.
     """
 
     sha256: str
@@ -125,6 +127,8 @@ class ScenarioRow:
     best: CellRow | None
     bound: CellRow | None
     cells: tuple[CellRow, ...]
+    places: tuple[str, ...] = ()
+    witness: CellRow | None = None
 
     @property
     def best_scr(self) -> float | None:
@@ -137,6 +141,11 @@ class ScenarioRow:
         if self.bound is None or self.bound.upper_bound is None:
             return None
         return max(self.bound.upper_bound, self.best_scr or 0.0)
+
+    def certified(self, cell: CellRow) -> bool:
+        """Whether a cell has proved its own SCR to be best, by a bound that stands."""
+        highest = 0.0 if self.witness is None else self.witness.scr or 0.0
+        return cell.status == "certified" and not is_refuted(cell.upper_bound, highest)
 
     def gap(self, cell: CellRow) -> float | None:
         """Return how far a cell is below the bound, relative, or None where one is missing."""
@@ -172,7 +181,12 @@ class StudyData:
     def of(cls, store: Store) -> StudyData:
         """Read a store."""
         about = store.about()
-        steps = {key: climbs(document) for key, document in store.results()}
+        steps = {}
+        for key, document in store.results():
+            try:
+                steps[key] = climbs(document)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise StoreError(f"{store.path}: is damaged: result of cell {key}: expected a trace") from None
         rows = store.rows()
         return cls(
             about=about,
@@ -211,28 +225,37 @@ class StudyData:
         """Every bound that a verified allocation refutes, and what runs say of themselves."""
         found = []
         for known in self.scenarios.values():
-            best = known.best
+            witness = known.witness
             for cell in known.cells:
                 if (
-                    best is not None
-                    and best.scr is not None
+                    witness is not None
+                    and witness.scr is not None
                     and cell.upper_bound is not None
-                    and refuted(cell, best.scr)
+                    and is_refuted(cell.upper_bound, witness.scr)
                 ):
-                    bound, scr = cell.upper_bound, best.scr
+                    bound, scr = cell.upper_bound, witness.scr
+                    above = f", {scr / bound - 1.0:.2e} above" if bound > 0 else ""
                     text = (
-                        f"{cell.variant} claims SCR <= {bound:.9g} ({cell.bound_source}), but {best.variant} has a "
-                        f"verified allocation with SCR {scr:.9g}, {scr / bound - 1.0:.2e} above"
+                        f"{cell.variant} claims SCR <= {bound:.9g} ({cell.bound_source}), but {witness.variant} has a "
+                        f"verified allocation with SCR {scr:.9g}{above}"
                     )
-                    found.append(Contradiction(known.sha256, text, (cell.position, best.position)))
+                    found.append(Contradiction(known.sha256, text, (cell.position, witness.position)))
                 if cell.message.startswith("CONTRADICTION"):
                     found.append(Contradiction(known.sha256, f"{cell.variant}: {cell.message}", (cell.position,)))
         return found
 
     def of_variant(self, variant: str, where: str | None = None) -> list[CellRow]:
-        """Return the cells of a variant that have ended, of one group and size or of all."""
+        """Return the cells of a variant that have ended, of one group and size or of all.
+
+        A scenario that is in several groups has its cells in each of them; among all they count once.
+        """
         cells = self._by_variant.get(variant, [])
-        return cells if where is None else [cell for cell in cells if cell.where == where]
+        return distinct(cells if where is None else [cell for cell in cells if cell.where == where])
+
+    @cached_property
+    def distinct(self) -> list[CellRow]:
+        """The cells in order, those of a scenario that is in several groups once."""
+        return distinct(self.cells)
 
     @cached_property
     def _by_variant(self) -> dict[str, list[CellRow]]:
@@ -248,9 +271,12 @@ class StudyData:
         return [gap for gap in known if gap is not None]
 
 
-def refuted(cell: CellRow, scr: float) -> bool:
-    """Whether a verified SCR lies above the bound of a cell by more than the tolerance."""
-    return cell.upper_bound is not None and cell.upper_bound < scr * (1.0 - TOLERANCE)
+def distinct(cells: Iterable[CellRow]) -> list[CellRow]:
+    """Return the first of all cells that are the same run of the same variant."""
+    found: dict[tuple[str, str], CellRow] = {}
+    for cell in cells:
+        found.setdefault((cell.variant, cell.key), cell)
+    return list(found.values())
 
 
 def climbs(document: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
@@ -297,8 +323,11 @@ def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> Cel
 
 
 def _known(digest: str, name: str, cells: Sequence[CellRow]) -> ScenarioRow:
-    best = max((cell for cell in cells if cell.scr is not None), key=lambda cell: cell.scr or 0.0, default=None)
-    scr = 0.0 if best is None or best.scr is None else best.scr
-    standing = [cell for cell in cells if cell.upper_bound is not None and not refuted(cell, scr)]
+    places = tuple(dict.fromkeys(cell.where for cell in cells))
+    cells = distinct(cells)
+    best = max((cell for cell in cells if cell.value is not None), key=lambda cell: cell.value or 0.0, default=None)
+    witness = max((cell for cell in cells if cell.scr is not None), key=lambda cell: cell.scr or 0.0, default=None)
+    scr = 0.0 if witness is None or witness.scr is None else witness.scr
+    standing = [cell for cell in cells if cell.upper_bound is not None and not is_refuted(cell.upper_bound, scr)]
     bound = min(standing, key=lambda cell: cell.upper_bound or 0.0, default=None)
-    return ScenarioRow(digest, name, cells[0].where, best, bound, tuple(cells))
+    return ScenarioRow(digest, name, places[0], best, bound, tuple(cells), places, witness)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...pictures import COLOURS
+from ...pictures.quiet import without_glyph_warnings
 from .attribution import attributed
 from .compare import paired
 from .data import CellRow, StudyData
@@ -64,7 +65,7 @@ def all_pictures(data: StudyData) -> list[Picture]:
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
-    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"):
+    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
         for draw in kinds:
             figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             caption = draw(data, figure)

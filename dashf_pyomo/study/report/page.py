@@ -69,7 +69,7 @@ def _summary(data: StudyData, contradicted: bool) -> str:
     counts = outcome_counts(data)
     bounded = sum(scenario.bound is not None for scenario in data.scenarios.values())
     said = (
-        f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.cells)}, "
+        f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.distinct)}, "
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
         f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.get('seed')}."
     )
@@ -131,8 +131,8 @@ def _explorer(data: StudyData) -> str:
                 cell.message[:160],
             ]
         )  # fmt: skip
-    # A script element ends at "</": JSON says it otherwise.
-    encoded = json.dumps({"rows": rows}, separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/")
+    # What a script element takes for its end, or for the start of a comment, begins with "<": JSON says it otherwise.
+    encoded = json.dumps({"rows": rows}, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
     heads = "".join(f'<th scope="col"><button type="button">{head}</button></th>' for head in _COLUMNS)
     return (
         '<section id="explorer"><h2>Cells</h2><p>Every number above leads here, to the cells that it is made of. Keys '

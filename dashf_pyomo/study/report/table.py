@@ -155,8 +155,8 @@ def _html_entry(entry: Entry) -> str:
     if isinstance(entry, str):
         return f"<td>{html.escape(entry)}</td>"
     value = float(entry.value if isinstance(entry, Number) else entry)
-    # What is not a number sorts behind everything that is.
-    return f'<td class="number" data-value="{"" if math.isnan(value) else value!r}">{html.escape(_text(entry))}</td>'
+    sorted_by = "" if math.isnan(value) else repr(value)  # what is not a number sorts behind everything that is
+    return f'<td class="number" data-value="{sorted_by}">{html.escape(_text(entry))}</td>'
 
 
 _SPECIAL = {

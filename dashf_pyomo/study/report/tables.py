@@ -56,7 +56,7 @@ def _gaps(data: StudyData) -> Table:
         "Gap to the best certified bound",
         "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
         "that no allocation refutes. Failed cells have no gap; they are counted. Certified: by the bound of that cell "
-        "itself.",
+        "itself, which stands.",
         ("scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
     )
     for where in data.places:
@@ -72,7 +72,7 @@ def _gaps(data: StudyData) -> Table:
                 Number.percent(float(np.mean(gaps)) if gaps else None),
                 Number.percent(float(np.median(gaps)) if gaps else None),
                 Number.percent(max(gaps, default=None)),
-                sum(cell.status == "certified" for cell in cells),
+                sum(data.scenarios[cell.scenario].certified(cell) for cell in cells),
             ]  # fmt: skip
             table.add(entries, _positions(cells))
     return table
@@ -86,7 +86,7 @@ def _bounds(data: StudyData) -> Table:
         ("scenarios", "bound from", "source", "number", "mean gap left", "worst gap left"),
     )
     for where in data.places:
-        known = [s for s in data.scenarios.values() if s.where == where and any(cell.ended for cell in s.cells)]
+        known = [s for s in data.scenarios.values() if where in s.places and any(cell.ended for cell in s.cells)]
         for variant, source in dict.fromkeys(
             (scenario.bound.variant, scenario.bound.bound_source or "") for scenario in known if scenario.bound
         ):
@@ -208,7 +208,7 @@ def _failures(data: StudyData) -> Table:
         ("method", "outcome", "message", "number"),
     )
     found: dict[tuple[str, str, str], list[int]] = {}
-    for cell in data.cells:
+    for cell in data.distinct:
         if cell.failed:
             outcome = cell.outcome if cell.outcome != "done" else f"done, {cell.status}"
             found.setdefault((cell.variant, outcome, cell.message[:300]), []).append(cell.position)
@@ -236,4 +236,4 @@ def _machines(data: StudyData) -> Table:
 
 def outcome_counts(data: StudyData) -> Counter[str]:
     """Return how many cells ended well, failed and are missing."""
-    return Counter("failed" if cell.failed else "done" if cell.ended else "missing" for cell in data.cells)
+    return Counter("failed" if cell.failed else "done" if cell.ended else "missing" for cell in data.distinct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from formulations import InputError
@@ -18,7 +19,7 @@ from .tables import all_tables
 __all__ = ["write_report"]
 
 
-def write_report(store: Store, folder: Path | None = None) -> Path:
+def write_report(store: Store, folder: Path | None = None, data: StudyData | None = None) -> Path:
     """Write the report on what a store holds.
 
     Parameters
@@ -28,6 +29,8 @@ def write_report(store: Store, folder: Path | None = None) -> Path:
     folder
         Where to; ``report`` beside the store by default. It gets ``index.html``, which needs none of the others,
         ``figures/*.png`` and ``*.pdf``, ``tables/*.csv`` and ``*.tex``, and ``cells.csv`` with all cells.
+    data
+        What the store holds, where it has been read already.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def write_report(store: Store, folder: Path | None = None) -> Path:
     InputError
         If nothing has ended yet, or the folder cannot be written.
     """
-    data = StudyData.of(store)
+    data = StudyData.of(store) if data is None else data
     if not any(cell.ended for cell in data.cells):
         raise InputError(f"{store.path}: no cell has ended yet; expected some to report on")
     folder = store.folder / "report" if folder is None else folder
@@ -54,9 +57,8 @@ def write_report(store: Store, folder: Path | None = None) -> Path:
             (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
             (folder / "figures" / f"{picture.name}.pdf").write_bytes(picture.pdf)
         for number, sheet in enumerate(shown):
-            for name, content in sheet.pictures.items():
-                clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
-                (folder / "figures" / f"scenario-{number}-{clean}.png").write_bytes(content)
+            for name, content in _files(sheet.pictures):
+                (folder / "figures" / f"scenario-{number}-{name}.png").write_bytes(content)
         for item in [*tables, *(sheet.table for sheet in shown)]:
             (folder / "tables" / f"{item.name}.csv").write_text(item.to_csv(), encoding="utf-8")
             (folder / "tables" / f"{item.name}.tex").write_text(item.to_latex(), encoding="utf-8")
@@ -66,3 +68,14 @@ def write_report(store: Store, folder: Path | None = None) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
     return place
+
+
+def _files(pictures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield pictures with names for files, numbered where names of variants become the same."""
+    taken: set[str] = set()
+    for name, content in pictures.items():
+        clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+        names = (clean, *(f"{clean}-{number}" for number in range(2, len(pictures) + 1)))
+        found = next(name for name in names if name.lower() not in taken)
+        taken.add(found.lower())
+        yield found, content
