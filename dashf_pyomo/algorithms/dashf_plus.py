@@ -148,8 +148,7 @@ def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float, tur
 def _moves(run: Run, allocation: Allocation, ratio: float, turns: bool) -> Iterator[tuple[Allocation, bool]]:
     """Yield the allocation with one user moved, by what the move costs before re-optimising, and whether it is a turn.
 
-    A user that changes its server brings an equal share of the new one, the others there shrink in proportion.
-    Turns
+    A user that changes its server brings an equal share of the new one, the others there shrink in proportion. Turns
     come after: the user stays and trains on the other side; its offloading is often a local optimum that re-optimising
     does not leave. Those of two users come last.
     """
