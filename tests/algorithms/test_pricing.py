@@ -269,3 +269,13 @@ def test_arguments_out_of_range_are_refused(change: dict, message: str) -> None:
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         price_pairs(**(good | change))
+
+
+def test_a_user_that_is_best_at_its_caps_is_found_without_a_hint() -> None:
+    # No server share is worth its price, and the least bandwidth goes with full power at the latest deadline.
+    c = np.array([[1.78434016, 0.501528515, 0.12928514, 1.12480185e-4, 4.07338614e-4, 1.22272005, 3.05128999e-4,
+                   1.27912133e5, 9.58163551e4]])  # fmt: skip
+    prices = np.array([[0.16183116, 0.4971302, 2.3076827]])
+    interval = 0.9712877660275921, 1.9425755320551843
+    found = search_pairs(c, 0.1058596554, prices, 0.4047396277, interval, 0.0488304669)
+    assert found.lower[0] >= -0.10875
