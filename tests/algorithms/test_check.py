@@ -125,6 +125,14 @@ def test_rejects_an_upper_bound_without_proof(factor: float) -> None:
     assert "upper bound" in wrong(signed(document))
 
 
+@pytest.mark.parametrize("method", ["dual", "bnp"])
+def test_rejects_a_bound_of_another_source_or_of_pricing_that_proves_nothing(method: str) -> None:
+    document = original(method)
+    assert "upper bound" in wrong(signed({**document, "bound_source": "my word"}))
+    heuristic = {**document["options"], "rigour": "heuristic"}
+    assert "upper bound" in wrong(signed({**document, "options": heuristic}))
+
+
 @pytest.mark.parametrize("gap", [0.0, "0", True, [], 10**400], ids=["zero", "text", "true", "list", "huge"])
 def test_rejects_a_gap_that_does_not_follow_from_the_bound(gap: Any) -> None:
     document = tampered(("gap",), gap)
