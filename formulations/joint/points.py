@@ -8,7 +8,7 @@ gives the decisions alone, which is enough for a start.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ __all__ = ["set_point"]
 Array = NDArray[np.float64]
 
 
-def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
+def set_point(model: pyo.ConcreteModel, allocation: Allocation, delay: float | None = None) -> bool:
     """Give all variables of a joint model the values that an allocation implies; fixed ones get them too.
 
     Bounds are not looked at: an allocation worse than the known one may lie outside.
@@ -37,6 +37,8 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
         A joint model as it was built.
     allocation
         An allocation with a finite delay.
+    delay
+        T, s, where it is not to be the least possible one.
 
     Returns
     -------
@@ -50,10 +52,14 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
     """
     found = info(model)
     set_values(model, allocation)
+    users = _Users.of(found.data, allocation)
+    if delay is not None:
+        users = replace(users, delay=delay / found.data.pairs.time_unit)
+        _put(model.delay, users.delay)
     complete = _COMPLETE.get(found.formulation)
     if complete is None:
         return False
-    complete(model, found.data, _Users.of(found.data, allocation))
+    complete(model, found.data, users)
     return True
 
 
@@ -125,11 +131,8 @@ def _literal(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:
     for n, server in enumerate(u.server.tolist()):
         _put(model.local_time[n], u.times[0, n])
         for k in model.servers:
-            here = k == server
             for i, name in enumerate(names, start=1):
-                _put(getattr(model, name)[n, k], u.times[i, n] if here else 0.0)
-            if not here:  # idle pairs hold what they must; the budgets do not count it
-                _put(model.bandwidth[n, k], model.bandwidth[n, k].lb)
+                _put(getattr(model, name)[n, k], u.times[i, n] if k == server else 0.0)
 
 
 def _activity(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:
