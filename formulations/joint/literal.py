@@ -73,7 +73,7 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     local, up, served, down = model.local_time, model.uplink_time, model.server_time, model.downlink_time
     shares = {"bandwidth": bandwidth, "server_power": power, "server_speed": speed}
 
-    def rate(snr: float, n: int, k: int, p: Any) -> Any:
+    def rate(snr: Any, n: int, k: int, p: Any) -> Any:
         beta = bandwidth[n, k] + (1 - x[n, k])  # an idle pair has no rate to speak of, and a logarithm none at zero
         return beta * pyo.log(1 + snr * p / beta)
 

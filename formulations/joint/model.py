@@ -258,10 +258,19 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None, as
     return replace(found, **stated).within_budgets(scenario)
 
 
-def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
+def set_values(model: pyo.ConcreteModel, allocation: Allocation, delay: float | None = None) -> None:
     """Give the paper's decisions the values of an allocation, as a start for a solver.
 
     Auxiliary variables are left alone; `formulations.joint.points` sets them too.
+
+    Parameters
+    ----------
+    model
+        A joint model.
+    allocation
+        The allocation.
+    delay
+        T, s; that of the allocation by default.
     """
     data = info(model).data
     s, a = data.scenario, allocation
@@ -278,4 +287,5 @@ def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
                 float(getattr(a, label)[i] / getattr(s, f"{label}_max")[i]), skip_validation=True
             )
         model.offload[i].set_value(float(a.offload[i]), skip_validation=True)
-    model.delay.set_value(evaluate(s, a).delay / data.pairs.time_unit, skip_validation=True)
+    delay = evaluate(s, a).delay if delay is None else delay
+    model.delay.set_value(delay / data.pairs.time_unit, skip_validation=True)

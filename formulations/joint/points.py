@@ -8,13 +8,13 @@ gives the decisions alone, which is enough for a start.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..allocation import Allocation, evaluate
+from ..allocation import Allocation, Evaluation, evaluate
 from .data import JointData
 from .model import info, set_values
 
@@ -26,7 +26,12 @@ __all__ = ["set_point"]
 Array = NDArray[np.float64]
 
 
-def set_point(model: pyo.ConcreteModel, allocation: Allocation, delay: float | None = None) -> bool:
+def set_point(
+    model: pyo.ConcreteModel,
+    allocation: Allocation,
+    delay: float | None = None,
+    evaluation: Evaluation | None = None,
+) -> bool:
     """Give all variables of a joint model the values that an allocation implies; fixed ones get them too.
 
     Bounds are not looked at: an allocation worse than the known one may lie outside.
@@ -39,6 +44,8 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation, delay: float | N
         An allocation with a finite delay.
     delay
         T, s, where it is not to be the least possible one.
+    evaluation
+        What the evaluator says of the allocation, where that is known already.
 
     Returns
     -------
@@ -51,11 +58,10 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation, delay: float | N
         If the model is not a joint model.
     """
     found = info(model)
-    set_values(model, allocation)
-    users = _Users.of(found.data, allocation)
-    if delay is not None:
-        users = replace(users, delay=delay / found.data.pairs.time_unit)
-        _put(model.delay, users.delay)
+    e = evaluate(found.scenario, allocation) if evaluation is None else evaluation
+    least = e.delay if delay is None else delay
+    set_values(model, allocation, least)
+    users = _Users.of(found.data, allocation, e, least)
     complete = _COMPLETE.get(found.formulation)
     if complete is None:
         return False
@@ -82,10 +88,9 @@ class _Users:
     delay: float
 
     @classmethod
-    def of(cls, data: JointData, a: Allocation) -> _Users:
+    def of(cls, data: JointData, a: Allocation, e: Evaluation, delay: float) -> _Users:
         s, c, m = data.scenario, data.pairs, a.server
         at = (np.arange(s.n_users), m)
-        e = evaluate(s, a)
         beta, pi, psi = (
             getattr(a, r) / getattr(s, f"{r}_max")[m] for r in ("bandwidth", "server_power", "server_speed")
         )
@@ -109,7 +114,7 @@ class _Users:
             times=np.array([e.time_local, e.time_uplink, e.time_server, e.time_downlink]) / c.time_unit,
             energies=np.array([e.energy_local, e.energy_uplink, e.energy_server, e.energy_downlink]) * price,
             score=e.user_score / s.score_scale,
-            delay=e.delay / c.time_unit,
+            delay=delay / c.time_unit,
         )
 
 

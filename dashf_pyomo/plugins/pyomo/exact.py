@@ -291,7 +291,8 @@ class _Case:
             return "no allocation near the solver's points keeps the model"
         kind = formulations[f"{Subproblem.JOINT}/{found.formulation}"].kind
         if kind is not Kind.EXACT:
-            return f"the gap is open: {found.formulation} relaxes, a smaller tangent_error or another formulation may close it"
+            way = "a smaller tangent_error or another formulation may close it"
+            return f"the gap is open: {found.formulation} relaxes, {way}"
         return "the claims do not close the gap"
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyomo.environ as pyo
 
 from formulations import FEASIBILITY_TOLERANCE, Allocation, Evaluation, InputError, evaluate
 from formulations.joint import read

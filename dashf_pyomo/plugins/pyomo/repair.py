@@ -18,9 +18,11 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.core.expr.visitor import identify_variables
 
-from formulations import Allocation, Constraints, evaluate, physics
+from formulations import Allocation, Constraints, Evaluation, evaluate, physics
 from formulations.joint.points import set_point
 
+from ...backends import BackendLimits
+from ...backends.ipopt import IPOPT
 from .judging import Judged, judge_allocation, values_of
 from .points import evaluated, values
 from .recognition import Change, Recognised, meant, variables_of
@@ -43,10 +45,6 @@ _SERVER = ("bandwidth", "server_power", "server_speed")
 _OWN = ("user_power", "user_speed")
 
 
-class _OutOfTimeError(Exception):
-    """The time is over."""
-
-
 @dataclass(frozen=True)
 class _Row:
     """A body between two ends, in sizes of the ends."""
@@ -58,8 +56,7 @@ class _Row:
     def margins(self) -> list[float]:
         """Return what is >= 0 where the row holds; of an equation only one, which is zero then."""
         value = evaluated(self.body)
-        if value is None:
-            raise ArithmeticError("not defined")
+        value = np.nan if value is None else value
         ends = [(end, sign) for end, sign in ((self.lower, 1.0), (self.upper, -1.0)) if end is not None]
         if self.equal:
             del ends[1]
@@ -89,49 +86,57 @@ def repaired(
     deadline
         When to end, as in ``time.monotonic()``, or None.
     """
-    from scipy.optimize import minimize
-
-    with values(recognised.model, judged.point):
-        program = _Program(recognised, judged.allocation, free, sense, deadline)
-        if len(program.start) > _MOST_VARIABLES:
-            return None
-        try:
-            found = minimize(
-                lambda v: program.values(v)[0],
-                program.start,
-                jac=lambda v: program.jacobian(v)[0],
-                bounds=list(zip(program.lower, program.upper, strict=True)),
-                constraints=program.constraints(),
-                method="SLSQP",
-                options={"maxiter": 200, "ftol": 1e-11},
-            ).x
-        except (_OutOfTimeError, ArithmeticError, ValueError):
-            return None
-    if not np.isfinite(found).all():
+    if not IPOPT.availability().available:
         return None
-    allocation, _, others = program.split(found)
+    program = _Program(recognised, judged, free, sense)  # which reads what is fixed, so before the values change
+    if len(program.start) > _MOST_VARIABLES:
+        return None
+    with values(recognised.model, judged.point):
+        if not program.begin():
+            return None
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
+        IPOPT.solve(program, BackendLimits(time_limit=left))
+    if program.point is None:
+        return None
+    allocation, _, others = program.split(program.point)
     kept = allocation.within_budgets(recognised.info.scenario)
     return judge_allocation(recognised, kept, values_of(recognised, {**judged.point, **others}, free))
 
 
 class _Program:
-    """min f(v) subject to margins >= 0, those of equations = 0; the model has a point's values meanwhile."""
+    """A `formulations.nonlinear.NonlinearProgram` without second derivatives; the model has a point's values meanwhile.
 
-    def __init__(
-        self, recognised: Recognised, start: Allocation, free: Sequence[str], sense: int, deadline: float | None
-    ) -> None:
+    The first of its values is the objective, to be minimised, the others are margins: at least zero, or zero.
+    """
+
+    def __init__(self, recognised: Recognised, judged: Judged, free: Sequence[str], sense: int) -> None:
         self._model, data = recognised.model, recognised.info.data
         self._scenario, self._unit = data.scenario, data.pairs.time_unit
-        self._reference, self._sense, self._deadline = start, sense, deadline
+        self._reference, self._sense = judged.allocation, sense
         variables = variables_of(self._model)
-        moving = {name: variables[name] for name in free if _moves(variables[name])}
+        moving = {name: variables[name] for name in free if name in judged.point and _moves(variables[name])}
         self._free_names, self._free = list(moving), list(moving.values())
         self._goal = next(self._model.component_data_objects(pyo.Objective, active=True))
         self._rows = self._stated(recognised, [variables[name] for name in free])
-        self._last: tuple[bytes, Array] | None = None
-        s, m = self._scenario, start.server
+        self._values: tuple[bytes, Array] = (b"", np.zeros(0))
+        self._slopes: tuple[bytes, Array] = (b"", np.zeros(0))
+        self.point: Array | None = None
+        self.value: float | None = None
+        self.multipliers: tuple[Array, Array, Array] | None = None
+        self._scale = 1.0
+        s, m = self._scenario, self._reference.server
         self._most = np.array([*(getattr(s, f"{r}_max")[m] for r in _SERVER), *(getattr(s, f"{r}_max") for r in _OWN)])
-        self._set_box()
+        self._set_box([judged.point[name] for name in moving])
+
+    def begin(self) -> bool:
+        """Scale the objective and tell equations from inequalities; return whether all is defined at the start."""
+        first = self._all(self.start)
+        self._scale = max(1.0, abs(float(first[0])))
+        self._values = (b"", first)  # of another scale
+        equal = [row.equal for row in self._rows for _ in row.margins()]
+        self.row_lower, self.row_upper = np.zeros(len(first) - 1), np.full(len(first) - 1, np.inf)
+        self.row_upper[np.flatnonzero(equal)] = 0.0
+        return bool(np.isfinite(first).all())
 
     def _decisions(self) -> list[list[Any]]:
         """Return the variables of shares in use, of the users' own fractions, and of phi, (6, N)."""
@@ -158,7 +163,7 @@ class _Program:
                 found.append(_Row(row.body, pyo.value(row.lower), pyo.value(row.upper)))
         return found
 
-    def _set_box(self) -> None:
+    def _set_box(self, free_start: list[float]) -> None:
         """Set start and bounds: of decisions those that the model has, fixings included."""
         a = self._reference
         shares = np.array([getattr(a, label) for label in (*_SERVER, *_OWN)]) / self._most
@@ -168,11 +173,9 @@ class _Program:
         low, high, start = (np.log(np.clip(x, _LEAST, 1.0)).ravel() for x in (box[:5, :, 0], box[:5, :, 1], shares))
         self.lower = np.concatenate([low, box[5, :, 0], [shortest], free[:, 0]])
         self.upper = np.maximum(np.concatenate([high, box[5, :, 1], [longest], free[:, 1]]), self.lower)
-        begin = [start, a.offload, [delay if np.isfinite(delay) else 1.0], [v.value for v in self._free]]
+        begin = [start, a.offload, [delay if np.isfinite(delay) else 1.0], free_start]
         self.start = np.clip(np.concatenate(begin), self.lower, self.upper)
         self._sizes = np.maximum(1.0, np.abs(self.start))
-        self._scale = 1.0
-        self._scale = max(1.0, abs(float(self.values(self.start)[0])))
 
     def split(self, v: Array) -> tuple[Allocation, float, dict[str, float]]:
         """Return the allocation, the deadline in s, and the values of the free variables by name."""
@@ -183,79 +186,70 @@ class _Program:
         others = dict(zip(self._free_names, v[6 * n + 1 :].tolist(), strict=True))
         return allocation, float(v[6 * n]) * self._unit, others
 
-    def values(self, v: Array) -> Array:
-        """Return the objective and all margins.
-
-        Raises
-        ------
-        ArithmeticError
-            If something is not defined there.
-        """
+    def _all(self, v: Array) -> Array:
+        """Return the objective and all margins; not a number where something is not defined."""
         key = v.tobytes()
-        if self._last is not None and self._last[0] == key:
-            return self._last[1]
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise _OutOfTimeError
+        if self._values[0] == key:
+            return self._values[1]
         allocation, deadline, others = self.split(v)
-        set_point(self._model, allocation, deadline)
+        e = evaluate(self._scenario, allocation)
+        set_point(self._model, allocation, deadline, e)
         for variable, value in zip(self._free, others.values(), strict=True):
             variable.set_value(value, skip_validation=True)
         goal = evaluated(self._goal.expr)
         margins = [margin for row in self._rows for margin in row.margins()]
-        found = np.concatenate([[np.nan if goal is None else self._sense * goal / self._scale], margins])
-        found = np.concatenate([found, self._own(allocation, deadline)])
-        if not np.isfinite(found).all():
-            raise ArithmeticError("not defined")
-        self._last = (key, found)
+        objective = np.nan if goal is None else self._sense * goal / self._scale
+        found = np.concatenate([[objective], margins, self._own(allocation, deadline, e)])
+        self._values = (key, found)
         return found
 
-    def _own(self, a: Allocation, deadline: float) -> Array:
+    def objective(self, v: Array) -> float:
+        """Return the objective, to be minimised."""
+        return float(self._all(v)[0])
+
+    def constraints(self, v: Array) -> Array:
+        """Return all margins."""
+        return self._all(v)[1:]
+
+    def gradient(self, v: Array) -> Array:
+        """Return the gradient of the objective."""
+        return self._derivatives(v)[0]
+
+    def jacobianstructure(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return rows and columns of the entries of `jacobian`: all."""
+        rows, columns = np.indices((len(self.row_lower), len(self.start)))
+        return rows.ravel(), columns.ravel()
+
+    def jacobian(self, v: Array) -> Array:
+        """Return the derivatives of the margins."""
+        return self._derivatives(v)[1:].ravel()
+
+    def _derivatives(self, v: Array) -> Array:
+        """Return the derivatives of all values by differences, one row each; what is fixed has none."""
+        key = v.tobytes()
+        if self._slopes[0] == key:
+            return self._slopes[1]
+        found = np.zeros((len(self.row_lower) + 1, len(v)))
+        for i in np.flatnonzero(self.upper > self.lower):
+            step = _STEP * self._sizes[i]
+            ahead, behind = v.copy(), v.copy()
+            ahead[i], behind[i] = min(v[i] + step, self.upper[i]), max(v[i] - step, self.lower[i])
+            found[:, i] = (self._all(ahead) - self._all(behind)) / (ahead[i] - behind[i])
+        self._slopes = (key, found)
+        return found
+
+    def _own(self, a: Allocation, deadline: float, e: Evaluation) -> Array:
         """Return the margins of what no allocation may break: the deadline, budgets, limits of the scenario."""
         s, m = self._scenario, a.server
-        e = evaluate(s, a)
         parts = [(deadline - e.user_delay) / self._unit]
         for label in _SERVER:
             parts.append(1.0 - np.bincount(m, getattr(a, label), minlength=s.n_servers) / getattr(s, f"{label}_max"))
         if s.constraints is not None:
             spent = np.bincount(m, e.energy_server + e.energy_downlink, minlength=s.n_servers)
             gain = s.channel_gain[np.arange(s.n_users), m]
-            parts += _limits(
-                s.constraints,
-                e.user_delay,
-                spent,
-                physics.rate(a.bandwidth, a.user_power, gain, s.noise_psd),
-                physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd),
-            )
+            rates = [physics.rate(a.bandwidth, sent, gain, s.noise_psd) for sent in (a.user_power, a.server_power)]
+            parts += _limits(s.constraints, e.user_delay, np.asarray(spent, dtype=np.float64), *rates)
         return np.concatenate(parts)
-
-    def jacobian(self, v: Array) -> Array:
-        """Return the derivatives of all values, one row each; fixed variables have none."""
-        base = self.values(v)
-        found = np.zeros((len(base), len(v)))
-        for i in np.flatnonzero(self.upper > self.lower):
-            step = _STEP * self._sizes[i]
-            ahead, behind = v.copy(), v.copy()
-            ahead[i], behind[i] = min(v[i] + step, self.upper[i]), max(v[i] - step, self.lower[i])
-            found[:, i] = (self.values(ahead) - self.values(behind)) / (ahead[i] - behind[i])
-        self._last = (v.tobytes(), base)
-        return found
-
-    def constraints(self) -> list[dict[str, Any]]:
-        """Return the margins as the solver wants them, without those that nothing moves."""
-        equal = [row.equal for row in self._rows for _ in row.margins()]
-        slopes = np.abs(self.jacobian(self.start)).max(axis=1)
-        kinds = np.array(["", *("eq" if flag else "ineq" for flag in equal)])
-        kinds = np.concatenate([kinds, np.full(len(slopes) - len(kinds), "ineq")])
-        chosen = {kind: np.flatnonzero((kinds == kind) & (slopes > 0.0)) for kind in ("eq", "ineq")}
-        return [
-            {
-                "type": kind,
-                "fun": lambda v, at=at: self.values(v)[at],
-                "jac": lambda v, at=at: self.jacobian(v)[at],
-            }
-            for kind, at in chosen.items()
-            if at.size
-        ]
 
 
 def _limits(c: Constraints, delay: Array, spent: Array, up: Array, down: Array) -> list[Array]:
@@ -268,7 +262,7 @@ def _limits(c: Constraints, delay: Array, spent: Array, up: Array, down: Array) 
 
 
 def _moves(variable: Any) -> bool:
-    return variable.is_continuous() and not variable.fixed and variable.value is not None
+    return bool(variable.is_continuous() and not variable.fixed)
 
 
 def _box(variable: Any) -> tuple[float, float]:
