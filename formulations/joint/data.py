@@ -166,11 +166,11 @@ class JointData:
         return self.ratio / self.scr_unit
 
     @property
-    def left_out(self) -> float:
-        """An SCR, SI, that no allocation exceeds which the bounds leave out."""
+    def cost_left_out(self) -> float:
+        """A scaled cost that every allocation exceeds which the bounds on delay and energy leave out."""
         if self.longest is None:
-            return self.ratio
-        return self.most_score / (self.pairs.time_weight * self.longest) * self.scr_unit
+            return self.most_score / self.least_ratio
+        return self.pairs.time_weight * self.longest
 
     # -- bounds on whole allocations ----------------------------------------------------------
 

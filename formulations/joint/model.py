@@ -74,7 +74,8 @@ class JointInfo:
     def upper_bound(self, objective_bound: float) -> float:
         """Return the bound on the SCR that an upper bound on the model's objective implies, SI.
 
-        It holds for all allocations within the bounds; those that are left out have at most `JointData.left_out`.
+        It holds for all allocations within the bounds; those that are left out have at most the known SCR, or what
+        `JointData.cost_left_out` allows.
 
         For a parametric objective D(y) = max score - y cost, every allocation has SCR = y + (score - y cost) / cost,
         so SCR <= y + D / cost: over the least cost where D >= 0, and over the most an allocation within the bounds

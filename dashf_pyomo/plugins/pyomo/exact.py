@@ -1,5 +1,8 @@
 """A model handed to a global solver as it is: the only way in which every extension and objective is honoured.
 
+Where rows were added that no allocation as good as the known one keeps, the model has no point, which proves nothing
+about the problem; it is then built again without leaving out what is worse.
+
 From the solver only its bound and the association of its point are taken. What the allocation is worth, and whether it
 keeps what was added, is judged at the allocation; where the solver's tolerances or a relaxation have moved it, a local
 solve looks for the best one nearby. `optimal` is what keeps everything and reaches the bound.
@@ -10,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyomo.environ as pyo
@@ -23,10 +26,12 @@ from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
 from ...backends.search import Progress
 from ...result import Result, Status
+from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
 from .meaning import beyond, free_names, left_out, orders_aside, require_bounds, same_objective
-from .recognition import Recognised, variables_of
+from .points import check
+from .recognition import Recognised, recognise, variables_of
 from .repair import repaired
 from .results import Solved, gap_closed
 
@@ -74,6 +79,33 @@ def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmst
     """
     require_bounds(recognised)
     start = time.monotonic()
+    solved = _solve(method, recognised, limits, start, warmstart, log)
+    if not (solved.status is Status.UNKNOWN and solved.point is None and recognised.info.data.assumes_scr):
+        return solved
+    new = without_assumption(recognised)
+    if new is None or (limits.time_limit is not None and time.monotonic() - start > limits.time_limit):
+        return solved
+    log.write(f"{solved.message}; solved again without that")
+    again = _solve(method, recognise(new), limits, start, False, log)
+    return _in_terms_of(recognised, new, again)
+
+
+def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
+    """Return what was found in a model that was built again in terms of the one that was given."""
+    message = f"{solved.message} (built again with assume_scr=False: no point has the SCR of the known allocation)"
+    if solved.point is None:
+        return replace(solved, message=message)
+    names = {id(variable): name for name, variable in variables_of(recognised.model).items()}
+    own = variables_of(new)
+    point = {names.get(id(own[name]), name): value for name, value in solved.point.items()}
+    with orders_aside(recognised):
+        excluding = check(recognised.model, point).violated
+    broken = {entry.component for entry in solved.violated}
+    away = tuple(entry for entry in excluding if entry.component not in broken)
+    return replace(solved, point=point, cut_away=away, message=message)
+
+
+def _solve(method: Minlp, recognised: Recognised, limits: Limits, start: float, warmstart: bool, log: Log) -> Solved:
     failures: list[str] = []
     with orders_aside(recognised) as aside:
         if aside:

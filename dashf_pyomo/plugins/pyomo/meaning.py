@@ -16,7 +16,6 @@ from formulations.constraints import allowed_pairs
 from formulations.joint import JointInfo
 
 from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
-from .results import objective_bound
 
 __all__ = ["beyond", "contradicted", "free_names", "left_out", "orders_aside", "require_bounds", "same_objective"]
 
@@ -109,8 +108,11 @@ def orders_aside(recognised: Recognised) -> Iterator[list[str]]:
 
 
 def left_out(found: JointInfo) -> float:
-    """Return a bound on the model's own objective at all allocations that its bounds leave out."""
-    return objective_bound(found, found.data.left_out)
+    """Return a bound on the model's own objective at all allocations that its bounds leave out: those cost much."""
+    data = found.data
+    if found.ratio is None:
+        return data.most_score / data.cost_left_out
+    return data.most_score - found.ratio / data.scr_unit * data.cost_left_out
 
 
 def beyond(recognised: Recognised) -> str:

@@ -31,7 +31,7 @@ from .log import Log
 from .meaning import contradicted
 from .points import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
-from .results import Solved, fill, gap_closed, objective_bound
+from .results import DashfResults, Solved, fill, gap_closed, objective_bound
 
 __all__ = ["DashfSolver"]
 
@@ -124,7 +124,7 @@ class DashfSolver(SolverBase):
         for broken in solved.violated:
             log.write(f"violated: {broken}")
 
-        results = Results()
+        results = DashfResults()
         fill(results, model, solved)
         results.solver_log = log.text + solved.log
         results.solver_config = config
