@@ -1,8 +1,9 @@
 """Our methods as solve methods of CVXPY: ``problem.solve(method="dashf")``.
 
 Importing this module registers every method, under the names that they have in Pyomo (``dashf``, ``dashf_plus``,
-``dashf_dual``, ...) and under their own (``dual``, ...) where those are free. They solve problems that `formulations.joint.literal_cvxpy.build` made. CVXPY has no status for a
-point that is feasible and no more: such a point is ``user_limit``, which CVXPY reads as "a solution is present".
+``dashf_dual``, ...) and under their own (``dual``, ...) where those are free. They solve problems that
+`formulations.joint.literal_cvxpy.build` made. CVXPY has no status for a point that is feasible and no more: such a
+point is ``user_limit``, which CVXPY reads as "a solution is present".
 """
 
 from __future__ import annotations

@@ -145,13 +145,8 @@ def _result(
     scenario = recognised.info.scenario
     feasible = judged is not None and judged.evaluation.feasible
     claims = Result.claims(judged.evaluation) if judged is not None and feasible else {}
-    entry = {
-        "iteration": 0,
-        "time": wall_time,
-        "scr": claims.get("scr"),
-        "best": claims.get("scr"),
-        "upper_bound": None,
-    }
+    entry = {"iteration": 0, "time": wall_time, "upper_bound": None, "accepted": True}
+    entry |= {name: claims.get(name) for name in ("scr", "delay", "energy")} | {"best": claims.get("scr")}
     return Result(
         method=method.name,
         options=asdict(method),
