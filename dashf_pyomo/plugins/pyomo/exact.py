@@ -29,7 +29,7 @@ from ...result import Result, Status
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
-from .meaning import beyond, free_names, left_out, orders_aside, require_bounds, same_objective
+from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
 from .points import check
 from .recognition import Recognised, recognise, variables_of
 from .repair import repaired
@@ -80,19 +80,26 @@ def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmst
     require_bounds(recognised)
     start = time.monotonic()
     solved = _solve(method, recognised, limits, start, warmstart, log)
-    if not (solved.status is Status.UNKNOWN and solved.point is None and recognised.info.data.assumes_scr):
+    if not (recognised.info.data.assumes_scr and solved.bound == left_out(recognised.info)) or _settled(solved):
         return solved
     new = without_assumption(recognised)
     if new is None or (limits.time_limit is not None and time.monotonic() - start > limits.time_limit):
         return solved
-    log.write(f"{solved.message}; solved again without that")
+    log.write(f"{solved.message}; solved again without the assumption that nothing below the known SCR counts")
     again = _solve(method, recognise(new), limits, start, False, log)
+    if again.point is None and solved.point is not None:
+        return solved
     return _in_terms_of(recognised, new, again)
+
+
+def _settled(solved: Solved) -> bool:
+    """Whether another model cannot say more: proven, or ended before its time."""
+    return solved.status not in (Status.FEASIBLE, Status.UNKNOWN)
 
 
 def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
     """Return what was found in a model that was built again in terms of the one that was given."""
-    message = f"{solved.message} (built again with assume_scr=False: no point has the SCR of the known allocation)"
+    message = f"{solved.message} (built again with assume_scr=False: nothing as good as the known allocation was there)"
     if solved.point is None:
         return replace(solved, message=message)
     names = {id(variable): name for name, variable in variables_of(recognised.model).items()}
@@ -177,7 +184,7 @@ class _Case:
     def solve(self, warmstart: bool) -> Solved:
         """Have the model solved and judge what comes."""
         outcome, interrupted = self._run(warmstart)
-        bound = self._bound(outcome)
+        bound, source = self._bound(outcome)
         judged = self._best(outcome, bound)
         status, bound, notes = self._verdict(outcome, interrupted, judged, bound)
         message = "; ".join([f"{self._which}: {outcome.status}", *notes])
@@ -187,7 +194,7 @@ class _Case:
             "result": _result(self._method, self._recognised, judged, message, solvers, time.monotonic() - self._start),
             "scenario": found.scenario,
             "upper_bound": found.upper_bound(bound) if same and math.isfinite(bound) else None,
-            "bound_source": f"{self._which}, in floating point" if math.isfinite(bound) else None,
+            "bound_source": source if math.isfinite(bound) else None,
             "iteration_count": outcome.nodes,
             "trace": outcome.trace,
             "solvers": solvers,
@@ -235,15 +242,19 @@ class _Case:
                 variable.set_value(value, skip_validation=True)
                 variable.stale = stale
 
-    def _bound(self, outcome: ExactOutcome) -> float:
-        """Return what is proven of the objective, with what the model leaves out; infinite where nothing is."""
-        none = outcome.bound is None and outcome.status is not OutcomeStatus.INFEASIBLE
-        bound = self._sense * math.inf if outcome.bound is None else outcome.bound
-        if none or outcome.status is OutcomeStatus.UNBOUNDED:
-            return -self._sense * math.inf
-        if same_objective(self._recognised):  # which is to be maximised
-            return max(bound, left_out(self._recognised.info))
-        return bound if math.isfinite(bound) else -bound
+    def _bound(self, outcome: ExactOutcome) -> tuple[float, str]:
+        """Return what is proven of the objective, with what the model leaves out, and by what; infinite without."""
+        same, worst = same_objective(self._recognised), -self._sense * math.inf
+        unknown = outcome.bound is None and outcome.status is not OutcomeStatus.INFEASIBLE
+        bound = worst if unknown or outcome.status is OutcomeStatus.UNBOUNDED else outcome.bound
+        if bound is None:  # the model has no point
+            bound = -math.inf if same else worst
+        source = f"{self._which}, in floating point"
+        if same:  # which is to be maximised
+            bound = max(bound, left_out(self._recognised.info))
+            if from_data(self._recognised) < bound:
+                return from_data(self._recognised), "data: score bound over least cost"
+        return bound, source
 
     def _best(self, outcome: ExactOutcome, bound: float) -> Judged | None:
         """Return the best of the solver's points, each judged, and repaired where it is less than it claims."""

@@ -7,6 +7,7 @@ what it does say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,16 @@ from formulations.joint import JointInfo
 
 from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
 
-__all__ = ["beyond", "contradicted", "free_names", "left_out", "orders_aside", "require_bounds", "same_objective"]
+__all__ = [
+    "beyond",
+    "contradicted",
+    "free_names",
+    "from_data",
+    "left_out",
+    "orders_aside",
+    "require_bounds",
+    "same_objective",
+]
 
 #: Rows that define a variable, which has no other meaning where they are changed.
 _DEFINED = {"score_row": "score", "cost_row": "cost", "ratio_row": "ratio"}
@@ -113,6 +123,16 @@ def left_out(found: JointInfo) -> float:
     if found.ratio is None:
         return data.most_score / data.cost_left_out
     return data.most_score - found.ratio / data.scr_unit * data.cost_left_out
+
+
+def from_data(recognised: Recognised) -> float:
+    """Return the bound on the model's own objective that needs no solver: the most score at the least cost."""
+    found, data = recognised.info, recognised.info.data
+    if not all(difference.restricts for difference in recognised.differences):
+        return math.inf
+    if found.ratio is None:
+        return data.most_score / data.least_cost
+    return data.most_score - found.ratio / data.scr_unit * data.least_cost
 
 
 def beyond(recognised: Recognised) -> str:
