@@ -47,6 +47,7 @@ _WARM_OPTIONS: dict[str, Any] = {
 # Without second derivatives: the acceptable level would end long before the rows hold.
 _FIRST_ORDER_OPTIONS: dict[str, Any] = {
     "hessian_approximation": "limited-memory",
+    "limited_memory_max_history": 40,
     "acceptable_iter": 0,
     "tol": 1e-7,
     "mu_strategy": "adaptive",

@@ -282,11 +282,12 @@ def set_values(model: pyo.ConcreteModel, allocation: Allocation, delay: float | 
             model.x[i, j].set_value(here, skip_validation=True)
             for label in _PER_PAIR:
                 budget = getattr(s, f"{label}_max")[j]
-                getattr(model, label)[i, j].set_value(here * getattr(a, label)[i] / budget, skip_validation=True)
+                share = float(here * getattr(a, label)[i] / budget)
+                getattr(model, label)[i, j].set_value(share, skip_validation=True)
         for label in _PER_USER:
             getattr(model, label)[i].set_value(
                 float(getattr(a, label)[i] / getattr(s, f"{label}_max")[i]), skip_validation=True
             )
         model.offload[i].set_value(float(a.offload[i]), skip_validation=True)
     delay = evaluate(s, a).delay if delay is None else delay
-    model.delay.set_value(delay / data.pairs.time_unit, skip_validation=True)
+    model.delay.set_value(float(delay / data.pairs.time_unit), skip_validation=True)

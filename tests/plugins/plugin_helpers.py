@@ -11,6 +11,7 @@ from pyomo.contrib.solver.common.factory import SolverFactory as NewFactory
 import dashf_pyomo  # registers
 from dashf_pyomo.backends import backends
 from formulations import Scenario, joint
+from formulations.joint.convexified import _cost
 
 assert dashf_pyomo
 
@@ -38,3 +39,13 @@ def values(model: Any) -> dict[str, float | None]:
 def solve(name: str, model: Any, **options: Any) -> Any:
     """Solve by the new interface, and leave it to the test what to make of the end."""
     return NewFactory(name).solve(model, raise_exception_on_nonoptimal_result=False, **options)
+
+
+def energy(model: Any) -> Any:
+    """The energy of all, J, as `activity` and `convexified` state it."""
+    data = joint.info(model).data
+    if joint.info(model).formulation == "activity":
+        weighted = sum(model.energies[i, n] for i in range(1, 5) for n in model.users)
+    else:
+        weighted = _cost(model, data) - data.pairs.time_weight * model.delay
+    return weighted * data.pairs.cost_unit / data.scenario.weight_energy

@@ -46,9 +46,14 @@ def test_the_problem_is_refused_by_cvxpys_own_solvers() -> None:
         build(SCENARIO).solve()
 
 
-def test_every_method_is_a_solve_method() -> None:
+def test_every_method_is_a_solve_method_by_its_name_in_pyomo_and_by_its_own() -> None:
     for name in methods:
-        assert solver_name(name) in cp.Problem.REGISTERED_SOLVE_METHODS
+        assert {solver_name(name), name} <= set(cp.Problem.REGISTERED_SOLVE_METHODS)
+    problem = build(SCENARIO)
+    problem.solve(method="gucaa")
+    assert problem.solver_stats.solver_name == "dashf_gucaa"
+    with pytest.raises(OptionError, match="method minlp: unknown option 'salad'"):  # once a bare KeyError
+        problem.solve(method="minlp", salad=1)
 
 
 @pytest.mark.parametrize("name", ["dashf", "dashf_plus", "dashf_rucaa"])

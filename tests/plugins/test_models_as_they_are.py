@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 import pytest
 from plugin_helpers import SMALL, TINY, build, need_scip, solve
@@ -35,7 +37,7 @@ def test_minlp_proves_the_best_allocation_of_fixed_associations() -> None:
 
 def test_minlp_honours_every_change_by_solving_the_model_as_it_is() -> None:
     need_scip()
-    model = build("activity", SMALL)
+    model = build("activity", SMALL, assume_scr=False, longest_delay=200.0)
     model.z = pyo.Var(bounds=(0, 2))
     model.mine = pyo.Constraint(expr=model.z >= 0.25 + model.offload[0])
     model.objective.set_value(model.objective.expr - model.z)
@@ -102,11 +104,43 @@ def test_a_block_may_refer_to_variables_outside_of_it() -> None:
     assert results.extra_info.unchecked == ("mine",)
 
 
-def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> None:
+@pytest.mark.parametrize("name", ["activity", "convexified"])
+@pytest.mark.parametrize("built", [{}, {"assume_scr": False, "longest_delay": 300.0}], ids=["as usual", "without"])
+def test_a_row_that_only_worse_allocations_keep_has_the_best_of_those(name: str, built: dict[str, Any]) -> None:
+    """The model leaves out, by proof, what is worse in SCR than the known allocation: all that keeps the row."""
     need_scip()
-    model = build("activity", SMALL)
-    model.mine = pyo.Constraint(expr=model.offload[0] == 0.4)
-    results = solve("dashf_minlp", model, load_solutions=False, time_limit=60)
-    assert results.termination_condition is TerminationCondition.provenInfeasible
-    assert results.solution_status is SolutionStatus.noSolution
-    assert "known allocation that satisfies the extension" in results.extra_info.message
+    model = build(name, TINY, **built)
+    model.mine = pyo.Constraint(expr=model.offload[0] <= 0.8)
+    results = solve("dashf_minlp", model, time_limit=100)
+    known = joint.info(model).data.ratio
+    assert results.solution_status is SolutionStatus.optimal and not results.extra_info.violated
+    assert results.extra_info.scr < known
+    # The best of nearly 200 local solves, phi from 0 to 0.8 at either server.
+    assert results.extra_info.scr == pytest.approx(390.0088, rel=1e-3)
+    assert 390.0088 * (1 - 1e-6) <= results.extra_info.upper_bound <= 390.0088 * (1 + 1e-3)
+    assert model.offload[0].value <= 0.8 + 1e-6
+    assert bool(results.extra_info.cut_away) is (not built)  # of the model that was given
+
+
+def test_a_model_without_a_point_proves_only_what_it_does_not_leave_out() -> None:
+    need_scip()
+    found = {}
+    for label, built in {"default": {}, "stated": {"assume_scr": False, "longest_delay": 300.0}}.items():
+        model = build("activity", TINY, **built)
+        model.low = pyo.Constraint(expr=model.offload[0] <= 0.3)
+        model.high = pyo.Constraint(expr=model.offload[0] >= 0.7)
+        found[label] = solve("dashf_minlp", model, load_solutions=False, time_limit=60)
+        assert found[label].solution_status is SolutionStatus.noSolution
+    assert found["stated"].termination_condition is TerminationCondition.provenInfeasible
+    assert found["default"].termination_condition is TerminationCondition.unknown
+    assert "says nothing of delays above" in found["default"].extra_info.message
+
+
+def test_a_row_that_is_kept_by_better_allocations_is_solved_in_the_model_itself() -> None:
+    need_scip()
+    model = build("activity", TINY)
+    model.mine = pyo.Constraint(expr=model.user_speed[0] >= 0.95)
+    results = solve("dashf_minlp", model, time_limit=60)
+    assert results.solution_status is SolutionStatus.optimal
+    assert results.extra_info.scr >= joint.info(model).data.ratio and not results.extra_info.cut_away
+    assert "built again" not in results.extra_info.message

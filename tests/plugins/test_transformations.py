@@ -71,10 +71,20 @@ def test_what_was_fixed_or_added_is_carried_over_where_it_means_the_same() -> No
     new.offload[0].set_value(0.5)
     new.delay.set_value(1.5)
     assert (pyo.value(row.lower), pyo.value(row.body), pyo.value(row.upper)) == (0.1, 3.5, 9)
-    model.bandwidth[0, 0].fix(0.3)  # idle pairs hold bandwidth in literal, and none in activity
-    assert transform("parametric", model).bandwidth[0, 0].value == 0.3
-    with pytest.raises(UnsupportedModelError, match=r"cannot carry over .*bandwidth\[0,0\]"):
+    model.bandwidth[0, 0].fix(0.3)
+    for name in ("activity", "parametric"):
+        assert transform(name, model).bandwidth[0, 0].value == 0.3
+    model.uplink_time[0, 0].setub(0.3)  # which activity has not
+    with pytest.raises(UnsupportedModelError, match=r"cannot carry over .*uplink_time\[0,0\]"):
         transform("activity", model)
+
+
+def test_a_reformulation_leaves_out_no_more_than_its_source() -> None:
+    model = build("convexified", assume_scr=False, longest_delay=300.0)
+    model.user_power[1].fix(0.3)
+    new = transform("activity", model)
+    assert not joint.info(new).data.assumes_scr and new.delay.ub == pytest.approx(model.delay.ub)
+    assert new.user_power[1].fixed and new.user_power[1].value == 0.3
 
 
 def test_a_model_with_changed_rows_is_not_transformed() -> None:

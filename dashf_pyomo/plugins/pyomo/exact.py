@@ -32,7 +32,7 @@ from .log import Log
 from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
 from .points import check
 from .recognition import Recognised, recognise, variables_of
-from .repair import repaired
+from .repair import repairs
 from .results import Solved, gap_closed
 
 __all__ = ["infeasible", "solve_extended"]
@@ -51,6 +51,9 @@ _MOST_TRIES = 3
 
 #: Share of the time, and most seconds, that are kept for judging and repairing.
 _RESERVE, _MOST_RESERVE = 0.1, 3.0
+
+#: Most seconds of repairing one point without a time limit.
+_MOST_SECONDS = 15.0
 
 
 def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmstart: bool, log: Log) -> Solved:
@@ -245,10 +248,11 @@ class _Case:
     def _bound(self, outcome: ExactOutcome) -> tuple[float, str]:
         """Return what is proven of the objective, with what the model leaves out, and by what; infinite without."""
         same, worst = same_objective(self._recognised), -self._sense * math.inf
-        unknown = outcome.bound is None and outcome.status is not OutcomeStatus.INFEASIBLE
-        bound = worst if unknown or outcome.status is OutcomeStatus.UNBOUNDED else outcome.bound
-        if bound is None:  # the model has no point
-            bound = -math.inf if same else worst
+        bound = outcome.bound
+        if outcome.status is OutcomeStatus.INFEASIBLE:  # what it had told before bounds nothing
+            bound = -math.inf if same else None
+        if bound is None or outcome.status is OutcomeStatus.UNBOUNDED:
+            bound = worst
         source = f"{self._which}, in floating point"
         if same:  # which is to be maximised
             bound = max(bound, left_out(self._recognised.info))
@@ -263,16 +267,19 @@ class _Case:
             judged = judge(self._recognised, point, self._free, self._sense)
             if judged is None:
                 continue
-            found = [judged] if best is None else [best, judged]
-            if not self._closed(judged, bound):
-                now = time.monotonic()
-                deadline = now + _MOST_RESERVE if self._end is None else max(self._end, now + 0.5)
-                better = repaired(self._recognised, judged, self._free, self._sense, deadline)
-                found += [] if better is None else [better]
-            best = min(found, key=lambda entry: rank(entry, self._sense))
-            if self._closed(best, bound):
+            best = judged if best is None else min(best, judged, key=self._rank)
+            if self._closed(judged, bound):
                 break
+            now = time.monotonic()
+            deadline = now + _MOST_SECONDS if self._end is None else max(self._end, now + 0.5)
+            for better in repairs(self._recognised, judged, self._free, self._sense, deadline):
+                best = min(best, better, key=self._rank)
+                if self._closed(best, bound):
+                    return best
         return best
+
+    def _rank(self, judged: Judged) -> tuple[bool, int, float]:
+        return rank(judged, self._sense)
 
     def _closed(self, judged: Judged | None, bound: float) -> bool:
         """Whether a point keeps everything and reaches the bound."""

@@ -69,13 +69,14 @@ class Checked:
 
 
 def point_of(recognised: Recognised, allocation: Allocation) -> dict[str, float]:
-    """Return the values that an allocation gives to the variables of the formulation, by name."""
+    """Return the values that an allocation gives to the variables of the formulation, by name; finite ones only."""
     fresh = recognised.fresh
-    set_point(fresh, allocation)
+    with np.errstate(invalid="ignore", divide="ignore"):  # where nothing arrives, times are infinite
+        set_point(fresh, allocation)
     return {
-        name: variable.value
+        name: float(variable.value)
         for variable, name in ((v, v.name) for v in fresh.component_data_objects(pyo.Var))
-        if variable.value is not None
+        if variable.value is not None and np.isfinite(variable.value)
     }
 
 

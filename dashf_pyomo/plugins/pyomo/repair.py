@@ -9,7 +9,7 @@ else's expressions; derivatives are differences.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from .judging import Judged, judge_allocation, values_of
 from .points import evaluated, values
 from .recognition import Change, Recognised, meant, variables_of
 
-__all__ = ["repaired"]
+__all__ = ["repairs"]
 
 Array = NDArray[np.float64]
 
@@ -39,6 +39,9 @@ _STEP = 1e-6
 
 #: Beyond this many variables differences take too long.
 _MOST_VARIABLES = 120
+
+#: Most seconds of a local solve.
+_MOST_SECONDS = 5.0
 
 #: What a user has of its server, and of its own.
 _SERVER = ("bandwidth", "server_power", "server_speed")
@@ -68,10 +71,13 @@ class _Row:
         return self.lower is not None and self.lower == self.upper
 
 
-def repaired(
-    recognised: Recognised, judged: Judged, free: Sequence[str], sense: int, deadline: float | None
-) -> Judged | None:
-    """Return what a local solve makes of an allocation, judged; None where it cannot be stated or nothing came of it.
+def repairs(
+    recognised: Recognised, judged: Judged, free: Sequence[str], sense: int, deadline: float | None = None
+) -> Iterator[Judged]:
+    """Yield what local solves make of an allocation, each judged; nothing where it cannot be stated.
+
+    Sequential quadratic programs come near to the end fast, and often stop short of it with derivatives that are
+    differences; Ipopt goes on from there, then from the start.
 
     Parameters
     ----------
@@ -86,21 +92,62 @@ def repaired(
     deadline
         When to end, as in ``time.monotonic()``, or None.
     """
-    if not IPOPT.availability().available:
-        return None
     program = _Program(recognised, judged, free, sense)  # which reads what is fixed, so before the values change
     if len(program.start) > _MOST_VARIABLES:
+        return
+    begin, near = program.start, program.start
+    for search in (_by_quadratic_programs, _by_ipopt, _by_ipopt):
+        with values(recognised.model, judged.point):
+            program.start = near if search is _by_ipopt else begin
+            found = search(program, deadline) if program.ready() else None
+        near = begin if found is None or near is not begin else found
+        if found is not None:
+            allocation, _, others = program.split(found)
+            kept = allocation.within_budgets(recognised.info.scenario)
+            yield judge_allocation(recognised, kept, values_of(recognised, {**judged.point, **others}, free))
+        if deadline is not None and time.monotonic() > deadline:
+            return
+
+
+def _by_quadratic_programs(program: _Program, deadline: float | None) -> Array | None:
+    """Return where SciPy's sequential quadratic programming ends."""
+    from scipy.optimize import minimize
+
+    def stop(_: Array) -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise StopIteration
+
+    moved = np.abs(program.slopes(program.start)[1:]).max(axis=1) > 0.0  # it cannot do with rows that nothing moves
+    sides = {"eq": moved & (program.row_upper == 0.0), "ineq": moved & (program.row_upper > 0.0)}
+    found: Array = minimize(
+        program.objective,
+        program.start,
+        jac=program.gradient,
+        bounds=list(zip(program.lower, program.upper, strict=True)),
+        constraints=[
+            {
+                "type": kind,
+                "fun": lambda v, at=at: program.constraints(v)[at],
+                "jac": lambda v, at=at: program.slopes(v)[1:][at],
+            }
+            for kind, at in sides.items()
+            if at.any()
+        ],
+        method="SLSQP",
+        callback=stop,
+        options={"maxiter": 200, "ftol": 1e-10},
+    ).x
+    return found if np.isfinite(found).all() else None
+
+
+def _by_ipopt(program: _Program, deadline: float | None) -> Array | None:
+    """Return where Ipopt ends."""
+    if not IPOPT.availability().available:
         return None
-    with values(recognised.model, judged.point):
-        if not program.begin():
-            return None
-        left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
-        IPOPT.solve(program, BackendLimits(time_limit=left))
-    if program.point is None:
-        return None
-    allocation, _, others = program.split(program.point)
-    kept = allocation.within_budgets(recognised.info.scenario)
-    return judge_allocation(recognised, kept, values_of(recognised, {**judged.point, **others}, free))
+    left = _MOST_SECONDS if deadline is None else min(max(deadline - time.monotonic(), 0.1), _MOST_SECONDS)
+    program.point = None
+    IPOPT.solve(program, BackendLimits(time_limit=left))
+    return program.point
 
 
 class _Program:
@@ -128,15 +175,17 @@ class _Program:
         self._most = np.array([*(getattr(s, f"{r}_max")[m] for r in _SERVER), *(getattr(s, f"{r}_max") for r in _OWN)])
         self._set_box([judged.point[name] for name in moving])
 
-    def begin(self) -> bool:
+    def ready(self) -> bool:
         """Scale the objective and tell equations from inequalities; return whether all is defined at the start."""
+        self._scale = 1.0
+        self._values = (b"", np.zeros(0))
         first = self._all(self.start)
         self._scale = max(1.0, abs(float(first[0])))
-        self._values = (b"", first)  # of another scale
+        self._values = self._slopes = (b"", first)  # those were of another scale
         equal = [row.equal for row in self._rows for _ in row.margins()]
         self.row_lower, self.row_upper = np.zeros(len(first) - 1), np.full(len(first) - 1, np.inf)
         self.row_upper[np.flatnonzero(equal)] = 0.0
-        return bool(np.isfinite(first).all())
+        return bool(np.isfinite(first).all() and np.isfinite(self.slopes(self.start)).all())
 
     def _decisions(self) -> list[list[Any]]:
         """Return the variables of shares in use, of the users' own fractions, and of phi, (6, N)."""
@@ -213,7 +262,7 @@ class _Program:
 
     def gradient(self, v: Array) -> Array:
         """Return the gradient of the objective."""
-        return self._derivatives(v)[0]
+        return self.slopes(v)[0]
 
     def jacobianstructure(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return rows and columns of the entries of `jacobian`: all."""
@@ -222,9 +271,9 @@ class _Program:
 
     def jacobian(self, v: Array) -> Array:
         """Return the derivatives of the margins."""
-        return self._derivatives(v)[1:].ravel()
+        return self.slopes(v)[1:].ravel()
 
-    def _derivatives(self, v: Array) -> Array:
+    def slopes(self, v: Array) -> Array:
         """Return the derivatives of all values by differences, one row each; what is fixed has none."""
         key = v.tobytes()
         if self._slopes[0] == key:
