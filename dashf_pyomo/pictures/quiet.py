@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+
+from ..shared import without_warnings
 
 __all__ = ["without_glyph_warnings"]
 
 
-@contextmanager
-def without_glyph_warnings() -> Iterator[None]:
+def without_glyph_warnings() -> AbstractContextManager[None]:
     """Keep matplotlib from warning of letters that its font does not have."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"(?s).*Glyph .* missing from", category=UserWarning)
-        warnings.filterwarnings("ignore", message=r"(?s).*Matplotlib currently does not support", category=UserWarning)
-        yield
+    return without_warnings(r"(?s).*Glyph .* missing from", r"(?s).*Matplotlib currently does not support")
