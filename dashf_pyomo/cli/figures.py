@@ -52,7 +52,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--bound", default="bnp", metavar="METHOD", help="proves the bound (default bnp), or none")
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each run (default 60)")
-    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: the cores allowed)")
     parser.add_argument("--retry", action="store_true", help="repeat runs that failed")
     parser.add_argument("--json", action="store_true", help="print files and claims as JSON")
     parser.set_defaults(run=_run)

@@ -44,7 +44,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--methods", metavar="A,B,C", help=f"see `dashf methods` ({default})")
     parser.add_argument("--time-limit", type=float, default=120.0, metavar="S", help="of each method (default 120)")
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
-    parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: the cores allowed)")
     parser.add_argument("--html", metavar="FILE", help="write the report as one page, with pictures")
     parser.add_argument("--json", action="store_true", help="print the gaps as JSON")
     parser.set_defaults(run=_run)

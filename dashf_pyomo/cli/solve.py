@@ -40,7 +40,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument(
-        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, often all cores)"
+        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, at most the cores allowed)"
     )
     parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")

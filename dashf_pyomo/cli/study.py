@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
-    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: one per core)")
+    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: the cores allowed)")
     action.add_argument("--json", action="store_true", help="print the plan as JSON")
     action.set_defaults(run=_plan)
 
@@ -54,7 +54,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
     where = action.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="K", help="processes on this machine (default: one per core)")
+    where.add_argument(
+        "--workers", type=int, metavar="K", help="processes on this machine (default: the cores allowed)"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a Dask scheduler, tcp://host:port")
     action.add_argument("--retry", action="store_true", help="run cells that failed again")
     action.add_argument("--json", action="store_true", help="print the summary as JSON")

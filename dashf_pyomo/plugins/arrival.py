@@ -28,10 +28,11 @@ def when_imported(name: str, action: Callable[[], None]) -> None:
     action
         What to do. Where the module is imported later, an error in it does not undo the import, but is passed on.
     """
-    if name in sys.modules:
+    watcher = _Watcher(name, action)
+    sys.meta_path.insert(0, watcher)  # first, as another thread may import it just now
+    if name in sys.modules and watcher in sys.meta_path:
+        sys.meta_path.remove(watcher)
         action()
-    else:
-        sys.meta_path.insert(0, _Watcher(name, action))
 
 
 class _Watcher(MetaPathFinder):

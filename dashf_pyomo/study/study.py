@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 
+from ..cores import available_cores
 from .description import Description, read_description
 from .plan import Cell, cells_of
 from .run import StudyProgress, kind_of, remaining_time, run_cells
@@ -180,7 +181,7 @@ class Study:
         Parameters
         ----------
         workers
-            Worker processes on this machine; by default one per core.
+            Worker processes on this machine; by default one for each core that this process may use.
         scheduler
             Address of a Dask scheduler whose workers are used instead.
         retry
@@ -257,7 +258,7 @@ def _several(name: str, values: Any) -> list[Any]:
 
 def _workers(workers: int | None) -> int:
     if workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1024:
         raise InputError(f"workers = {shown(workers)}; expected a whole number from 1 to 1024")
     return workers
