@@ -1,6 +1,6 @@
 """How Problem (3) is solved, measured and shown.
 
->>> from formulations import Scenario  # noqa: E402
+>>> from formulations import Scenario
 >>> import dashf_pyomo
 >>> result = dashf_pyomo.solve(Scenario.random(users=4, servers=2, seed=1), method="nearest")
 >>> result.status
@@ -15,7 +15,7 @@ from .cores import limit_native_threads
 
 limit_native_threads()  # before the first library that starts threads is loaded
 
-from formulations import Scenario
+from formulations import Scenario  # noqa: E402
 
 from .plugins.arrival import when_imported  # noqa: E402
 from .result import Result, Status, relative_gap  # noqa: E402
