@@ -13,7 +13,6 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from .progress import Cells
-from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +76,7 @@ def _run(parsed: argparse.Namespace) -> int:
         progress(state)
 
     try:
-        with stopped_by_batch_systems(), progress:
+        with progress:
             made = make_figures(
                 parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry, watch=watch
             )

@@ -15,7 +15,6 @@ from formulations.documents import canonical
 from ..result import bound_text
 from .progress import Cells
 from .scenario import add_draw_arguments
-from .signals import stopped_by_batch_systems
 from .solve import check_place, load, number
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _run(parsed: argparse.Namespace) -> int:
         )
         interrupted = False
         try:
-            with stopped_by_batch_systems(), Cells("gap") as progress:
+            with Cells("gap") as progress:
                 study.run(workers=parsed.workers, watch=progress)
         except KeyboardInterrupt:
             interrupted = True  # what has ended by now is worth showing

@@ -11,9 +11,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from formulations.documents import InputError
+
+from .signals import stopped_by_batch_systems
 
 __all__ = ["main"]
 
@@ -31,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
+    with stopped_by_batch_systems():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         try:
             parsed = _build_parser().parse_args(arguments)
@@ -61,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"dashf: {' '.join(message.splitlines())}", file=sys.stderr)
+    with suppress(OSError):  # a terminal that has gone
+        print(f"dashf: {' '.join(message.splitlines())}", file=sys.stderr)
     return code
 
 

@@ -12,7 +12,6 @@ from formulations.documents import canonical
 
 from ..result import Result, Status, bound_text
 from .scenario import add_draw_arguments, draw, split_pair
-from .signals import stopped_by_batch_systems
 
 __all__ = ["add_to"]
 
@@ -52,6 +51,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits, configure
+    from ..algorithms.interrupts import held_back
     from .progress import Log, Progress
 
     scenario = load(parsed)
@@ -63,11 +63,12 @@ def _run(parsed: argparse.Namespace) -> int:
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with stopped_by_batch_systems(), nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
         result = method.solve(scenario, limits, observer)
-    # The result first: a picture that fails must not cost it.
-    if parsed.output:
-        result.write(parsed.output)
+        # Before anything else, which may fail or be interrupted and must not cost it.
+        if parsed.output:
+            with held_back():
+                result.write(parsed.output)
     if parsed.json:
         print(canonical(result.to_dict()))
     else:

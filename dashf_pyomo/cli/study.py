@@ -13,7 +13,6 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from .progress import Cells
-from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -159,7 +158,7 @@ def _run(parsed: argparse.Namespace) -> int:
     study = _read(parsed)
     progress = Cells(study.description.name)
     try:
-        with stopped_by_batch_systems(), progress:
+        with progress:
             summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
     except KeyboardInterrupt:
         last = progress.last
