@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import require_matplotlib
 from .progress import Cells
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_matplotlib()
     from ..figures import FigureRequest, make_figures
 
     if not parsed.out:
@@ -87,9 +89,12 @@ def _run(parsed: argparse.Namespace) -> int:
         print(canonical(_document(made, parsed.out)))
     else:
         _print(made, parsed.out)
+    undrawn = [figure.undrawn for figure in made if figure.undrawn]
+    if undrawn:
+        print(f"dashf: {'; '.join(undrawn)}", file=sys.stderr)
     if any(figure.contradictions for figure in made):
         return 1
-    return 0 if all(figure.values for figure in made) else 3
+    return 0 if all(figure.values for figure in made) and not undrawn else 3
 
 
 def _size(text: str) -> tuple[int, int]:

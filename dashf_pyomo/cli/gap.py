@@ -13,6 +13,7 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from ..result import bound_text
+from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
 from .scenario import add_draw_arguments
 from .solve import check_place, load, number
@@ -50,9 +51,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_matplotlib()
     from ..algorithms import Limits
     from ..study import Study
-    from ..study.report import write_report
     from ..study.report.data import StudyData
     from ..study.store import Store
 
@@ -84,25 +85,27 @@ def _run(parsed: argparse.Namespace) -> int:
                 raise KeyboardInterrupt
             (known,) = data.scenarios.values()
             said = [found.text for found in data.contradictions]
+            # The page comes last: it may fail, and must not cost the numbers.
+            if parsed.json:
+                print(canonical(_document(known, said)))
+            else:
+                _print(known, said)
+            drawn = True
             if parsed.html is not None:
-                page = write_report(store, Path(folder, "report")).read_bytes()
+                drawn = report_or_complain(store, Path(folder, "report"), data)
                 try:
-                    Path(parsed.html).write_bytes(page)
+                    Path(parsed.html).write_bytes(Path(folder, "report", "index.html").read_bytes())
                 except OSError as error:
                     raise InputError(f"{parsed.html}: cannot be written ({error.strerror or error})") from None
-    if parsed.json:
-        print(canonical(_document(known, said)))
-    else:
-        _print(known, said)
-        if parsed.html is not None:
-            print(f"report: {parsed.html}")
+                if not parsed.json:
+                    print(f"report: {parsed.html}")
     if interrupted:
         ended = sum(cell.ended for cell in known.cells)
         print(f"dashf: interrupted; {ended} of {len(names)} methods have ended", file=sys.stderr)
         return 130
     if said:
         return 1
-    return 3 if any(cell.failed for cell in known.cells) else 0
+    return 3 if any(cell.failed for cell in known.cells) or not drawn else 0
 
 
 def _variants(names: list[str]) -> list[dict[str, Any]]:

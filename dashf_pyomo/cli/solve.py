@@ -11,6 +11,7 @@ from formulations import InputError, Scenario
 from formulations.documents import canonical
 
 from ..result import Result, Status, bound_text
+from .drawing import require_matplotlib
 from .scenario import add_draw_arguments, draw, split_pair
 
 __all__ = ["add_to"]
@@ -60,6 +61,7 @@ def _run(parsed: argparse.Namespace) -> int:
     for place in (parsed.output, parsed.plot, parsed.certificate):
         check_place(place, parsed.scenario)
     if parsed.plot:
+        require_matplotlib()
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
@@ -75,8 +77,12 @@ def _run(parsed: argparse.Namespace) -> int:
         _print(scenario, result, parsed.output, parsed.certificate)
     if parsed.plot:
         from ..pictures import draw_result
+        from ..pictures.drawing import Attempts
 
-        draw_result(scenario, result, parsed.plot)
+        attempts = Attempts()
+        with attempts.at(parsed.plot):
+            draw_result(scenario, result, parsed.plot)
+        attempts.complain()
         if not parsed.json:
             print(f"picture: {parsed.plot}")
     return exit_code(result)

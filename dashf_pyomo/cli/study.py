@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
 
 if TYPE_CHECKING:
@@ -189,13 +190,14 @@ def _failures(folder: Path) -> Iterator[str]:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from ..study.report import write_report
+    require_matplotlib()
     from ..study.report.data import StudyData
     from ..study.store import Store
 
     with Store(parsed.folder) as store:
         data = StudyData.of(store)
-        page = write_report(store, data=data)
+        page = store.folder / "report" / "index.html"
+        drawn = report_or_complain(store, page.parent, data)
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
@@ -211,7 +213,7 @@ def _report(parsed: argparse.Namespace) -> int:
         for name, text in found:
             console.print(Text(f"CONTRADICTION: {name}: {text}", style="bold red"), soft_wrap=True)
         print(f"report: {page}")
-    return 1 if found else 0
+    return 1 if found else 0 if drawn else 3
 
 
 def _export(parsed: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -17,6 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from formulations import InputError
 
 from ..pictures import COLOURS
+from ..pictures.drawing import drawing
 from .numbers import Place, Value
 from .plan import BOUND, METHODS, Figure, Kind
 
@@ -42,7 +42,7 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
         If a file cannot be written.
     """
     readings = list(dict.fromkeys(place.reading for place in places))
-    with matplotlib.style.context(["default", _STYLE]):
+    with drawing(_STYLE):
         sheet = Sheet(layout="constrained")
         if figure.kind is Kind.CONVERGENCE:
             points = list(dict.fromkeys(place.point.label for place in places))

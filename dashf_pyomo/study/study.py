@@ -243,6 +243,8 @@ class Study:
         ------
         StoreError
             If nothing was run yet.
+        BackendError
+            If a picture cannot be drawn; the rest of the report is written by then.
         """
         from .report import write_report
 

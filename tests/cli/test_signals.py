@@ -40,7 +40,7 @@ def interrupted(self, path):
 Result.write = interrupted
 sys.exit(main(sys.argv[2:]))
 """
-SOLVE = ("solve", "--users", "40", "--servers", "4", "--method", "gucro", "--option", "epsilon=0", "-o")
+SOLVE = ("solve", "--users", "10", "--servers", "2", "--method", "gucro", "-o")
 
 
 def run(program: str, numbers: tuple[int, ...], place: Path) -> subprocess.CompletedProcess[str]:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...pictures import COLOURS
-from ...pictures.quiet import without_glyph_warnings
+from ...pictures.drawing import Attempts, drawing
 from .attribution import attributed
 from .compare import paired
 from .data import CellRow, StudyData
@@ -59,18 +58,20 @@ class Picture:
     wide: bool = False
 
 
-def all_pictures(data: StudyData) -> list[Picture]:
+def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
     """Draw what there is to draw, in the order of the page."""
     pictures = []
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
-    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
+    with drawing(_STYLE):
         for draw in kinds:
-            figure = Figure(figsize=(5.0, 3.4), layout="constrained")
-            caption = draw(data, figure)
-            if caption:
-                pictures.append(_finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure))
+            name = draw.__name__.lstrip("_").replace("_", "-")
+            with attempts.at(f"figure {name}"):
+                figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+                caption = draw(data, figure)
+                if caption:
+                    pictures.append(_finished(name, caption, figure))
     return pictures
 
 

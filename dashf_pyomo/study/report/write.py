@@ -8,6 +8,7 @@ from pathlib import Path
 
 from formulations import InputError
 
+from ...pictures.drawing import Attempts
 from ..export import csv_text, table
 from ..store import Store
 from .data import StudyData
@@ -41,12 +42,15 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     ------
     InputError
         If nothing has ended yet, or the folder cannot be written.
+    BackendError
+        If a picture cannot be drawn; the rest of the report is written by then, and says so.
     """
     data = StudyData.of(store) if data is None else data
     if not any(cell.ended for cell in data.cells):
         raise InputError(f"{store.path}: no cell has ended yet; expected some to report on")
     folder = store.folder / "report" if folder is None else folder
-    tables, pictures, shown = all_tables(data), all_pictures(data), list(sheets(data, store))
+    attempts = Attempts()
+    tables, pictures, shown = all_tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -64,9 +68,10 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
             (folder / "tables" / f"{item.name}.tex").write_text(item.to_latex(), encoding="utf-8")
         (folder / "cells.csv").write_text(csv_text(table(store)), encoding="utf-8")
         place = folder / "index.html"
-        place.write_text(page(data, tables, pictures, shown), encoding="utf-8")
+        place.write_text(page(data, tables, pictures, shown, attempts.failures), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    attempts.complain()
     return place
 
 
