@@ -52,7 +52,7 @@ def sheets(data: StudyData, store: Store, attempts: Attempts) -> Iterator[Sheet]
         with tempfile.TemporaryDirectory(prefix="dashf-report-") as folder:
             place = Path(folder, "picture.png")
             with attempts.at(f"comparison on {known.name or known.sha256[:8]}"):
-                draw_comparison(scenario, list(results.values()), place)
+                draw_comparison(scenario, list(results.values()), place, list(results))
                 pictures["comparison"] = place.read_bytes()
             # The reference, and the best known allocation where another method found it.
             for variant in dict.fromkeys([data.reference, known.best.variant if known.best else data.reference]):
