@@ -50,7 +50,8 @@ def _label_log(axis: Axis, most: int) -> None:
     step = min(np.diff(ticks))
     digits = max(6, math.ceil(math.log10(high / step)) + 1)
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(lambda value, _: _text(value, digits))
+    plain = ticks[0] >= 1e-3 and ticks[-1] < 1e5  # all in one way
+    axis.set_major_formatter(lambda value, _: f"{value:.{digits}g}" if plain else _power(value, digits))
     axis.set_minor_formatter(NullFormatter())
     if high < 10.0 * low:  # where ticks are not at tens, those between would mislead
         axis.set_minor_locator(NullLocator())
@@ -83,9 +84,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return [low, high]
 
 
-def _text(value: float, digits: int) -> str:
-    if 1e-3 <= value < 1e5:
-        return f"{value:.{digits}g}"
+def _power(value: float, digits: int) -> str:
     factor, power = f"{value:.{digits - 1}e}".split("e")
     factor = f"{float(factor):.{digits}g}"
     return f"$10^{{{int(power)}}}$" if factor == "1" else rf"${factor}\times10^{{{int(power)}}}$"
