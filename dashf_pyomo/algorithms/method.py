@@ -82,7 +82,7 @@ class Method(ABC):
 
     @classmethod  # noqa: B027
     def prepare(cls) -> None:
-        """Load and compile what every run needs, however long that takes; studies do it before a clock starts."""
+        """Load what every run needs, however long that takes; studies do it before a clock starts."""
 
     @abstractmethod
     def search(self, run: Run) -> str:

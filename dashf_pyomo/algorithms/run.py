@@ -123,15 +123,6 @@ class Run:
         return self._interrupts.arrived
 
     @contextmanager
-    def off_the_clock(self) -> Iterator[None]:
-        """Do not count the time of a block: what is done once on a machine is no part of a run."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._start += time.perf_counter() - began
-
-    @contextmanager
     def part(self, share: float) -> Iterator[None]:
         """Give what runs inside a share of the time that is left; it ends with the block, not with an error."""
         if self.limits.time_limit is not None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import highspy
 import numpy as np
 import pytest
-from numba.core.event import install_recorder
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual import Dual
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
 from dashf_pyomo.algorithms.dual.deadline import Envelope
 from dashf_pyomo.algorithms.dual.master import Master
@@ -150,11 +147,3 @@ def test_a_user_whose_energy_is_dear_does_not_hide_behind_nobody() -> None:
     # At the ratio of the first columns its best choice costs thousands; the mixture must serve it all the same.
     result = dashf_pyomo.solve(wide_scenario(1219), "dual", time_limit=60)
     assert result.gap is not None and result.gap <= 1e-3
-
-
-@pytest.mark.parametrize("method", ["dual", "bnp"])
-def test_nothing_is_compiled_after_preparing(method: str, tmp_path: Path) -> None:
-    Dual.prepare()
-    with install_recorder("numba:compile") as recorder:
-        dashf_pyomo.solve(Scenario.random(3, 2, seed=1), method, certificate=str(tmp_path / "c.npz"))
-    assert not recorder.buffer

@@ -44,23 +44,22 @@ class Dual(Method):
 
     @classmethod
     def prepare(cls) -> None:
-        """Compile the kernels, which takes half a minute, if that was never done on this machine."""
-        from .kernels.ready import compile_all
+        """Load the kernels and what the search needs beside them."""
+        from . import search  # noqa: F401
+        from .kernels.running import kernels
 
-        compile_all()
+        kernels()
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
-        from .kernels.compiling import at_most_threads
-        from .kernels.ready import seem_compiled
+        from .kernels.running import at_most_threads, is_compiled
         from .search import Search
 
-        if seem_compiled():
-            self.prepare()
-        else:
-            run.note("compiling kernels, once on this machine; that is not counted as time")
-            with run.off_the_clock():
-                self.prepare()
+        if not is_compiled():
+            run.note(
+                "the kernels run as Python, about a thousand times slower than compiled: the package was installed "
+                "without a C compiler"
+            )
         with at_most_threads(run.limits.threads):
             search = Search(self, run)
             try:

@@ -131,16 +131,16 @@ class Pricer:
         return Prices(ratio, prices, late if late.any() else np.ones(n)).balanced(self.pairs.time_weight)
 
     def slopes(self, user: Index, server: Index, shares: Array, ratio: float, deadline: float) -> Array:
-        """Return what `kernels.shadow.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
-        from .kernels.shadow import shadow_prices
+        """Return what `kernels.pricing.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
+        from .kernels.pricing import shadow_prices
 
         return shadow_prices(self._coefficients[user, server], self.scenario.score_norm, ratio, shares, deadline)
 
     def least_energy(
         self, user: Index, server: Index, shares: Array, deadline: float, offload: ArrayLike = (0.0, 1.0)
     ) -> Array:
-        """Return what `kernels.energy.least_energy` does, for pairs of users and servers, shape (K,) each."""
-        from .kernels.energy import least_energy
+        """Return what `kernels.pricing.least_energy` does, for pairs of users and servers, shape (K,) each."""
+        from .kernels.pricing import least_energy
 
         return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
