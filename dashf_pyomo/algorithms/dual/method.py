@@ -55,11 +55,9 @@ class Dual(Method):
         from .kernels.running import at_most_threads, is_compiled
         from .search import Search
 
-        if not is_compiled():
-            run.note(
-                "the kernels run as Python, about a thousand times slower than compiled: the package was installed "
-                "without a C compiler"
-            )
+        how = "" if is_compiled() else "; the kernels ran as Python, a hundred times slower than compiled"
+        if how:
+            run.note("the kernels run as Python: the package was installed without a C compiler")
         with at_most_threads(run.limits.threads):
             search = Search(self, run)
             try:
@@ -71,4 +69,4 @@ class Dual(Method):
                     search.finish(interrupted)
                 raise
             search.finish()
-            return said
+            return said + how
