@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import pickle
 import queue
 import re
 import time
@@ -38,14 +39,15 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
 _idle: queue.SimpleQueue[LocalPool] = queue.SimpleQueue()
 
 
-def perform_apart(task: Task) -> Record:
-    """Do a task in a warm process of its own; run on the cluster's workers, from any of their threads.
+def perform_apart(content: bytes) -> Record:
+    """Do a pickled task in a warm process of its own; run on the cluster's workers, from any of their threads.
 
     Raises
     ------
     BackendError
         If the task is lost here; it may be done elsewhere.
     """
+    task: Task = pickle.loads(content)
     try:
         pool = _idle.get_nowait()
     except queue.Empty:
@@ -140,8 +142,10 @@ class ClusterPool:
             If the scheduler is lost.
         """
         self._require_connection()
+        name = f"dashf-cell-{task.key}"
         try:
-            future = self._client.submit(perform_apart, task, key=f"dashf-cell-{task.key}", pure=False, retries=RETRIES)
+            content = pickle.dumps(task)
+            future = self._client.submit(perform_apart, content, key=name, pure=False, retries=RETRIES)
         except Exception as error:  # whatever the options hold, or a connection that has just gone
             self._require_connection()
             self._unsent.append(Lost(task.key, f"the cell cannot be sent ({_said(error)})"))
