@@ -10,11 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from study_helpers import children, contents, environment, extension, finish, outcomes, start, write_study
+from study_helpers import children, contents, environment, extension, finish, outcomes, start, wait_for, write_study
 
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.pool import LocalPool
@@ -24,14 +23,6 @@ from formulations import Scenario
 
 posix_only = pytest.mark.skipif(not hasattr(os, "killpg"), reason="local workers need Linux or macOS")
 pytestmark = posix_only
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened in a running process."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
 
 
 def assert_gone(pids: list[int]) -> None:
