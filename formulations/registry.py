@@ -106,7 +106,9 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
             raise TypeError(f"{shown(entry)} is no {self.kind}: {wrong}")
         name = self._name_of(entry)
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        origin = entry.__module__ if isinstance(entry, type) else origin or caller
+        if isinstance(entry, type) and entry.__module__ not in sys.stdlib_module_names:  # those only made the class
+            origin = entry.__module__
+        origin = origin or caller
         present = self._entries.get(name, entry)
         if present is not entry and (kind_of(present), self._origins.get(name)) != (kind_of(entry), origin):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
