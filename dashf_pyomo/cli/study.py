@@ -18,7 +18,7 @@ from .signals import stopped_by_batch_systems
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "duration", "stale_cells"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -151,7 +151,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     failed = f"; {outlook.failed} have failed, --retry runs them again" if outlook.failed else ""
     print(
         f"{outlook.scenarios} scenarios, {outlook.variants} variants of methods, {outlook.cells} cells; "
-        f"{outlook.cells - missing} have ended, {missing} are missing{failed}{_stale(outlook.stale)}"
+        f"{outlook.cells - missing} have ended, {missing} are missing{failed}{stale_cells(outlook.stale)}"
     )
     if missing:
         known = "" if outlook.seconds is None else f"about {duration(outlook.seconds)}, "
@@ -180,14 +180,14 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         did = f"ran {summary.ran} of {summary.total} cells" if summary.ran else "nothing to do"
         failed = f", {summary.failed} have failed" if summary.failed else ""
-        stale = _stale(summary.stale)
+        stale = stale_cells(summary.stale)
         print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}{stale}")
         for line in _failures(study.folder) if summary.failed else ():
             print(line)
     return 0
 
 
-def _stale(number: int) -> str:
+def stale_cells(number: int) -> str:
     """Return what is to be said of cells that other code has run than there is now."""
     if not number:
         return ""

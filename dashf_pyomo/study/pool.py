@@ -31,6 +31,8 @@ __all__ = ["LocalPool", "serve_tasks"]
 
 #: Seconds within which a worker has to be warm; compiling kernels for the first time takes a minute.
 WARM_UP_LIMIT = 900.0
+#: How many processes may end before they take a task, one after the other.
+_TRIES = 3
 #: Seconds between looks at the health of workers that say nothing.
 _POLL = 0.2
 #: Bytes of a worker's output that are kept.
@@ -274,13 +276,14 @@ class LocalPool:
                 continue  # there is room for another one beside it
             worker.bury()
             self._processes.remove(worker)
-        while True:
+        for _ in range(_TRIES):
             fresh = _Worker(Path(self._folder.name, str(self._started)), threads)
             self._started += 1
             if fresh.give(task):
                 self._processes.append(fresh)
                 return
-            fresh.bury()
+            code = fresh.bury()
+        raise PoolError(f"no worker can be started: {last_words(code).replace('child', 'worker', 1)}")
 
     def collect(self, timeout: float) -> list[Record | Lost]:
         """Return what has ended, after at most `timeout` seconds if nothing has."""

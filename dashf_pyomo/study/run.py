@@ -13,7 +13,7 @@ from .plan import Cell
 from .store import Store
 from .task import Lost, Outcome, PoolError, Record, Task
 
-__all__ = ["Pool", "StudyProgress", "remaining_time", "run_cells"]
+__all__ = ["LostError", "Pool", "StudyProgress", "remaining_time", "run_cells"]
 
 #: Seconds between reports of progress where nothing ends.
 _TICK = 0.5
@@ -99,6 +99,22 @@ def is_failure(record: Record) -> bool:
     return record.outcome is not Outcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
 
 
+class LostError(BackendError):
+    """Cells were lost, or what runs them; see `Lost`.
+
+    Parameters
+    ----------
+    reason
+        What was lost, and why.
+    kept
+        What was not.
+    """
+
+    def __init__(self, reason: str, kept: str) -> None:
+        super().__init__(f"{reason}; {kept}")
+        self.reason = reason
+
+
 def run_cells(
     cells: Sequence[Cell],
     total: int,
@@ -122,7 +138,7 @@ def run_cells(
 
     Raises
     ------
-    BackendError
+    LostError
         If cells were lost, or what runs them: they are not in the store, all that has ended is.
     KeyboardInterrupt
         If the user interrupts; what had ended by then is in the store.
@@ -145,7 +161,7 @@ def run_cells(
     def give_up(reason: str) -> NoReturn:
         tell()
         kept = f"{done} of {total} cells have ended and are kept"
-        raise BackendError(f"{reason}; {kept}, the same command runs the others")
+        raise LostError(reason, f"{kept}, the same command runs the others")
 
     try:
         while True:

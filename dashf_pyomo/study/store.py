@@ -26,6 +26,7 @@ from .description import Description
 from .plan import Cell
 from .reading import Reading
 from .task import SUMMARY, Outcome, Record
+from .transaction import Transaction, primary_code
 
 __all__ = ["FILE", "VERSION", "Store", "StoreError"]
 
@@ -122,7 +123,7 @@ class Store:
             raise StoreError(f"{folder}: cannot be {cannot} ({error.strerror or error})") from None
         except sqlite3.Error as error:
             self.close()
-            if write and _code(error) in _UNWRITABLE:
+            if write and primary_code(error) in _UNWRITABLE:
                 raise StoreError(f"{self.path}: cannot be written ({error})") from None
             raise StoreError(f"{self.path}: is no store of a study ({error})") from None
 
@@ -133,7 +134,7 @@ class Store:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             lock.close()
-            if _code(error) != sqlite3.SQLITE_BUSY:
+            if primary_code(error) != sqlite3.SQLITE_BUSY:
                 raise StoreError(f"{self.folder}: cannot be written ({error})") from None
             raise StoreError(f"{self.folder}: another run is writing to this study; expected only one") from None
         return lock
@@ -266,8 +267,8 @@ class Store:
         with self._transaction():
             self._database.executemany("INSERT OR IGNORE INTO again VALUES (?)", ((key,) for key in keys))
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._database)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._database)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -428,28 +429,3 @@ class Store:
             if missing or not isinstance(document["packages"], dict):
                 raise self._damaged(f"environment {digest}", "expected a machine and its versions")
         return found
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Return the primary code of an error of SQLite's, 0 where it has none."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-class _Transaction:
-    """All or nothing; the next one waits for nobody, there is one writer."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._database.execute("COMMIT" if kind is None else "ROLLBACK")
-        except sqlite3.OperationalError:
-            if kind is None:
-                raise
-            # A statement that fails badly enough, as on a full disk, has rolled back by itself.
