@@ -52,9 +52,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits
+    from ..backends import BackendError
     from ..study import Study
     from ..study.report import write_report
     from ..study.report.data import StudyData
+    from ..study.run import LostError
     from ..study.store import Store
 
     check_place(parsed.html, parsed.scenario)
@@ -73,16 +75,20 @@ def _run(parsed: argparse.Namespace) -> int:
             limits={"time": limits.time_limit, "gap": limits.gap},
             report={"reference": "dashf" if "dashf" in names else names[0], "scenario_pages": 1},
         )
-        interrupted = False
+        interrupted, lost = False, ""
         try:
             with stopped_by_batch_systems(), Cells("gap") as progress:
                 study.run(workers=parsed.workers, watch=progress)
         except KeyboardInterrupt:
             interrupted = True  # what has ended by now is worth showing
+        except LostError as error:
+            lost = error.reason  # likewise
         with Store(folder) as store:
             data = StudyData.of(store)
             if interrupted and not data.scenarios:
                 raise KeyboardInterrupt
+            if lost and not any(cell.ended for known in data.scenarios.values() for cell in known.cells):
+                raise BackendError(lost)
             (known,) = data.scenarios.values()
             said = [found.text for found in data.contradictions]
             if parsed.html is not None:
@@ -101,9 +107,11 @@ def _run(parsed: argparse.Namespace) -> int:
         ended = sum(cell.ended for cell in known.cells)
         print(f"dashf: interrupted; {ended} of {len(names)} methods have ended", file=sys.stderr)
         return 130
+    if lost:
+        print(f"dashf: {lost}", file=sys.stderr)
     if said:
         return 1
-    return 3 if any(cell.failed for cell in known.cells) else 0
+    return 3 if lost or any(cell.failed for cell in known.cells) else 0
 
 
 def _variants(names: list[str]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from .signals import stopped_by_batch_systems
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "duration", "stale_cells"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -56,7 +56,14 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     where = action.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="K", help="processes on this machine (default: one per core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a Dask scheduler, tcp://host:port")
-    action.add_argument("--retry", action="store_true", help="run cells that failed again")
+    action.add_argument(
+        "--rerun",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="run cells again: failed, stale (run by other code than there is now), or all of a METHOD; repeatable",
+    )
+    action.add_argument("--retry", action="store_true", help="the same as --rerun failed")
     action.add_argument("--json", action="store_true", help="print the summary as JSON")
     action.set_defaults(run=_run)
 
@@ -67,6 +74,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "bound contradicts an allocation.",
     )
     action.add_argument("folder", metavar="DIR", help="folder of the study")
+    action.add_argument("-o", "--output", metavar="OUT", help="folder to write to (default: DIR/report)")
     action.add_argument("--json", action="store_true", help="print the names of the files and contradictions as JSON")
     action.set_defaults(run=_report)
 
@@ -143,7 +151,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     failed = f"; {outlook.failed} have failed, --retry runs them again" if outlook.failed else ""
     print(
         f"{outlook.scenarios} scenarios, {outlook.variants} variants of methods, {outlook.cells} cells; "
-        f"{outlook.cells - missing} have ended, {missing} are missing{failed}"
+        f"{outlook.cells - missing} have ended, {missing} are missing{failed}{stale_cells(outlook.stale)}"
     )
     if missing:
         known = "" if outlook.seconds is None else f"about {duration(outlook.seconds)}, "
@@ -158,7 +166,10 @@ def _run(parsed: argparse.Namespace) -> int:
     progress = Cells(study.description.name)
     try:
         with stopped_by_batch_systems(), progress:
-            summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
+            summary = study.run(
+                workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, rerun=parsed.rerun,
+                watch=progress,
+            )  # fmt: skip
     except KeyboardInterrupt:
         last = progress.last
         kept = "" if last is None else f" at {last.done} of {last.total} cells"
@@ -169,10 +180,19 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         did = f"ran {summary.ran} of {summary.total} cells" if summary.ran else "nothing to do"
         failed = f", {summary.failed} have failed" if summary.failed else ""
-        print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}")
+        stale = stale_cells(summary.stale)
+        print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}{stale}")
         for line in _failures(study.folder) if summary.failed else ():
             print(line)
     return 0
+
+
+def stale_cells(number: int) -> str:
+    """Return what is to be said of cells that other code has run than there is now."""
+    if not number:
+        return ""
+    which = "1 was" if number == 1 else f"{number} were"
+    return f"; {which} run by another or an unknown version of the code, --rerun stale runs them again"
 
 
 def _failures(folder: Path) -> Iterator[str]:
@@ -192,15 +212,18 @@ def _report(parsed: argparse.Namespace) -> int:
     from ..study.report.data import StudyData
     from ..study.store import Store
 
+    if parsed.output == "":
+        raise InputError("--output: an empty name; expected a folder")
     with Store(parsed.folder) as store:
         data = StudyData.of(store)
-        page = write_report(store, data=data)
+        page = write_report(store, None if parsed.output is None else Path(parsed.output), data)
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
         said = [{"scenario": name, "text": text} for name, text in found]
         document = {"format": "dashf-study-report", "version": 1, "page": str(page), "files": names}
-        print(canonical({**document, "contradictions": said}))
+        versions = {name: {v: len(cells) for v, cells in known.items()} for name, known in data.versions.items()}
+        print(canonical({**document, "contradictions": said, "versions": versions}))
     else:
         from rich.text import Text
 
@@ -209,6 +232,10 @@ def _report(parsed: argparse.Namespace) -> int:
         console = Output(highlight=False)
         for name, text in found:
             console.print(Text(f"CONTRADICTION: {name}: {text}", style="bold red"), soft_wrap=True)
+        for name, known in data.mixed_versions.items():
+            each = ", ".join(f"{version} in {len(cells)} cells" for version, cells in known.items())
+            line = f"DIFFERENT VERSIONS: the cells were run by different versions of {name}: {each}"
+            console.print(Text(line, style="bold red"), soft_wrap=True)
         print(f"report: {page}")
     return 1 if found else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,8 @@ class Made:
         What the paper says of it, and how that fares.
     contradictions
         Bounds that a verified allocation refutes; they are not used.
+    stale
+        How many of the runs were by other code than there is now, or nobody knows by which.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Made:
     values: tuple[Value, ...]
     claims: tuple[Claim, ...]
     contradictions: tuple[str, ...]
+    stale: int = 0
 
 
 def make_figures(
@@ -57,6 +60,7 @@ def make_figures(
     *,
     workers: int | None = None,
     retry: bool = False,
+    rerun: str | Iterable[str] = (),
     watch: Callable[[str, StudyProgress], None] | None = None,
 ) -> list[Made]:
     """Make figures in a folder; runs that are in its store already are not repeated.
@@ -69,7 +73,7 @@ def make_figures(
         What they are drawn from.
     folder
         Where the store is, or is to be, and the files.
-    workers, retry
+    workers, retry, rerun
         As in `Study.run`.
     watch
         Sees which figure it is and how far its study.
@@ -82,7 +86,7 @@ def make_figures(
         If the user interrupts; the next call goes on from there.
     """
     figures = chosen(names)
-    return [_make(figure, request, folder, workers, retry, watch) for figure in figures]
+    return [_make(figure, request, folder, workers, retry, rerun, watch) for figure in figures]
 
 
 def _make(
@@ -91,6 +95,7 @@ def _make(
     folder: str | os.PathLike[str],
     workers: int | None,
     retry: bool,
+    rerun: str | Iterable[str],
     watch: Callable[[str, StudyProgress], None] | None,
 ) -> Made:
     from ..study.report.data import StudyData
@@ -102,7 +107,7 @@ def _make(
         if watch is not None:
             watch(figure.name, progress)
 
-    summary = study.run(workers=workers, retry=retry, watch=tell)
+    summary = study.run(workers=workers, retry=retry, rerun=rerun, watch=tell)
     with Store(folder) as store:
         data = StudyData.of(store)
         places = places_of(figure, request, store, data)
@@ -117,8 +122,9 @@ def _make(
         files += draw(figure, places, values, folder)
     said = tuple(found.text for found in data.contradictions)
     return Made(
-        figure.name, tuple(files), summary.total, summary.ran, summary.failed, tuple(values), tuple(claims), said
-    )
+        figure.name, tuple(files), summary.total, summary.ran, summary.failed, tuple(values), tuple(claims), said,
+        summary.stale,
+    )  # fmt: skip
 
 
 def _write(path: Path, text: str) -> str:

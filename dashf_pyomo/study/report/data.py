@@ -10,8 +10,12 @@ from typing import Any
 
 from ..bounds import is_refuted
 from ..store import Store, StoreError
+from ..versions import OURS
 
-__all__ = ["CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
+__all__ = ["UNKNOWN", "CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
+
+#: How a version is called that nobody has recorded.
+UNKNOWN = "unknown version"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class CellRow:
         Seconds and SCR of every improvement, in order.
     environment
         Digest of machine and versions, empty where the process died.
+    code
+        Version of every distribution that the method consisted of, empty where nobody has recorded it.
     """
 
     position: int
@@ -54,6 +60,7 @@ class CellRow:
     time_limit: float
     steps: tuple[tuple[float, float], ...] = ()
     environment: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -244,6 +251,20 @@ class StudyData:
                     found.append(Contradiction(known.sha256, f"{cell.variant}: {cell.message}", (cell.position,)))
         return found
 
+    @cached_property
+    def versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The cells that have ended by distribution and its version; those of which none is known count as ours."""
+        found: dict[str, dict[str, list[CellRow]]] = {}
+        for cell in self.distinct:
+            for name, version in (cell.code or {OURS: UNKNOWN}).items() if cell.ended else ():
+                found.setdefault(name, {}).setdefault(version, []).append(cell)
+        return found
+
+    @property
+    def mixed_versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The distributions of which the cells were run by different versions."""
+        return {name: known for name, known in self.versions.items() if len(known) > 1}
+
     def of_variant(self, variant: str, where: str | None = None) -> list[CellRow]:
         """Return the cells of a variant that have ended, of one group and size or of all.
 
@@ -319,6 +340,7 @@ def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> Cel
         time_limit=float(limits.get("time", 0.0)),
         steps=steps,
         environment=row["environment"] or "",
+        code={name: str(version) for name, version in json.loads(row["code"] or "{}").items()},
     )
 
 

@@ -23,6 +23,7 @@ def all_tables(data: StudyData) -> list[Table]:
     """Return the tables in the order of the page, those without rows left out."""
     tables = [
         _contradictions(data),
+        _versions(data),
         _gaps(data),
         _bounds(data),
         _times(data),
@@ -47,6 +48,21 @@ def _contradictions(data: StudyData) -> Table:
     )
     for found in data.contradictions:
         table.add((data.names.get(found.scenario) or found.scenario[:8], found.text), found.cells)
+    return table
+
+
+def _versions(data: StudyData) -> Table:
+    table = Table(
+        "versions",
+        "Different versions",
+        "The cells were run by different versions of the code: what differs between them may be the version, not the "
+        "method or the scenario. dashf study run --rerun stale runs those again that the present code has not run.",
+        ("distribution", "version", "methods", "number"),
+    )
+    for name, known in data.mixed_versions.items():
+        for version, cells in known.items():
+            variants = ", ".join(dict.fromkeys(cell.variant for cell in cells))
+            table.add((name, version, variants, len(cells)), _positions(cells))
     return table
 
 
