@@ -7,7 +7,8 @@ They come on top of (3b) to (3j). With x, phi and the physics of Section II, for
     (X3) minimum rate    r_up >= R_up_n and r_down >= R_down_n, whatever phi, that is even where nothing is sent
     (X4) server energy   sum over the users of server m of E^(t3) + E^(t4) <= E_m
 
-What a formulation or a method can honour it says in its `supports`; `require_support` refuses the rest.
+What a formulation or a method can honour it says in its `supports`; `require_support` refuses the rest. Whoever states
+rows names the kinds that it has rows for, one by one: a kind that is added here is refused until somebody states it.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Extra(StrEnum):
     ENERGY = "server energy"
 
 
-#: What a formulation or method says that supports every kind.
-ALL_EXTRAS = frozenset(Extra)
+#: The four kinds that there were first. It never grows, so nobody who says it claims a kind that is added later.
+ALL_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
 #: Where a limit is elastic: the price of a relative excess of one, in units of the largest possible score of a server.
 #: Beyond what any limit is worth, unless it nearly excludes everything.

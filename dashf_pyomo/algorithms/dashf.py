@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from formulations import ALL_EXTRAS, Allocation, Extra
+from formulations import Allocation, Extra
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
@@ -40,7 +40,7 @@ class Dashf(Method):
     """
 
     name = "dashf"
-    supports = ALL_EXTRAS
+    supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
     summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
 
     association: str = option(
