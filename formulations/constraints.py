@@ -56,6 +56,16 @@ _LIMITS = {
 }
 _PAIRS = ("forbidden", "forced")
 
+#: The kind of every key.
+_KIND_OF = {
+    "delay_limit": Extra.DELAY,
+    "uplink_rate": Extra.RATE,
+    "downlink_rate": Extra.RATE,
+    "server_energy": Extra.ENERGY,
+    "forbidden": Extra.ASSOCIATION,
+    "forced": Extra.ASSOCIATION,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Constraints:
@@ -131,6 +141,34 @@ class Constraints:
             if getattr(self, key):
                 document[key] = [list(pair) for pair in getattr(self, key)]
         return document
+
+    def without(self, kinds: Iterable[Extra]) -> dict[str, Any]:
+        """Return what is declared beside some kinds, as `to_dict` does."""
+        left_out = frozenset(kinds)
+        return {key: value for key, value in self.to_dict().items() if _KIND_OF[key] not in left_out}
+
+    def only(self, broken: Iterable[tuple[str, int]]) -> dict[str, Any]:
+        """Return a declaration of some limits, as `to_dict` does, and of those of equal value with them.
+
+        Parameters
+        ----------
+        broken
+            Names of arrays and indices in them: (``delay_limit``, n), (``server_energy``, m), (``allowed``, n), ...
+        """
+        chosen = sorted(set(broken))
+        document: dict[str, Any] = {}
+        for key in _LIMITS:
+            values = getattr(self, key).tolist()
+            taken = {values[index] for name, index in chosen if name == key}
+            if taken:
+                document[key] = [value if value in taken else None for value in values]
+        closed = [
+            [user, server]
+            for name, user in chosen
+            if name == "allowed"
+            for server in np.flatnonzero(~self.allowed[user]).tolist()
+        ]
+        return {**document, "forbidden": closed} if closed else document
 
     @property
     def kinds(self) -> frozenset[Extra]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import indexed, read_numbers, require_finite, shown
-from .constraints import Constraints
+from .constraints import Constraints, Extra
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
 from .paper import PRESETS, READ_FROM, READINGS, read_paper
 
@@ -297,6 +297,33 @@ class Scenario:
             name = f"random-{users}x{servers}-seed{seed}{suffix}"
         extra = Constraints.read(constraints, users, servers)
         return cls(**values, name=name, seed=int(seed), readings=chosen, constraints=extra)
+
+    # -- extra constraints --------------------------------------------------------------------
+
+    def without(self, kinds: Iterable[Extra]) -> Scenario:
+        """Return the scenario without some kinds of extra constraints, of which any bound is one of this one too."""
+        extra, kinds = self.constraints, frozenset(kinds)
+        if extra is None or not extra.kinds & kinds:
+            return self
+        return self.limited_by(extra.without(kinds))
+
+    def with_constraints(self, declared: Mapping[str, Any]) -> Scenario:
+        """Return the scenario with more extra constraints, as in a scenario file.
+
+        Raises
+        ------
+        ScenarioError
+            If it declares one of these itself, or they cannot be.
+        """
+        own = {} if self.constraints is None else self.constraints.to_dict()
+        for key in declared:
+            if key in own:
+                raise ScenarioError(f"constraints.{key} is declared by the scenario itself; expected it once")
+        return self.limited_by({**own, **declared}) if declared else self
+
+    def limited_by(self, declared: Mapping[str, Any] | None) -> Scenario:
+        """Return the scenario with these extra constraints, as in a scenario file, and no others."""
+        return replace(self, constraints=Constraints.read(declared, self.n_users, self.n_servers))
 
     # -- JSON ---------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from formulations.formulation import Subproblem, formulations
 from ..backends import backends
 from .dinkelbach import ACCEPT, dinkelbach
 from .method import Method, methods, option
+from .relaxed import within_limits
 from .rounding import ROUNDINGS
 from .run import Run
 from .steps import AssociationStep, ResourceStep, formulation_names
@@ -75,6 +76,10 @@ class Dashf(Method):
         return self.supports.intersection(*(formulations[part].supports for part in parts))
 
     def search(self, run: Run) -> str:
+        """Run the algorithm, with as many of the scenario's limits as it has to know."""
+        return within_limits(run, self.improve)
+
+    def improve(self, run: Run) -> str:
         """Run Algorithm 1."""
         scenario = run.scenario
         start = start_allocation(scenario)

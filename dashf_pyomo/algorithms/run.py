@@ -134,15 +134,17 @@ class Run:
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
         """Give what runs inside a share of the time that is left; it ends with the block, not with an error."""
-        if self.limits.time_limit is not None:
-            self._part_end = self.elapsed + share * (self.limits.time_limit - self.elapsed)
+        outer = self._part_end
+        end = self.limits.time_limit if outer is None else outer
+        if end is not None:
+            self._part_end = self.elapsed + share * (end - self.elapsed)
         try:
             yield
         except OutOfTimeError:
-            if self.limits.time_limit is not None and self.elapsed >= self.limits.time_limit:
+            if end is not None and self.elapsed >= end:
                 raise
         finally:
-            self._part_end = None
+            self._part_end = outer
 
     # -- what is found ------------------------------------------------------------------------
 
