@@ -14,9 +14,9 @@ from formulations.documents import canonical
 
 from ..result import bound_text
 from .progress import Cells
-from .scenario import add_draw_arguments
+from .scenario import add_draw_arguments, check_place, load
 from .signals import stopped_by_batch_systems
-from .solve import check_place, load, number
+from .solve import number
 
 if TYPE_CHECKING:
     from ..study.report.data import ScenarioRow

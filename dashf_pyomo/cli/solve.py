@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,7 +10,7 @@ from formulations import InputError, Scenario
 from formulations.documents import canonical
 
 from ..result import Result, Status, bound_text
-from .scenario import add_draw_arguments, draw, split_pair
+from .scenario import add_draw_arguments, check_place, load, split_pair
 from .signals import stopped_by_batch_systems
 
 __all__ = ["add_to"]
@@ -81,23 +80,6 @@ def _run(parsed: argparse.Namespace) -> int:
     return exit_code(result)
 
 
-def load(parsed: argparse.Namespace) -> Scenario:
-    """Return the scenario of the file, or the drawn one where there is no file.
-
-    Raises
-    ------
-    InputError
-        If both or a broken one are given.
-    """
-    if parsed.scenario is None:
-        return draw(parsed)
-    asked = [name for name in ("users", "servers", "seed", "family", "preset") if getattr(parsed, name) is not None]
-    asked += [name for name in ("reading", "set", "constraint") if getattr(parsed, name)]
-    if asked:
-        raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
-    return Scenario.read(parsed.scenario)
-
-
 def exit_code(result: Result) -> int:
     """Return the exit code that a result stands for."""
     if result.status is Status.INTERRUPTED:
@@ -115,21 +97,6 @@ def _options(texts: list[str]) -> dict[str, str]:
             raise InputError(f"--option {key} is given twice; expected once")
         options[key] = value
     return options
-
-
-def check_place(place: str | None, scenario: str | None) -> None:
-    """Find out before the work starts, not after, that its result cannot be written."""
-    if place is None:
-        return
-    if not place:
-        raise InputError("an empty file name; expected a file to write")
-    if scenario is not None and os.path.realpath(place) == os.path.realpath(scenario):
-        raise InputError(f"{place}: is the scenario itself; expected another file for the output")
-    folder = os.path.dirname(place) or "."
-    if os.path.isdir(place):
-        raise InputError(f"{place}: is a folder; expected a file to write")
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
 
 
 def _print(scenario: Scenario, result: Result, output: str | None, certificate: str | None) -> None:
