@@ -27,7 +27,7 @@ from .documents import InputError, ScenarioError
 if TYPE_CHECKING:
     from .scenario import Scenario
 
-__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "require_support"]
+__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "relaxation_text", "require_support"]
 
 Array = NDArray[np.float64]
 
@@ -180,6 +180,12 @@ class Constraints:
             Extra.ENERGY: bool(np.any(np.isfinite(self.server_energy))),
         }
         return frozenset(kind for kind, present in there.items() if present)
+
+
+def relaxation_text(left_out: Iterable[Extra]) -> str:
+    """Return how a scenario without some kinds of extra constraints is called, empty where nothing is left out."""
+    names = sorted(left_out)
+    return f"the scenario without its {' and '.join(names)}" if names else ""
 
 
 def allowed_pairs(scenario: Scenario) -> NDArray[np.bool_]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -300,12 +301,22 @@ class Scenario:
 
     # -- extra constraints --------------------------------------------------------------------
 
+    @property
+    def extra_kinds(self) -> frozenset[Extra]:
+        """The kinds of extra constraints that it declares."""
+        return frozenset() if self.constraints is None else self.constraints.kinds
+
     def without(self, kinds: Iterable[Extra]) -> Scenario:
         """Return the scenario without some kinds of extra constraints, of which any bound is one of this one too."""
-        extra, kinds = self.constraints, frozenset(kinds)
-        if extra is None or not extra.kinds & kinds:
-            return self
-        return self.limited_by(extra.without(kinds))
+        kinds = self.extra_kinds & frozenset(kinds)
+        return self if self.constraints is None or not kinds else self.limited_by(self.constraints.without(kinds))
+
+    def relaxations(self) -> Iterator[tuple[frozenset[Extra], Scenario]]:
+        """Yield every relaxation that leaves kinds of extra constraints out, with these; itself first, without any."""
+        kinds = sorted(self.extra_kinds)
+        for size in range(len(kinds) + 1):
+            for left_out in combinations(kinds, size):
+                yield frozenset(left_out), self.without(left_out)
 
     def with_constraints(self, declared: Mapping[str, Any]) -> Scenario:
         """Return the scenario with more extra constraints, as in a scenario file.

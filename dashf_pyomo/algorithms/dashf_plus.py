@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 
-from formulations import Allocation, Scenario, evaluate
+from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.pairs import PairResources, equal_split, where_allowed
 from formulations.constraints import allowed_pairs
@@ -24,7 +24,6 @@ from formulations.formulation import Subproblem
 
 from .dashf import Dashf
 from .method import methods, option
-from .relaxed import within_limits
 from .rounding import ROUNDINGS
 from .run import Run
 from .steps import ResourceStep, formulation_names
@@ -60,36 +59,26 @@ class DashfPlus(Dashf):
         300, "most users for joint-nlp and moves; beyond, hull and nlp are composed instead", at_least=1
     )
 
-    def search(self, run: Run) -> str:
-        """Run the search, with as many of the scenario's limits as it has to know."""
-        return within_limits(run, self.improve, self._repair)
-
     def improve(self, run: Run) -> str:
         """Run Algorithm 1 with these parts, then move users."""
-        if self._is_large(run):
+        if self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users:
             large = replace(self, association="hull", allocation="nlp")
             return super(DashfPlus, large).improve(run) + f"; hull and nlp for more than {self.joint_users} users"
         said = super().improve(run)
-        allocate = self._step(run)
+        allocate = ResourceStep(
+            run,
+            self.allocation,
+            self.allocation_backend,
+            self.inner_epsilon,
+            self.inner_iterations,
+            two_starts=False,
+            optional=True,
+        )
         if not run.has_incumbent and not seek(run, allocate, self.moves):
             return f"{said}; no allocation found that meets the extra constraints"
         turns = run.scenario.constraints is not None or run.scenario.n_users <= self.turn_users
         tried, kept = move_users(run, allocate, self.moves, self.epsilon, turns)
         return f"{said}; {kept} of {tried} moves of users kept"
-
-    def _is_large(self, run: Run) -> bool:
-        return self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users
-
-    def _step(self, run: Run) -> ResourceStep:
-        name = "nlp" if self._is_large(run) else self.allocation
-        parts = self.allocation_backend, self.inner_epsilon, self.inner_iterations
-        return ResourceStep(run, name, *parts, two_starts=False, optional=True)
-
-    def _repair(self, run: Run, allocation: Allocation) -> Allocation:
-        """Return what optimising under all limits makes of an allocation that breaks some."""
-        s = run.scenario
-        moved = replace(allocation, server=where_allowed(s, allocation.server)).within_budgets(s)
-        return self._step(run)(moved, evaluate(s, moved).scr)[0]
 
 
 def seek(run: Run, allocate: ResourceStep, tries: int) -> bool:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
+from formulations.constraints import relaxation_text
 
 from ..backends import BackendError, BackendLimits
+from ..result import source_text
 from .run import Run
 
 __all__ = ["RelaxedRun", "within_limits"]
@@ -24,8 +26,11 @@ __all__ = ["RelaxedRun", "within_limits"]
 #: Searches in a run, and says how that ended.
 Search = Callable[[Run], str]
 
-#: Returns what keeps the limits of a run and comes near to an allocation that does not.
-Repair = Callable[[Run, Allocation], Allocation]
+#: Share of the time, where that is limited, for the search without limits.
+_FIRST_SHARE = 0.25
+
+#: With less time left, s, the search with all limits is the first: there may be time for one alone.
+_LITTLE_TIME = 10.0
 
 
 class RelaxedRun(Run):
@@ -75,8 +80,28 @@ class RelaxedRun(Run):
     def record(self, allocation: Allocation, *, keep: str = "best", **facts: Any) -> Evaluation:
         """Judge an allocation without the limits that are left out, and have the whole run judge it with all."""
         found = super().record(allocation, keep=keep, **facts)
-        self.whole.record(allocation, keep=keep, **facts, **self._said)
+        self.whole.record(allocation, keep=keep, **{**facts, **self._said})
         return found
+
+    def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
+        """Enter an upper bound on the SCR of the relaxation, which is one of the whole scenario too, as what it is."""
+        if not super().record_bound(bound, source, tolerance=tolerance, **facts):
+            return False
+        return self.whole.record_bound(bound, self._named(source), tolerance=tolerance, **facts)
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The least bound that stands for the whole run, or for this one."""
+        return super().upper_bound if self.whole.upper_bound is None else self.whole.upper_bound
+
+    def withdraw(self, source: str, text: str, **facts: Any) -> None:
+        """Enter what refutes a source, in the whole run too: it may be an allocation that breaks the limits."""
+        super().withdraw(source, text, **facts)
+        self.whole.withdraw(self._named(source), text, **facts)
+
+    def _named(self, source: str) -> str:
+        """Return a source with the name of the relaxation that its bounds are of."""
+        return source_text(source, relaxation_text(self.whole.scenario.extra_kinds - self.scenario.extra_kinds))
 
     def note(self, text: str, **facts: Any) -> None:
         """Enter a remark in the trace of the whole run."""
@@ -90,13 +115,14 @@ class RelaxedRun(Run):
         """Leave the trace to the whole run."""
 
 
-def within_limits(run: Run, search: Search, repair: Repair | None = None) -> str:
+def within_limits(run: Run, search: Search) -> str:
     """Search with every set of kinds of limits that can matter, and return a line on how it ended.
 
     The search first runs without extra constraints. If its answer keeps them all, nothing else is run. Else it runs
     with each kind, with each two and so on; a set is left out if the answer to a part of it keeps all of it. What a
     search does follows from the limits that it is told of alone. So whatever is the best for some kinds of limits is
-    found also where there are more of them, and is kept if it keeps those too.
+    found also where there are more of them, and is kept if it keeps those too. Where time is limited, all limits come
+    before the sets between, and first of all where it is short.
 
     Parameters
     ----------
@@ -104,19 +130,19 @@ def within_limits(run: Run, search: Search, repair: Repair | None = None) -> str
         Takes what is found; the best that keeps all limits is its incumbent.
     search
         The heuristic, run on as many of the limits as it has to know.
-    repair
-        Returns what comes near to an allocation that breaks limits and keeps those of the run it is given.
     """
     if run.scenario.constraints is None:
         return search(run)
     kinds = sorted(run.scenario.constraints.kinds)
     sets = [frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)]
-    searches = _Searches(run, search, repair)
-    for position, told in enumerate(sets[:-1]):
-        # The last search, which is told of all, has half of the time at least.
-        with run.part(1.0 / (2 * len(sets) - 2 - position)):
+    if run.limits.time_limit is not None:
+        nothing, all_, left = sets[0], sets[-1], run.limits.time_limit - run.elapsed
+        sets = [*([all_, nothing] if left < _LITTLE_TIME else [nothing, all_]), *sets[1:-1]]
+    searches = _Searches(run, search)
+    for told in sets:
+        with run.part(_FIRST_SHARE if told == sets[0] == frozenset() else 1.0):
             searches.tell(told)
-    return searches.tell(sets[-1])
+    return searches.conclusion()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,43 +160,46 @@ class _Answer:
 class _Searches:
     """The searches of a run with more and more of its limits; what they are given is as in `within_limits`."""
 
-    def __init__(self, run: Run, search: Search, repair: Repair | None) -> None:
-        self._run, self._search, self._repair = run, search, repair
+    def __init__(self, run: Run, search: Search) -> None:
+        assert run.scenario.constraints is not None
+        self._run, self._search = run, search
+        self._kinds = run.scenario.constraints.kinds
         self._answers: list[_Answer] = []
+        self._last = ""
 
-    def tell(self, told: frozenset[Extra]) -> str:
-        """Search with the limits of these kinds, if what fewer kinds led to breaks one; return how the best ended.
+    def tell(self, told: frozenset[Extra]) -> None:
+        """Search with the limits of these kinds, unless what fewer kinds led to keeps them.
 
         Raises
         ------
         BackendError
             If it is told of all limits, and a solver fails.
         """
-        assert self._run.scenario.constraints is not None
-        kinds = self._run.scenario.constraints.kinds
-        limited = self._run.scenario.without(kinds - told)
+        limited = self._run.scenario.without(self._kinds - told)
         known = [answer for answer in self._answers if answer.told < told]
-        said = ""
-        for scenario in () if any(answer.keeps(limited) for answer in known) else self._stages(limited, known):
+        if any(answer.keeps(limited) for answer in known):
+            return
+        for scenario in self._stages(limited, known):
+            part, said = RelaxedRun(self._run, scenario), ""
             try:
-                said = self._one(scenario, told, known)
+                said = self._last = self._search(part)
             except BackendError as error:
-                if told == kinds and scenario is limited:
+                if scenario is self._run.scenario:
                     raise
                 self._run.note(f"a search with fewer limits failed: {error}")
+            finally:
+                if part.has_incumbent:
+                    self._answers.append(_Answer(told, part.incumbent[0], said))
             if any(answer.keeps(limited) for answer in self._answers if answer.told == told):
-                break
-        kept = [answer for answer in self._answers if answer.keeps(limited)]
-        if not kept:
-            return said
-        best = max(kept, key=lambda answer: evaluate(limited, answer.allocation).scr)
-        idle = sorted(told - best.told)
-        return f"{best.said}; not binding: {', '.join(idle)}" if idle else best.said
+                return
 
     def _stages(self, limited: Scenario, known: Sequence[_Answer]) -> Iterator[Scenario]:
-        """Yield what to search: where limits of a kind differ, first with those alone that the first answer breaks."""
+        """Yield what to search: where limits of a kind differ, first with those alone that the first answer breaks.
+
+        Where time is limited that is left out.
+        """
         broken = evaluate(limited, known[0].allocation).broken_limits if known else frozenset()
-        if broken and limited.constraints is not None:
+        if broken and limited.constraints is not None and self._run.limits.time_limit is None:
             some = limited.limited_by(limited.constraints.only(broken))
             names = ("delay_limit", "uplink_rate", "downlink_rate", "server_energy", "allowed")
             pairs = [[getattr(s.constraints, name) for s in (some, limited)] for name in names]
@@ -178,15 +207,12 @@ class _Searches:
                 yield some
         yield limited
 
-    def _one(self, scenario: Scenario, told: frozenset[Extra], known: Sequence[_Answer]) -> str:
-        """Search on a relaxation, with the answers to fewer limits repaired as first allocations."""
-        part, said = RelaxedRun(self._run, scenario), ""
-        try:
-            if self._repair is not None:
-                for answer in known:
-                    part.record(self._repair(part, answer.allocation), phase="repair")
-            said = self._search(part)
-        finally:
-            if part.has_incumbent:
-                self._answers.append(_Answer(told, part.incumbent[0], said))
-        return said
+    def conclusion(self) -> str:
+        """Return a line on how the search ended whose answer is the best, and which limits it was not told of."""
+        whole = self._run.scenario
+        kept = [answer for answer in self._answers if answer.keeps(whole)]
+        if not kept:
+            return self._last
+        best = max(kept, key=lambda answer: evaluate(whole, answer.allocation).scr)
+        idle = sorted(self._kinds - best.told)
+        return f"{best.said}; not binding: {', '.join(idle)}" if idle else best.said

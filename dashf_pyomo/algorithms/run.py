@@ -71,12 +71,17 @@ class Run:
         What the run may use.
     observer
         Called with every trace entry.
+    no_bounds
+        Why what the method calls a bound is none on the SCR of this scenario; empty where it is one.
     """
 
-    def __init__(self, scenario: Scenario, limits: Limits, observer: Observer | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, limits: Limits, observer: Observer | None = None, no_bounds: str = ""
+    ) -> None:
         self.scenario = scenario
         self.limits = limits
         self._observer = observer
+        self._no_bounds = no_bounds
         self._start = time.perf_counter()
         self._trace: list[dict[str, Any]] = []
         self._solvers: dict[str, str] = {}
@@ -195,6 +200,9 @@ class Run:
             False if the source is refuted: by this bound, which lies below the SCR of the incumbent that the evaluator
             verified, or before. None of its bounds is used then.
         """
+        if self._no_bounds:
+            self.note(f"SCR <= {bound:.9g} of {source} is not entered: {self._no_bounds}")
+            return True
         if source in self._refuted:
             return False
         if not bound < math.inf:
@@ -223,7 +231,10 @@ class Run:
     def refute(self, source: str, claim: str, **facts: Any) -> None:
         """Enter that the verified incumbent refutes what a source says; none of its bounds is used any more."""
         _, scr = self.incumbent
-        text = f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified"
+        self.withdraw(source, f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified", **facts)
+
+    def withdraw(self, source: str, text: str, **facts: Any) -> None:
+        """Enter what refutes a source; none of its bounds is used any more."""
         self._bounds.pop(source, None)
         self._refuted.add(source)
         self.contradictions.append(text)

@@ -50,7 +50,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from ..algorithms import Limits, configure
+    from ..algorithms import Limits, configure, run_method
     from .progress import Log, Progress
 
     scenario = load(parsed)
@@ -63,7 +63,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
         check_suffix(parsed.plot)
     with stopped_by_batch_systems(), nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
-        result = method.solve(scenario, limits, observer)
+        result = run_method(method, scenario, limits, observer)
     # The result first: a picture that fails must not cost it.
     if parsed.output:
         result.write(parsed.output)
@@ -111,8 +111,9 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     table = Table(show_header=False, title=title, title_justify="left")
     for name, value in (
         ("SCR", number(result.scr)),
-        ("upper bound", bound_text(result.upper_bound)),
+        ("upper bound", bound_text(result.upper_bound) + (f", of {result.bound_of}" if result.bound_of else "")),
         ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
+        *([("keeps also", result.restriction)] if result.restriction else []),
         ("score", number(result.score)),
         ("delay (s)", number(result.delay)),
         ("energy (J)", number(result.energy)),

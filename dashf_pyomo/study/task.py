@@ -19,7 +19,7 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..algorithms import Limits, configure
+from ..algorithms import Limits, configure, run_method
 from ..backends.parcel import lift_memory_limit, limit_memory
 from ..result import Result
 from .description import CellLimits
@@ -208,7 +208,7 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
     outcome, message = Outcome.DONE, ""
     try:
         method = configure(task.method, task.options)
-        result = method.solve(_scenario(task), task.limits.of_method())
+        result = run_method(method, _scenario(task), task.limits.of_method())
         _check_numbers(result)
     except SystemExit as error:  # it must not end the worker
         outcome, message = Outcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"
