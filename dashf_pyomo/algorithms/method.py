@@ -116,6 +116,10 @@ class Method(ABC):
             return str(error)
         return ""
 
+    def missing(self) -> str:
+        """Return what the method needs with these options and is not there, or an empty text."""
+        return ""
+
     def all_readings(self, scenario: Scenario) -> dict[str, str]:
         """Return every reading in force: the scenario's, those of the problem, and the method's."""
         fixed = {"ratio": "single", "energy count": "once per user"}

@@ -88,6 +88,14 @@ class Minlp(Method):
         """Return what the joint formulation supports."""
         return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
 
+    def missing(self) -> str:
+        """Return why no global solver that it asks for works here, or an empty text."""
+        try:
+            self.global_solvers()
+        except BackendError as error:
+            return str(error)
+        return ""
+
     def search(self, run: Run) -> str:
         """Find a start, then let each solver improve it and prove a bound."""
         chosen = self.global_solvers()

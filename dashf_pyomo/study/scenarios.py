@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import itertools
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from formulations import InputError, Scenario
+from formulations import Extra, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
 from formulations.families import draw, families
@@ -46,6 +47,8 @@ class PlannedScenario:
         As in `Scenario`.
     document
         The canonical JSON, compressed.
+    kinds
+        Kinds of extra constraints that it declares.
     """
 
     sha256: str
@@ -55,6 +58,7 @@ class PlannedScenario:
     n_servers: int
     seed: int | None
     document: bytes
+    kinds: frozenset[Extra] = frozenset()
 
     @classmethod
     def of(cls, scenario: Scenario, group: str) -> PlannedScenario:
@@ -68,7 +72,12 @@ class PlannedScenario:
             n_servers=scenario.n_servers,
             seed=scenario.seed,
             document=zlib.compress(text),
+            kinds=scenario.extra_kinds,
         )
+
+    def scenario(self) -> Scenario:
+        """Return the scenario itself."""
+        return Scenario.from_dict(json.loads(zlib.decompress(self.document)))
 
 
 def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:

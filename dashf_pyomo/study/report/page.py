@@ -12,7 +12,7 @@ from .data import StudyData
 from .figures import Picture
 from .sheets import Sheet
 from .table import Table
-from .tables import outcome_counts
+from .tables import outcome_counts, restricted_text
 
 __all__ = ["page"]
 
@@ -77,7 +77,7 @@ def _summary(data: StudyData, contradicted: bool) -> str:
         said += " There are contradictions, see above."
     elif bounded:
         said += " No bound contradicts any allocation."
-    return said
+    return said + restricted_text(data)
 
 
 def _image(picture: bytes, kind: str, text: str) -> str:
