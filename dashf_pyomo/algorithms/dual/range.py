@@ -12,12 +12,10 @@ __all__ = ["out_of_range"]
 def out_of_range(scenario: Scenario) -> str:
     """Return which number of a scenario no bound can be proven for, or an empty text.
 
-    Time has a weight, no SNR exceeds the range of numbers, and no product of data is next to zero, where numbers have
-    few digits: no bound is safe there.
+    No SNR exceeds the range of numbers, and no product of data is next to zero, where numbers have few digits: no bound
+    is safe there.
     """
     s, tiny = scenario, 16.0 * np.finfo(float).tiny
-    if s.weight_time <= 0.0:
-        return "weight_time = 0: the best delay is unbounded; expected a positive weight"
     power = np.maximum(s.user_power_max[:, np.newaxis], s.server_power_max)
     weakest = np.minimum(s.user_power_max[:, np.newaxis], s.server_power_max)
     with np.errstate(over="ignore", under="ignore"):

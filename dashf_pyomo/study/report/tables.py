@@ -40,8 +40,8 @@ def restricted_text(data: StudyData) -> str:
         return ""
     said = "; ".join(f"{variant}: {restriction}" for variant, restriction in data.restrictions.items())
     return (
-        f" Some methods solve a stricter problem than the scenario ({said}): bounds and gaps are those of the scenario, "
-        "so a part of their gap may be what the restriction costs."
+        f" Some methods solve a stricter problem than the scenario ({said}): bounds and gaps are those of the "
+        "scenario, so a part of their gap may be what the restriction costs."
     )
 
 
