@@ -157,7 +157,12 @@ def _plan(parsed: argparse.Namespace) -> int:
         known = "" if outlook.seconds is None else f"about {duration(outlook.seconds)}, "
         print(f"time left on {outlook.workers} workers: {known}at most {duration(outlook.most_seconds)} by the limits")
     if not any(variant.method.proves_bounds for variant in study.description.variants):
-        print("no method proves bounds: the report will have no gaps; dual does")
+        from ..algorithms.willing import advice
+
+        # One scenario for each set of limits: that is what methods refuse.
+        kinds = {planned.kinds: planned for planned in study.description.scenarios}
+        said = advice([planned.scenario() for planned in kinds.values()])
+        print(f"no method proves bounds: the report will have no gaps; {said}")
     return 0
 
 

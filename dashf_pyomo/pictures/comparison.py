@@ -37,6 +37,7 @@ def draw_comparison(scenario: Scenario, results: Sequence[Result], path: str | o
     judged = [judge(scenario, result) for result in results]
     names = [clean(result.method, 24) for result in results]
     names = [n if names.count(n) == 1 else f"{n} #{names[: i + 1].count(n)}" for i, n in enumerate(names)]
+    names = [f"{n}, stricter problem" if r.restriction else n for n, r in zip(names, results, strict=True)]
     names = [f"{n}, infeasible" if e and not e.feasible else n for n, e in zip(names, judged, strict=True)]
     scr, delay, energy = np.array([(e.scr, e.delay, e.energy) if e else (np.nan,) * 3 for e in judged]).T
     best = max(range(len(results)), key=lambda i: (e.feasible, e.scr) if (e := judged[i]) else (False, -1.0))

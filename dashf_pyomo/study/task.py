@@ -20,7 +20,7 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..algorithms import Limits, Method, configure
+from ..algorithms import Limits, Method, configure, run_method
 from ..backends import BackendError
 from ..backends.parcel import lift_memory_limit, limit_memory
 from ..result import Result
@@ -279,7 +279,8 @@ def perform(task: Task, say: Callable[[Loaded | Begun], None]) -> Record | Lost:
     result: Result | None = None
     outcome, message = Outcome.DONE, ""
     try:
-        result = configure(task.method, task.options).solve(_scenario(task), task.limits.of_method())
+        method = configure(task.method, task.options)
+        result = run_method(method, _scenario(task), task.limits.of_method())
         _check_numbers(result)
     except SystemExit as error:  # it must not end the worker
         outcome, message = Outcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulations import InputError, Scenario
 from formulations.joint.data import JointData
 
 from ...backends import BackendError
@@ -58,27 +57,6 @@ WIDE = (-1.3, -1.03)
 COARSE_BRANCH = 0.1
 
 
-def _require_full_digits(scenario: Scenario) -> None:
-    """Refuse products of data that are next to zero, where numbers have few digits: no bound is safe there.
-
-    Raises
-    ------
-    InputError
-        If there is one.
-    """
-    s, tiny = scenario, 16.0 * np.finfo(float).tiny
-    with np.errstate(under="ignore"):
-        faint = s.noise_psd * s.bandwidth_max < tiny
-        weakest = np.minimum(s.user_power_max[:, np.newaxis], s.server_power_max)
-        unheard = (s.channel_gain > 0.0) & (s.channel_gain * weakest < tiny)
-    if faint.any():
-        m = int(np.argmax(faint))
-        raise InputError(f"bandwidth_max[{m}] times noise_psd is below {tiny:.0e}; expected more")
-    if unheard.any():
-        n, m = np.argwhere(unheard)[0].tolist()
-        raise InputError(f"channel_gain[{n}][{m}] times a power is below {tiny:.0e}; expected more, or zero")
-
-
 class Search:
     """The state of a search; ratios inside are scaled.
 
@@ -88,27 +66,11 @@ class Search:
         Its options.
     run
         Takes what is found.
-
-    Raises
-    ------
-    InputError
-        If the scenario has no weight on time.
     """
 
     def __init__(self, method: Dual, run: Run) -> None:
         self.method, self.run = method, run
         scenario = run.scenario
-        if scenario.weight_time <= 0.0:
-            raise InputError(
-                f"weight_time = 0: the best delay is unbounded; method {method.name} needs a positive weight"
-            )
-        with np.errstate(over="ignore"):
-            power = np.maximum(scenario.user_power_max[:, np.newaxis], scenario.server_power_max)
-            loud = ~np.isfinite(scenario.channel_gain * power / scenario.noise_psd)
-        if loud.any():
-            n, m = np.argwhere(loud)[0].tolist()
-            raise InputError(f"channel_gain[{n}][{m}]: gain times power over noise exceeds 1e308; expected less")
-        _require_full_digits(scenario)
         self._large = scenario.n_users > method.joint_users
         self._many = scenario.n_users > MANY
         start = Dashf(association="hull", rounding="argmax", allocation="joint-nlp", inner_iterations=2)

@@ -21,7 +21,7 @@ from .attribution import attributed
 from .compare import paired
 from .data import CellRow, StudyData
 from .statistics import profile_ratios, share_within
-from .tables import time_to_target
+from .tables import restricted_text, time_to_target
 
 __all__ = ["Picture", "all_pictures"]
 
@@ -65,12 +65,13 @@ def all_pictures(data: StudyData) -> list[Picture]:
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
+    marked = restricted_text(data).replace("Some methods", "Methods with an asterisk")
     with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
         for draw in kinds:
             figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             caption = draw(data, figure)
             if caption:
-                pictures.append(_finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure))
+                pictures.append(_finished(draw.__name__.lstrip("_").replace("_", "-"), caption + marked, figure))
     return pictures
 
 
@@ -94,6 +95,11 @@ def _look(data: StudyData, variant: str) -> dict[str, Any]:
 def _clean(text: str, width: int = 34) -> str:
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return (text if len(text) <= width else text[: width - 3] + "...").replace("$", r"\$")
+
+
+def _label(data: StudyData, variant: str) -> str:
+    """Return how a variant is called in a figure, with an asterisk if it solves a stricter problem than others."""
+    return _clean(variant, 24) + ("*" if variant in data.restrictions else "")
 
 
 def _legend(figure: Figure) -> None:
@@ -130,7 +136,7 @@ def _gap_boxes(data: StudyData, figure: Figure) -> str:
         for y, values in enumerate(drawn, 1):
             jitter = np.random.default_rng(y).uniform(-0.2, 0.2, len(values))
             axes.plot(values, y + jitter, ".", color="black", markersize=2, alpha=0.5, rasterized=True)
-        axes.set_yticks(range(1, len(gaps) + 1), [_clean(variant, 24) for variant in data.variants])
+        axes.set_yticks(range(1, len(gaps) + 1), [_label(data, variant) for variant in data.variants])
         axes.set(xscale="log", xlabel="gap to the certified bound (%), log scale", title=_clean(place, 60))
         axes.invert_yaxis()
     more = f" The first {_PANELS} of {len(places)} groups; the table has all." if len(places) > _PANELS else ""
@@ -158,7 +164,7 @@ def _draw_profile(axes: Axes, data: StudyData, measures: dict[str, np.ndarray], 
     end = min(float(finite.max(initial=1.0)) * 1.1, most)
     grid = np.geomspace(1.0, max(end, 1.1), 400)
     for variant, ratio in ratios.items():
-        axes.step(grid, share_within(ratio, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
+        axes.step(grid, share_within(ratio, grid), where="post", label=_label(data, variant), **_look(data, variant))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1.0, grid[-1]), ylabel="share of scenarios")
     if grid[-1] < 10.0:  # a logarithmic axis has hardly a tick there, or labels on top of each other
         ticks = np.asarray(MaxNLocator(5).tick_values(1.0, grid[-1]))
@@ -216,7 +222,9 @@ def _data_profiles(data: StudyData, figure: Figure) -> str:
     for axes, target in zip(_panels(figure, [str(target) for target in targets]), targets, strict=False):
         for variant in shown:
             times = np.array([time_to_target(data, cell, target) for cell in data.of_variant(variant)])
-            axes.step(grid, share_within(times, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
+            axes.step(
+                grid, share_within(times, grid), where="post", label=_label(data, variant), **_look(data, variant)
+            )
         axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="seconds, log scale", ylabel="share of cells")
         axes.set_title(f"target: within {target:.3g}")
     _legend(figure)
@@ -245,7 +253,7 @@ def _anytime(data: StudyData, figure: Figure) -> str:
             times, values = np.array(cell.steps).T
             reached = np.searchsorted(times, grid, side="right")
             total += np.concatenate([[0.0], values])[reached] / scale
-        axes.plot(grid, total / len(cells), label=_clean(variant, 24), **_look(data, variant))
+        axes.plot(grid, total / len(cells), label=_label(data, variant), **_look(data, variant))
     against = "the certified bound" if bounded else "the best SCR known"
     axes.set(xscale="log", ylim=(0.0, 1.03), xlabel="seconds, log scale", ylabel=f"SCR / {against}, mean")
     axes.axhline(1.0, color="black", linewidth=0.8)
@@ -273,7 +281,7 @@ def _trade(data: StudyData, figure: Figure) -> str:
         axes.plot(x, np.clip(y, 1e-3, None), ".", color=colour, markersize=3, alpha=0.5, rasterized=True)
         axes.plot(
             np.exp(np.mean(np.log(x))), max(y.mean(), 1e-3), "o", color=colour, markersize=8, markeredgecolor="black",
-            label=_clean(variant, 24),
+            label=_label(data, variant),
         )  # fmt: skip
     if not drawn:
         return ""
@@ -295,7 +303,7 @@ def _duels(data: StudyData, figure: Figure) -> str:
         axes.plot([100 * mean.low, 100 * mean.high], [y, y], color=_look(data, variant)["color"], linewidth=3)
         axes.plot(100 * mean.estimate, y, "o", color="black", markersize=5)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(found)), [_clean(variant, 24) for variant, _ in found])
+    axes.set_yticks(range(len(found)), [_label(data, variant) for variant, _ in found])
     axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean difference of the SCR from {_clean(data.reference)} (%)")
     return f"Mean relative difference of the SCR from {data.reference}, paired over scenarios, with 95 % intervals."
 

@@ -12,7 +12,7 @@ from .data import StudyData
 from .figures import Picture
 from .sheets import Sheet
 from .table import Table
-from .tables import outcome_counts
+from .tables import outcome_counts, restricted_text
 
 __all__ = ["page"]
 
@@ -81,7 +81,7 @@ def _summary(data: StudyData) -> str:
         said += " No bound contradicts any allocation."
     if data.mixed_versions:
         said += " Cells were run by different versions of the code, see above."
-    return said
+    return said + restricted_text(data)
 
 
 def _image(picture: bytes, kind: str, text: str) -> str:
