@@ -8,13 +8,16 @@ generation (Dantzig and Wolfe 1960) on the ratio itself; intervals cover all dea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from formulations import Extra
 
 from ...backends import BackendError
 from ..method import Method, methods, option
 from ..run import OutOfTimeError, Run
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 __all__ = ["Dual"]
 
@@ -54,19 +57,38 @@ class Dual(Method):
         """Bound from above and below until the gap is closed or nothing is left to cut."""
         from .kernels.running import at_most_threads, is_compiled
         from .search import Search
+        from .start import first_allocation, require_computable
 
         how = "" if is_compiled() else "; the kernels ran as Python, a hundred times slower than compiled"
         if how:
             run.note("the kernels run as Python: the package was installed without a C compiler")
+        require_computable(run.scenario, self.name)
         with at_most_threads(run.limits.threads):
-            search = Search(self, run)
+            first_allocation(run, few=run.scenario.n_users <= self.joint_users)
+            search = Search(run, self.settings(run))
             try:
-                said = search.bound_all()
+                said = search.run_to_end()
             except (KeyboardInterrupt, Exception) as error:
                 # Ctrl-C may come out of compiled code as an error of its own.
                 interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
                 if interrupted or isinstance(error, OutOfTimeError | BackendError):
-                    search.finish(interrupted)
+                    search.conclude(interrupted)
                 raise
-            search.finish()
+            search.conclude()
             return said + how
+
+    def settings(self, run: Run) -> Settings:
+        """Return what a search goes by."""
+        from .settings import Settings
+
+        return Settings(
+            source=self.source,
+            accuracy=self.accuracy,
+            max_cells=self.max_cells,
+            proven=self.rigour == "proven",
+            branches=self.branches,
+            dives=self.dives,
+            moves=self.moves,
+            joint_users=self.joint_users,
+            check=run.backend_limits,  # raises when nothing is left
+        )
