@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual.columns import ColumnPool
 from dashf_pyomo.algorithms.dual.bounding import Envelope
+from dashf_pyomo.algorithms.dual.columns import ColumnPool
 from dashf_pyomo.algorithms.dual.master import RestrictedMaster
 from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
