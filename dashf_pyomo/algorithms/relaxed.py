@@ -66,12 +66,6 @@ class RelaxedRun(Run):
         return self.whole.interrupted
 
     @contextmanager
-    def off_the_clock(self) -> Iterator[None]:
-        """Do not count the time of a block."""
-        with self.whole.off_the_clock():
-            yield
-
-    @contextmanager
     def part(self, share: float) -> Iterator[None]:
         """Give what runs inside a share of the time that is left."""
         with self.whole.part(share):

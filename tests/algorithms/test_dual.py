@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.dual.bounding import Envelope
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
-from dashf_pyomo.algorithms.dual.deadline import Envelope
-from dashf_pyomo.algorithms.dual.master import Master
+from dashf_pyomo.algorithms.dual.master import RestrictedMaster
 from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
@@ -121,13 +121,13 @@ def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: 
     pool = ColumnPool()
     data = np.array([[0.5, 0.2, 0.3, 0.5, 1.0, 1.0, 0.1, 1.0], [0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 0.2, 1.1]])
     pool.add(np.array([0, 1]), np.array([0, 0]), data)
-    master = Master(2, 1, 1.0, 1.0, (1.0, 1.2))
+    master = RestrictedMaster(2, 1, 1.0, 1.0, (1.0, 1.2))
     master.add(pool, np.arange(2))
     expected = master.solve()[0]
     patched = Undecided(master._highs)
     master._highs = patched
     if undecided == 4:
-        with pytest.raises(BackendError, match="the master program ended with"):
+        with pytest.raises(BackendError, match="the restricted master problem ended with"):
             master.solve()
     else:
         assert master.solve()[0] == pytest.approx(expected)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strategies import magnitudes
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual.kernels import energy, running, shadow, tree
+from dashf_pyomo.algorithms.dual.kernels import energy, proof, running, shadow
 from dashf_pyomo.algorithms.dual.kernels.pricing import TREE_WIDTH
 from dashf_pyomo.algorithms.dual.kernels.sources import digest
 from formulations import Scenario
@@ -85,7 +85,7 @@ def test_machine_code_and_sources_agree_bit_for_bit(c: tuple, prices: tuple, rho
         return [bounds, columns, counts, leaves[: counts[0, 1]], least, slopes]
 
     plain = running.SimpleNamespace(
-        price=tree.price, least_energy_of=energy.least_energy_of, shadow_prices_of=shadow.shadow_prices_of
+        price=proof.price, least_energy_of=energy.least_energy_of, shadow_prices_of=shadow.shadow_prices_of
     )
     for ours, theirs in zip(results(running.kernels()), results(plain), strict=True):
         np.testing.assert_array_equal(ours, theirs)

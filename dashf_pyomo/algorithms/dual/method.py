@@ -8,7 +8,7 @@ generation (Dantzig and Wolfe 1960) on the ratio itself; intervals cover all dea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from formulations import Extra, Scenario
 from formulations.constraints import relaxation_text
@@ -19,6 +19,9 @@ from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
 from ..run import OutOfTimeError, Run
 from .range import out_of_range
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 __all__ = ["Dual"]
 
@@ -101,15 +104,33 @@ class Dual(Method):
     def _bound(self, run: Run) -> str:
         """Bound the scenario of a run, which the method honours as it is."""
         from .search import Search
+        from .start import first_allocation
 
-        search = Search(self, run)
+        first_allocation(run, few=run.scenario.n_users <= self.joint_users)
+        search = Search(run, self.settings(run))
         try:
-            said = search.bound_all()
+            said = search.run_to_end()
         except (KeyboardInterrupt, Exception) as error:
             # Ctrl-C may come out of compiled code as an error of its own.
             interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
             if interrupted or isinstance(error, OutOfTimeError | BackendError):
-                search.finish(interrupted)
+                search.conclude(interrupted)
             raise
-        search.finish()
+        search.conclude()
         return said
+
+    def settings(self, run: Run) -> Settings:
+        """Return what a search goes by."""
+        from .settings import Settings
+
+        return Settings(
+            source=self.source,
+            accuracy=self.accuracy,
+            max_cells=self.max_cells,
+            proven=self.rigour == "proven",
+            branches=self.branches,
+            dives=self.dives,
+            moves=self.moves,
+            joint_users=self.joint_users,
+            check=run.backend_limits,  # raises when nothing is left
+        )

@@ -1,7 +1,7 @@
 """What Python asks of the kernels: bounds and columns of pairs, least energies, shadow prices.
 
-The pricing problem is stated by `price_pairs`, its bound derived in `cells`, and the search is in `tree`. Arguments are
-checked here, pairs are shared out to threads by `running`.
+The pricing problem is stated by `price_pairs`, its bound derived in `cells`, and the branch and bound is in `proof`.
+Arguments are checked here, pairs are shared out to threads by `running`.
 """
 
 from __future__ import annotations

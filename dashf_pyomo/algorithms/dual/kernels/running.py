@@ -45,10 +45,10 @@ def kernels() -> ModuleType | SimpleNamespace:
     try:
         machine = importlib.import_module(f"{__package__}.machine")
     except ModuleNotFoundError:
-        from . import energy, shadow, tree
+        from . import energy, proof, shadow
 
         return SimpleNamespace(
-            price=tree.price, least_energy_of=energy.least_energy_of, shadow_prices_of=shadow.shadow_prices_of
+            price=proof.price, least_energy_of=energy.least_energy_of, shadow_prices_of=shadow.shadow_prices_of
         )
     except ImportError as error:
         raise BackendError(f"the compiled kernels do not load: {error}; install the package again") from error
