@@ -71,9 +71,10 @@ def solve(
     BackendError
         If a backend is missing or fails before any allocation was found.
     """
-    from .algorithms import Limits, configure
+    from .algorithms import Limits, configure, run_method
 
-    return configure(method, options).solve(scenario, Limits(time_limit, gap, threads, certificate), observer)
+    limits = Limits(time_limit, gap, threads, certificate)
+    return run_method(configure(method, options), scenario, limits, observer)
 
 
 def _register_with_pyomo() -> None:

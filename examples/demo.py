@@ -30,9 +30,6 @@ def main() -> None:
     scenario = Scenario.random(users=10, servers=2, seed=0)
     scenario.write(out / "scenario.json")
 
-    with console.status("kernels: the first run on a machine compiles them, half a minute"):
-        dashf_pyomo.solve(Scenario.random(users=3, servers=2, seed=0), "dual", gap=0.1)
-
     results = {}
     for method in METHODS:
         with console.status(method):

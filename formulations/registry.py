@@ -20,7 +20,7 @@ from .arrays import shown
 from .documents import InputError
 from .turn import ImportCircleError, Turn
 
-__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "when_discovered"]
+__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "kind_of", "when_discovered"]
 
 Entry = TypeVar("Entry")
 
@@ -83,12 +83,25 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         self._name_of = name_of
         self._wrong_with = wrong_with
         self._entries: dict[str, Entry] = {}
+        self._origins: dict[str, str] = {}
         self._found = False  # and nothing is missing
         self._finding = False
         self._done: set[str] = set()
 
-    def register(self, entry: Entry) -> Entry:
+    def register(self, entry: Entry, origin: str = "") -> Entry:
         """Add an entry and return it, so that this serves as a decorator too.
+
+        What the same code makes again, in a notebook cell that is run once more or a module that is loaded again,
+        replaces what it made before: a class of the same module and qualified name, another object of the same type
+        and the same module.
+
+        Parameters
+        ----------
+        entry
+            What to add.
+        origin
+            Name of the module that it comes from; by default the module of a class, and of another object the module
+            that calls this.
 
         Raises
         ------
@@ -101,12 +114,23 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         if wrong:
             raise TypeError(f"{shown(entry)} is no {self.kind}: {wrong}")
         name = self._name_of(entry)
-        if name in self._entries and self._entries[name] is not entry:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if isinstance(entry, type) and entry.__module__ not in sys.stdlib_module_names:  # those only made the class
+            origin = entry.__module__
+        origin = origin or caller
+        present = self._entries.get(name, entry)
+        if present is not entry and (kind_of(present), self._origins.get(name)) != (kind_of(entry), origin):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         if Registry._turn.mine and Registry._journals and name not in self._entries:
-            Registry._journals[-1].append((self, name, sys._getframe(1).f_globals.get("__name__", "")))
+            Registry._journals[-1].append((self, name, caller))
         self._entries[name] = entry
+        self._origins[name] = origin
         return entry
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Names of the modules that the entries come from which are registered by now; discovers nothing."""
+        return dict(self._origins)
 
     def __getitem__(self, name: str) -> Entry:
         self._discover()
@@ -165,7 +189,7 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         if callable(loaded) and not isinstance(loaded, type):
             loaded = loaded()
         if loaded is not None and not isinstance(loaded, type(importlib)):
-            self.register(loaded)
+            self.register(loaded, point.module)
 
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
@@ -182,6 +206,7 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
             for registry, entry, module in journal:
                 if not (registry._owns(module) and module in sys.modules):
                     registry._entries.pop(entry, None)
+                    registry._origins.pop(entry, None)
             if isinstance(error, ImportCircleError):
                 return  # another thread is importing it, and has it registered when we are done
             if not isinstance(error, (Exception, SystemExit)):
@@ -198,6 +223,12 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         broken = BrokenExtension(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
         if broken not in self.broken:
             self.broken.append(broken)
+
+
+def kind_of(entry: object) -> str:
+    """Return what an entry has in common with what the same code makes when it runs again."""
+    described = entry if isinstance(entry, type) else type(entry)
+    return f"{described.__module__}.{described.__qualname__}"
 
 
 def when_discovered(action: Callable[[], None]) -> None:

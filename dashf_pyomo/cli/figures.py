@@ -14,6 +14,7 @@ from formulations.documents import canonical
 
 from .drawing import require_matplotlib
 from .progress import Cells
+from .study import stale_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,6 +55,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each run (default 60)")
     parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: the cores allowed)")
     parser.add_argument("--retry", action="store_true", help="repeat runs that failed")
+    parser.add_argument(
+        "--rerun",
+        choices=("failed", "stale"),
+        help="repeat runs that failed, or that other code has run than there is now",
+    )
     parser.add_argument("--json", action="store_true", help="print files and claims as JSON")
     parser.set_defaults(run=_run)
 
@@ -80,8 +86,9 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         with progress:
             made = make_figures(
-                parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry, watch=watch
-            )
+                parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry,
+                rerun=parsed.rerun or (), watch=watch,
+            )  # fmt: skip
     except KeyboardInterrupt:
         print("dashf: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
@@ -116,6 +123,7 @@ def _document(made: Sequence[Made], folder: str) -> dict[str, Any]:
                 "cells": figure.cells,
                 "ran": figure.ran,
                 "failed": figure.failed,
+                "stale": figure.stale,
                 "contradictions": list(figure.contradictions),
                 "claims": [dataclasses.asdict(claim) for claim in figure.claims],
             }
@@ -138,7 +146,7 @@ def _print(made: Sequence[Made], folder: str) -> None:
         did = f"ran {figure.ran} of {figure.cells} cells" if figure.ran else f"all {figure.cells} cells were there"
         failed = f", {figure.failed} have failed" if figure.failed else ""
         names = ", ".join(os.path.join(folder, name) for name in figure.files)
-        print(f"figure {figure.name}: {did}{failed}; {names}")
+        print(f"figure {figure.name}: {did}{failed}{stale_cells(figure.stale)}; {names}")
 
 
 def _table(figure: Made) -> Table:

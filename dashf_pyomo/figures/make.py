@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,8 @@ class Made:
         Bounds that a verified allocation refutes; they are not used.
     undrawn
         Why its picture cannot be drawn, empty where it is; its numbers are written all the same.
+    stale
+        How many of the runs were by other code than there is now, or nobody knows by which.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Made:
     values: tuple[Value, ...]
     claims: tuple[Claim, ...]
     contradictions: tuple[str, ...]
+    stale: int = 0
     undrawn: str = ""
 
 
@@ -61,6 +64,7 @@ def make_figures(
     *,
     workers: int | None = None,
     retry: bool = False,
+    rerun: str | Iterable[str] = (),
     watch: Callable[[str, StudyProgress], None] | None = None,
 ) -> list[Made]:
     """Make figures in a folder; runs that are in its store already are not repeated.
@@ -73,7 +77,7 @@ def make_figures(
         What they are drawn from.
     folder
         Where the store is, or is to be, and the files.
-    workers, retry
+    workers, retry, rerun
         As in `Study.run`.
     watch
         Sees which figure it is and how far its study.
@@ -86,7 +90,7 @@ def make_figures(
         If the user interrupts; the next call goes on from there.
     """
     figures = chosen(names)
-    return [_make(figure, request, folder, workers, retry, watch) for figure in figures]
+    return [_make(figure, request, folder, workers, retry, rerun, watch) for figure in figures]
 
 
 def _make(
@@ -95,6 +99,7 @@ def _make(
     folder: str | os.PathLike[str],
     workers: int | None,
     retry: bool,
+    rerun: str | Iterable[str],
     watch: Callable[[str, StudyProgress], None] | None,
 ) -> Made:
     from ..study.report.data import StudyData
@@ -106,7 +111,7 @@ def _make(
         if watch is not None:
             watch(figure.name, progress)
 
-    summary = study.run(workers=workers, retry=retry, watch=tell)
+    summary = study.run(workers=workers, retry=retry, rerun=rerun, watch=tell)
     with Store(folder) as store:
         data = StudyData.of(store)
         places = places_of(figure, request, store, data)
@@ -131,6 +136,7 @@ def _make(
         values=tuple(values),
         claims=tuple(claims),
         contradictions=said,
+        stale=summary.stale,
         undrawn="; ".join(attempts.failures),
     )
 

@@ -46,6 +46,7 @@ def draw_comparison(
     judged = [judge(scenario, result) for result in results]
     names = _numbered([result.method for result in results]) if names is None else names
     names = [clean(name) for name in short_names(names, 24)]
+    names = [f"{n}, stricter problem" if r.restriction else n for n, r in zip(names, results, strict=True)]
     names = [f"{n}, infeasible" if e and not e.feasible else n for n, e in zip(names, judged, strict=True)]
     scr, delay, energy = np.array([(e.scr, e.delay, e.energy) if e else (np.nan,) * 3 for e in judged]).T
     best = max(range(len(results)), key=lambda i: (e.feasible, e.scr) if (e := judged[i]) else (False, -1.0))

@@ -37,6 +37,8 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
     facts = [f"{clean(result.method)} on {clean(scenario.name)}"]
     facts += ["no allocation" if scr is None else f"SCR {scr:.6g}", str(result.status)]
     facts.append("no bound" if bound is None else f"bound {bound_text(bound)}")
+    facts += [f"which is of {result.bound_of}"] if result.bound_of else []
+    facts += [f"keeps also: {clean(result.restriction)}"] if result.restriction else []
     facts += [] if (gap := relative_gap(scr, bound)) is None else [f"gap {gap:.2%}"]
     if evaluation is not None and not evaluation.feasible:
         facts.append(f"BREAKS CONSTRAINTS by {evaluation.max_violation:.2g}")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..allocation import Allocation
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
+from .limits import JOINT_EXTRAS
 from .model import decisions, objective
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ formulations.register(
         source="(3) with on/off resources",
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
-        supports=ALL_EXTRAS,
+        supports=JOINT_EXTRAS,
         options=("known", "ratio"),
     )
 )

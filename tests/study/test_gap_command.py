@@ -81,3 +81,14 @@ def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: P
 )
 def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, arguments: tuple[str, ...], said: str) -> None:
     assert_refused(dashf("gap", *arguments), said)
+
+
+def test_a_method_that_is_lost_on_the_way_costs_nothing_that_others_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--workers", "1", "--methods"]
+    env = environment(extension(tmp_path))
+    done = subprocess.run([*command, "nearest,ended"], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 3 and "nearest" in done.stdout and done.stderr.count("\n") == 1
+    assert "1 cell was lost, ended on random-3x2-seed0: worker died from signal 15" in done.stderr
+    assert "kept" not in done.stderr
+    done = subprocess.run([*command, "ended"], capture_output=True, text=True, env=env, timeout=120)
+    assert (done.returncode, done.stdout) == (3, "") and "1 cell was lost" in done.stderr

@@ -23,7 +23,7 @@ from .compare import paired
 from .data import CellRow, StudyData
 from .names import labels
 from .statistics import profile_ratios, share_within
-from .tables import time_to_target
+from .tables import restricted_text, time_to_target
 
 __all__ = ["Picture", "all_pictures"]
 
@@ -69,6 +69,7 @@ def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
+    marked = restricted_text(data).replace("Some methods", "Methods with an asterisk")
     with drawing(_STYLE):
         for draw in kinds:
             name = draw.__name__.lstrip("_").replace("_", "-")
@@ -76,7 +77,7 @@ def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
                 figure = Figure(figsize=(5.0, 3.4), layout="constrained")
                 caption = draw(data, figure)
                 if caption:
-                    pictures.append(_finished(name, caption, figure))
+                    pictures.append(_finished(name, caption + marked, figure))
     return pictures
 
 
@@ -98,7 +99,7 @@ def _look(data: StudyData, variant: str) -> dict[str, Any]:
     return {
         "color": COLOURS[position % len(COLOURS)],
         "linestyle": _LINES[cycle % len(_LINES)],
-        "label": legend_name(labels(data.variants)[variant]),
+        "label": legend_name(labels(data)[variant]),
     }
 
 
@@ -128,7 +129,7 @@ def _gap_boxes(data: StudyData, figure: Figure) -> str:
         return ""
     shown = places[:_PANELS]
     panels = _panels(figure, shown, len(data.variants))
-    names = labels(data.variants)
+    names = labels(data)
     for axes, place in zip(panels, shown, strict=False):
         gaps = [100.0 * np.array(data.gaps(data.of_variant(variant, place))) for variant in data.variants]
         drawn = [np.clip(gap, 1e-3, None) for gap in gaps]
@@ -300,7 +301,7 @@ def _duels(data: StudyData, figure: Figure) -> str:
         axes.plot([100 * mean.low, 100 * mean.high], [y, y], color=_look(data, variant)["color"], linewidth=3)
         axes.plot(100 * mean.estimate, y, "o", color="black", markersize=5)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    names = labels(data.variants)
+    names = labels(data)
     axes.set_yticks(range(len(found)), [names[variant] for variant, _ in found])
     axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean difference of the SCR from {names[data.reference]} (%)")
     return f"Mean relative difference of the SCR from {data.reference}, paired over scenarios, with 95 % intervals."

@@ -14,9 +14,15 @@ __all__ = ["labels", "names_table"]
 _WIDTH = 30
 
 
-def labels(variants: Sequence[str]) -> dict[str, str]:
-    """Return variants with their names in figures: short and all different; no formula begins in them."""
-    return {name: text.replace("$", r"\$") for name, text in _short(variants).items()}
+def labels(data: StudyData) -> dict[str, str]:
+    """Return variants with their names in figures: short and all different, and no formula begins in them.
+
+    An asterisk marks a variant that solves a stricter problem than others.
+    """
+    return {
+        name: text.replace("$", r"\$") + ("*" if name in data.restrictions else "")
+        for name, text in _short(data.variants).items()
+    }
 
 
 def _short(variants: Sequence[str]) -> dict[str, str]:

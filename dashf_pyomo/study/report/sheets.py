@@ -86,6 +86,7 @@ def _pictured(data: StudyData, known: ScenarioRow) -> list[CellRow]:
 def _title(known: ScenarioRow) -> str:
     best = "no allocation known" if known.best is None else f"best SCR {known.best_scr:.6g} ({known.best.variant})"
     bound = "no bound" if known.bound is None else f"bound {bound_text(known.upper_bound)} ({known.bound.variant})"
+    bound += f" of {known.bound_of}" if known.bound_of else ""
     name = known.name or known.sha256[:8]
     where = known.where.removeprefix(f"{name}, ")  # a group may be called after its one scenario
     return f"{name}, {where}: {best}, {bound}"
@@ -96,14 +97,18 @@ def _table(data: StudyData, known: ScenarioRow, number: int) -> Table:
         f"scenario-{number}",
         f"Methods on {known.name or known.sha256[:8]}",
         f"Scenario {known.sha256}.",
-        ("method", "repeat", "SCR", "upper bound", "gap", "time (s)", "outcome", "ended"),
-    )
+        (
+            "method", "repeat", "SCR", "upper bound", "gap", "time (s)", "outcome", "ended",
+            *(["keeps also"] if data.restrictions else []),
+        ),
+    )  # fmt: skip
     for cell in known.cells:
         if cell.ended:
             outcome = cell.status if cell.outcome == "done" else cell.outcome
             table.add(
                 (cell.variant, cell.repeat, Number.of(cell.scr, ".6g"), Number.bound(cell.upper_bound),
-                 Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200]),
+                 Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200],
+                 *([cell.restriction] if data.restrictions else [])),
                 [cell.position],
             )  # fmt: skip
     return table
