@@ -26,8 +26,8 @@ from dashf_pyomo.certificate import (
     verify,
 )
 from dashf_pyomo.certificate.claims import claim_bound, tasks_of, user_bound
+from dashf_pyomo.certificate.nodes import Box
 from dashf_pyomo.certificate.pairs import Units
-from dashf_pyomo.certificate.tree import Box
 from dashf_pyomo.check import check
 from formulations import Scenario, evaluate
 from formulations.scaled import ScaledPairs
