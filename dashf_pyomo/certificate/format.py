@@ -109,7 +109,7 @@ class Certificate:
         """
         arrays = read_arrays(path, ARRAYS, optional=SINCE_2)
         try:
-            _require_version(arrays)
+            _require_all(arrays)
             computed = digest(arrays)
             if str(arrays["digest"]) != computed:
                 raise CertificateError(f"digest = {str(arrays['digest'])!r}; expected {computed!r}, of what it holds")
@@ -169,7 +169,11 @@ class Certificate:
         CertificateError
             If they hold none. The message starts with the name of the array.
         """
-        _require_version(arrays)
+        if arrays["format"].item() != FORMAT:
+            raise CertificateError(f"format = {arrays['format'].item()!r}; expected {FORMAT!r}")
+        if arrays["version"].item() not in (1, VERSION):
+            raise CertificateError(f"version = {arrays['version'].item()!r}; expected 1 or {VERSION}")
+        _require_all(arrays)
         kinds = arrays["node_kind"]
         if len(kinds) > MOST_NODES:
             raise CertificateError(f"node_kind has {len(kinds)} entries; expected at most {MOST_NODES}")
@@ -188,16 +192,12 @@ class Certificate:
         )
 
 
-def _require_version(arrays: dict[str, NDArray[Any]]) -> None:
-    if arrays["format"].item() != FORMAT:
-        raise CertificateError(f"format = {arrays['format'].item()!r}; expected {FORMAT!r}")
+def _require_all(arrays: dict[str, NDArray[Any]]) -> None:
     version = arrays["version"].item()
-    if version not in (1, VERSION):
-        raise CertificateError(f"version = {version!r}; expected 1 or {VERSION}")
     for key in sorted(SINCE_2):
-        if key not in arrays and version >= 2:
+        if key not in arrays and version == VERSION:
             raise CertificateError(f"key {key!r} is missing")
-        if key in arrays and version < 2:
+        if key in arrays and version == 1:
             raise CertificateError(f"key {key!r} is there; expected none in version {version}")
 
 
