@@ -85,23 +85,23 @@ def _folders(root: Path, groups: list[str], mounts: list[str]) -> Iterator[Path]
     """Yield the folders of our control groups that may hold a quota, of both versions, up to where they are mounted."""
     ours: dict[str, str] = {}  # path by controller; version 2 has no name
     for line in groups:
-        _, controllers, path = line.split(":", 2)
-        ours.update(dict.fromkeys(controllers.split(","), path))
+        _, controllers, group = line.split(":", 2)
+        ours.update(dict.fromkeys(controllers.split(","), group))
     for line in mounts:
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         if kind == "cgroup2":
-            path = ours.get("")
+            name = ""
         elif kind == "cgroup" and "cpu" in options.split(","):
-            path = ours.get("cpu")
+            name = "cpu"
         else:
             continue
-        if path is None:
+        if name not in ours:
             continue
         _, _, _, origin, place, *_ = before.split(" ")
         mounted = root / _unescaped(place).lstrip("/")
         try:
-            below = PurePosixPath(path).relative_to(_unescaped(origin))
+            below = PurePosixPath(ours[name]).relative_to(_unescaped(origin))
         except ValueError:  # a container may see its group from outside, and have it mounted as the top
             below = PurePosixPath()
         if ".." in below.parts:

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Generic, TypeVar
 
 from .arrays import shown
 from .documents import InputError
+from .turn import ImportCircleError, Turn
 
 __all__ = ["BrokenExtension", "Registry", "UnknownNameError", "kind_of", "when_discovered"]
 
@@ -38,6 +40,9 @@ class BrokenExtension:
 class Registry(Generic[Entry], Mapping[str, Entry]):
     """Names and what they stand for, in the order of registration; filled on first use.
 
+    One thread fills it, and others wait until it is full. A discovery that is interrupted is gone on with at the next
+    use.
+
     Parameters
     ----------
     kind
@@ -54,6 +59,8 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         when it is first used.
     """
 
+    #: Who discovers, in whichever registry: discovering one may need another.
+    _turn: ClassVar[Turn] = Turn("the discovery of extensions")
     #: One list for each extension that is being imported, the innermost last: what it registered, and from where.
     _journals: ClassVar[list[list[tuple[Registry[Any], str, str]]]] = []
     #: How many discoveries are going on, one within the other.
@@ -77,7 +84,9 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         self._wrong_with = wrong_with
         self._entries: dict[str, Entry] = {}
         self._origins: dict[str, str] = {}
-        self._found = False
+        self._found = False  # and nothing is missing
+        self._finding = False
+        self._done: set[str] = set()
 
     def register(self, entry: Entry, origin: str = "") -> Entry:
         """Add an entry and return it, so that this serves as a decorator too.
@@ -112,7 +121,7 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         present = self._entries.get(name, entry)
         if present is not entry and (kind_of(present), self._origins.get(name)) != (kind_of(entry), origin):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        if Registry._journals and name not in self._entries:
+        if Registry._turn.mine and Registry._journals and name not in self._entries:
             Registry._journals[-1].append((self, name, caller))
         self._entries[name] = entry
         self._origins[name] = origin
@@ -135,7 +144,7 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
 
     def __iter__(self) -> Iterator[str]:
         self._discover()
-        return iter(self._entries)
+        return iter(list(self._entries))
 
     def __len__(self) -> int:
         self._discover()
@@ -144,29 +153,43 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
     def _discover(self) -> None:
         if self._found:
             return
-        self._found = True
-        Registry._depth += 1
-        try:
-            self._find()
-        finally:
-            Registry._depth -= 1
-        while Registry._waiting and not Registry._depth:
-            Registry._waiting.pop(0)()
+        with Registry._turn.taken() as ours:
+            # What is imported meanwhile, for this or by who is waited for, sees what is there so far.
+            if not ours or self._found or self._finding:
+                return
+            self._finding = True
+            Registry._depth += 1
+            try:
+                self._find()
+                self._found = True
+            finally:
+                self._finding = False
+                Registry._depth -= 1
+            while Registry._waiting and not Registry._depth:
+                Registry._waiting.pop(0)()
 
     def _find(self) -> None:
+        for name, contribute in self._contributions():
+            if name not in self._done:
+                with self._guarded(name):
+                    contribute()
+                self._done.add(name)
+
+    def _contributions(self) -> Iterator[tuple[str, Callable[[], object]]]:
         for package in self.packages:
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                 name = f"{package}.{module.name}"
-                with self._guarded(name):
-                    importlib.import_module(name)
+                yield name, partial(importlib.import_module, name)
         for point in entry_points(group=self.group):
             package = f" of {point.dist.name}" if point.dist is not None else ""
-            with self._guarded(f"{point.name}{package}"):
-                loaded = point.load()
-                if callable(loaded) and not isinstance(loaded, type):
-                    loaded = loaded()
-                if loaded is not None and not isinstance(loaded, type(importlib)):
-                    self.register(loaded, point.module)
+            yield f"{point.name}{package}", partial(self._load, point)
+
+    def _load(self, point: EntryPoint) -> None:
+        loaded = point.load()
+        if callable(loaded) and not isinstance(loaded, type):
+            loaded = loaded()
+        if loaded is not None and not isinstance(loaded, type(importlib)):
+            self.register(loaded, point.module)
 
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
@@ -179,11 +202,15 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         Registry._journals.append(journal)
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             for registry, entry, module in journal:
                 if not (registry._owns(module) and module in sys.modules):
                     registry._entries.pop(entry, None)
                     registry._origins.pop(entry, None)
+            if isinstance(error, ImportCircleError):
+                return  # another thread is importing it, and has it registered when we are done
+            if not isinstance(error, (Exception, SystemExit)):
+                raise  # an interruption
             self.skip(name, error)
         finally:
             Registry._journals.pop()
@@ -205,8 +232,13 @@ def kind_of(entry: object) -> str:
 
 
 def when_discovered(action: Callable[[], None]) -> None:
-    """Do something now, or, while extensions are being discovered, after all of them are: registries are half full."""
-    if Registry._depth:
-        Registry._waiting.append(action)
-    else:
-        action()
+    """Do something when no extensions are being discovered, because registries are half full meanwhile.
+
+    That is after the discovery where this thread is in the middle of one, and now where not, once another thread's is
+    over. Where that one waits for this thread, it is done now, with what there is, and again after the discovery.
+    """
+    with Registry._turn.taken() as ours:
+        if Registry._depth:
+            Registry._waiting.append(action)
+        if not (ours and Registry._depth):
+            action()

@@ -12,6 +12,7 @@ from typing import Any
 from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
+from ..cores import default_threads
 from ..result import Result, Status, relative_gap
 from .interrupts import Interrupts
 
@@ -36,7 +37,7 @@ class Limits:
     gap
         Relative gap at which a method that proves bounds may stop.
     threads
-        Threads for solvers; None leaves their defaults.
+        Threads for solvers; None leaves their defaults, where those are no more than the cores that may be used.
     certificate
         File for the certificate of the bound, or None.
 
@@ -58,6 +59,11 @@ class Limits:
             raise InputError(f"gap = {self.gap!r}; expected a number of at least 0 and below 1")
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise InputError(f"threads = {self.threads!r}; expected a whole number from 1 to 1024")
+
+    @property
+    def solver_threads(self) -> int | None:
+        """What a solver is told; solvers count the cores of the host, of which a container may use a few."""
+        return default_threads() if self.threads is None else self.threads
 
 
 class Run:
@@ -115,12 +121,12 @@ class Run:
         if self.interrupted:
             raise KeyboardInterrupt
         if self.limits.time_limit is None:
-            return BackendLimits(None, self.limits.threads)
+            return BackendLimits(None, self.limits.solver_threads)
         end = self.limits.time_limit if self._part_end is None else self._part_end
         remaining = end - self.elapsed
         if remaining <= 0:
             raise OutOfTimeError
-        return BackendLimits(remaining, self.limits.threads)
+        return BackendLimits(remaining, self.limits.solver_threads)
 
     @property
     def interrupted(self) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import require_matplotlib
 from .progress import Cells
-from .signals import stopped_by_batch_systems
 from .study import stale_cells
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--bound", default="bnp", metavar="METHOD", help="proves the bound (default bnp), or none")
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each run (default 60)")
-    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: the cores allowed)")
     parser.add_argument("--retry", action="store_true", help="repeat runs that failed")
     parser.add_argument(
         "--rerun",
@@ -65,6 +65,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_matplotlib()
     from ..figures import FigureRequest, make_figures
 
     if not parsed.out:
@@ -83,7 +84,7 @@ def _run(parsed: argparse.Namespace) -> int:
         progress(state)
 
     try:
-        with stopped_by_batch_systems(), progress:
+        with progress:
             made = make_figures(
                 parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry,
                 rerun=parsed.rerun or (), watch=watch,
@@ -95,9 +96,12 @@ def _run(parsed: argparse.Namespace) -> int:
         print(canonical(_document(made, parsed.out)))
     else:
         _print(made, parsed.out)
+    undrawn = [figure.undrawn for figure in made if figure.undrawn]
+    if undrawn:
+        print(f"dashf: {'; '.join(undrawn)}", file=sys.stderr)
     if any(figure.contradictions for figure in made):
         return 1
-    return 0 if all(figure.values for figure in made) else 3
+    return 0 if all(figure.values for figure in made) and not undrawn else 3
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -13,9 +13,9 @@ from formulations import InputError, Scenario
 from formulations.documents import canonical
 
 from ..result import bound_text
+from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
 from .scenario import add_draw_arguments, check_place, load
-from .signals import stopped_by_batch_systems
 from .solve import number
 
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--methods", metavar="A,B,C", help=f"see `dashf methods` ({default})")
     parser.add_argument("--time-limit", type=float, default=120.0, metavar="S", help="of each method (default 120)")
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
-    parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="K", help="methods at a time (default: the cores allowed)")
     parser.add_argument("--html", metavar="FILE", help="write the report as one page, with pictures")
     parser.add_argument("--json", action="store_true", help="print the gaps as JSON")
     parser.set_defaults(run=_run)
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_matplotlib()
     from ..algorithms import Limits
     from ..backends import BackendError
     from ..study import Study
-    from ..study.report import write_report
     from ..study.report.data import StudyData
     from ..study.run import LostError
     from ..study.store import Store
@@ -77,7 +77,7 @@ def _run(parsed: argparse.Namespace) -> int:
         )
         interrupted, lost = False, ""
         try:
-            with stopped_by_batch_systems(), Cells("gap") as progress:
+            with Cells("gap") as progress:
                 study.run(workers=parsed.workers, watch=progress)
         except KeyboardInterrupt:
             interrupted = True  # what has ended by now is worth showing
@@ -91,20 +91,22 @@ def _run(parsed: argparse.Namespace) -> int:
                 raise BackendError(lost)
             (known,) = data.scenarios.values()
             said = [found.text for found in data.contradictions]
+            # The page comes last: it may fail, and must not cost the numbers.
+            if parsed.json:
+                print(canonical(_document(known, said)))
+            else:
+                _print(scenario, known, said)
+                for remark in remarks:
+                    print(remark)
+            drawn = True
             if parsed.html is not None:
-                page = write_report(store, Path(folder, "report")).read_bytes()
+                drawn = report_or_complain(store, Path(folder, "report"), data)
                 try:
-                    Path(parsed.html).write_bytes(page)
+                    Path(parsed.html).write_bytes(Path(folder, "report", "index.html").read_bytes())
                 except OSError as error:
                     raise InputError(f"{parsed.html}: cannot be written ({error.strerror or error})") from None
-    if parsed.json:
-        print(canonical(_document(known, said)))
-    else:
-        _print(scenario, known, said)
-        for remark in remarks:
-            print(remark)
-        if parsed.html is not None:
-            print(f"report: {parsed.html}")
+                if not parsed.json:
+                    print(f"report: {parsed.html}")
     if interrupted:
         ended = sum(cell.ended for cell in known.cells)
         print(f"dashf: interrupted; {ended} of {len(names)} methods have ended", file=sys.stderr)
@@ -113,7 +115,7 @@ def _run(parsed: argparse.Namespace) -> int:
         print(f"dashf: {lost}", file=sys.stderr)
     if said:
         return 1
-    return 3 if lost or any(cell.failed for cell in known.cells) else 0
+    return 3 if lost or any(cell.failed for cell in known.cells) or not drawn else 0
 
 
 def _variants(names: list[str], scenario: Scenario, asked: bool) -> tuple[list[dict[str, Any]], list[str]]:

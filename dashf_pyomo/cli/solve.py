@@ -10,8 +10,8 @@ from formulations import InputError, Scenario
 from formulations.documents import canonical
 
 from ..result import Result, Status, bound_text
+from .drawing import require_matplotlib
 from .scenario import add_draw_arguments, check_place, load, split_pair
-from .signals import stopped_by_batch_systems
 
 __all__ = ["add_to"]
 
@@ -39,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument(
-        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, often all cores)"
+        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, at most the cores allowed)"
     )
     parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
@@ -51,6 +51,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits, configure, run_method
+    from ..algorithms.interrupts import held_back
     from .progress import Log, Progress
 
     scenario = load(parsed)
@@ -59,22 +60,28 @@ def _run(parsed: argparse.Namespace) -> int:
     for place in (parsed.output, parsed.plot, parsed.certificate):
         check_place(place, parsed.scenario)
     if parsed.plot:
+        require_matplotlib()
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with stopped_by_batch_systems(), nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
         result = run_method(method, scenario, limits, observer)
-    # The result first: a picture that fails must not cost it.
-    if parsed.output:
-        result.write(parsed.output)
+        # Before anything else, which may fail or be interrupted and must not cost it.
+        if parsed.output:
+            with held_back():
+                result.write(parsed.output)
     if parsed.json:
         print(canonical(result.to_dict()))
     else:
         _print(scenario, result, parsed.output, parsed.certificate)
     if parsed.plot:
         from ..pictures import draw_result
+        from ..pictures.drawing import Attempts
 
-        draw_result(scenario, result, parsed.plot)
+        attempts = Attempts()
+        with attempts.at(parsed.plot):
+            draw_result(scenario, result, parsed.plot)
+        attempts.complain()
         if not parsed.json:
             print(f"picture: {parsed.plot}")
     return exit_code(result)

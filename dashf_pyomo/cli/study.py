@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
-from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
-    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: one per core)")
+    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: the cores allowed)")
     action.add_argument("--json", action="store_true", help="print the plan as JSON")
     action.set_defaults(run=_plan)
 
@@ -54,7 +54,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
     where = action.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="K", help="processes on this machine (default: one per core)")
+    where.add_argument(
+        "--workers", type=int, metavar="K", help="processes on this machine (default: the cores allowed)"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a Dask scheduler, tcp://host:port")
     action.add_argument(
         "--rerun",
@@ -170,7 +172,7 @@ def _run(parsed: argparse.Namespace) -> int:
     study = _read(parsed)
     progress = Cells(study.description.name)
     try:
-        with stopped_by_batch_systems(), progress:
+        with progress:
             summary = study.run(
                 workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, rerun=parsed.rerun,
                 watch=progress,
@@ -213,7 +215,7 @@ def _failures(folder: Path) -> Iterator[str]:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from ..study.report import write_report
+    require_matplotlib()
     from ..study.report.data import StudyData
     from ..study.store import Store
 
@@ -221,7 +223,9 @@ def _report(parsed: argparse.Namespace) -> int:
         raise InputError("--output: an empty name; expected a folder")
     with Store(parsed.folder) as store:
         data = StudyData.of(store)
-        page = write_report(store, None if parsed.output is None else Path(parsed.output), data)
+        folder = store.folder / "report" if parsed.output is None else Path(parsed.output)
+        page = folder / "index.html"
+        drawn = report_or_complain(store, folder, data)
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
@@ -242,7 +246,7 @@ def _report(parsed: argparse.Namespace) -> int:
             line = f"DIFFERENT VERSIONS: the cells were run by different versions of {name}: {each}"
             console.print(Text(line, style="bold red"), soft_wrap=True)
         print(f"report: {page}")
-    return 1 if found else 0
+    return 1 if found else 0 if drawn else 3
 
 
 def _export(parsed: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from formulations import InputError
 
+from ..pictures.drawing import Attempts
 from .claims import Claim, claim_table, claims_of
 from .numbers import Value, places_of, table, values_of
 from .plan import Figure, FigureRequest, chosen, study_of
@@ -38,6 +39,8 @@ class Made:
         What the paper says of it, and how that fares.
     contradictions
         Bounds that a verified allocation refutes; they are not used.
+    undrawn
+        Why its picture cannot be drawn, empty where it is; its numbers are written all the same.
     stale
         How many of the runs were by other code than there is now, or nobody knows by which.
     """
@@ -51,6 +54,7 @@ class Made:
     claims: tuple[Claim, ...]
     contradictions: tuple[str, ...]
     stale: int = 0
+    undrawn: str = ""
 
 
 def make_figures(
@@ -116,15 +120,25 @@ def _make(
         _write(Path(folder, f"{figure.name}.csv"), table(figure, values)),
         _write(Path(folder, f"{figure.name}-claims.csv"), claim_table(claims)),
     ]
+    attempts = Attempts()
     if values:
         from .draw import draw
 
-        files += draw(figure, places, values, folder)
+        with attempts.at(f"figure {figure.name}"):
+            files += draw(figure, places, values, folder)
     said = tuple(found.text for found in data.contradictions)
     return Made(
-        figure.name, tuple(files), summary.total, summary.ran, summary.failed, tuple(values), tuple(claims), said,
-        summary.stale,
-    )  # fmt: skip
+        name=figure.name,
+        files=tuple(files),
+        cells=summary.total,
+        ran=summary.ran,
+        failed=summary.failed,
+        values=tuple(values),
+        claims=tuple(claims),
+        contradictions=said,
+        stale=summary.stale,
+        undrawn="; ".join(attempts.failures),
+    )
 
 
 def _write(path: Path, text: str) -> str:

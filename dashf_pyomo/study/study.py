@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 
+from ..cores import available_cores
 from .description import Description, read_description
 from .importable import refuse_what_workers_lack
 from .plan import Cell, cells_of
@@ -224,7 +225,7 @@ class Study:
         Parameters
         ----------
         workers
-            Worker processes on this machine; by default one per core.
+            Worker processes on this machine; by default one for each core that this process may use.
         scheduler
             Address of a Dask scheduler whose workers are used instead.
         retry
@@ -295,6 +296,8 @@ class Study:
         ------
         InputError
             If nothing was run yet, or the folder cannot be written.
+        BackendError
+            If a picture cannot be drawn; the rest of the report is written by then.
         """
         from .report import write_report
 
@@ -310,7 +313,7 @@ def _several(name: str, values: Any) -> list[Any]:
 
 def _workers(workers: int | None) -> int:
     if workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1024:
         raise InputError(f"workers = {shown(workers)}; expected a whole number from 1 to 1024")
     return workers

@@ -23,6 +23,7 @@ from formulations.documents import canonical
 from ..algorithms import Limits, Method, configure, run_method
 from ..backends import BackendError
 from ..backends.parcel import lift_memory_limit, limit_memory
+from ..cores import available_cores
 from ..result import Result
 from .description import CellLimits
 from .plan import Cell
@@ -185,7 +186,7 @@ def environment() -> str:
         "machine": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "python": platform.python_version(),
         "packages": versions,
     }

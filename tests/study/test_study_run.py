@@ -220,7 +220,7 @@ def test_twenty_kills_lose_no_more_than_the_cells_in_flight(tmp_path: Path) -> N
     assert "nothing to do" in finish(run("killed"))[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_stops_at_once_and_leaves_a_store_to_go_on_from(number: int, tmp_path: Path) -> None:
     study = write_study(tmp_path / "s.toml", ["logging"], seeds=400)
     env = environment(extension(tmp_path), STUDY_TEST_LOG=str(tmp_path / "log"))

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from dashf_pyomo import cores
+from dashf_pyomo.algorithms import Limits
+from dashf_pyomo.algorithms.run import Run
+from dashf_pyomo.study import Study
+from formulations import Scenario
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (
@@ -105,3 +109,16 @@ def test_the_affinity_mask_is_respected() -> None:
     code = "from dashf_pyomo.cores import available_cores; print(available_cores())"
     run = subprocess.run(["taskset", "-c", str(first), sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "1\n", run.stderr
+
+
+def test_workers_and_threads_default_to_what_is_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(cores, "cores_of_quota", lambda: 2.5)
+    study = Study([{"sizes": [[2, 1]], "seeds": range(9)}], ["nearest"], tmp_path)
+    assert study.outlook().workers == 3
+    run = Run(Scenario.random(2, 1, seed=0), Limits())
+    assert run.backend_limits().threads == 3
+    assert Run(run.scenario, Limits(time_limit=60, threads=5)).backend_limits().threads == 5
+    monkeypatch.setattr(cores, "cores_of_quota", lambda: None)
+    assert run.backend_limits().threads is None  # the solver's own default is right then

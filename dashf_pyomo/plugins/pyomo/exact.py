@@ -93,7 +93,7 @@ def _run(
         number += 1
 
     kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
-    budget = BackendLimits(left, limits.threads, limits.gap, method.memory * 10**6)
+    budget = BackendLimits(left, limits.solver_threads, limits.gap, method.memory * 10**6)
     try:
         return backend.solve(model, budget, warm_start=warmstart, watch=watch), False
     except InterruptedSolve as stopped:

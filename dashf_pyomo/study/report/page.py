@@ -24,7 +24,13 @@ _COLUMNS = (
 _FIRST = ("contradictions", "versions")
 
 
-def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], sheets: Sequence[Sheet]) -> str:
+def page(
+    data: StudyData,
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    sheets: Sequence[Sheet],
+    undrawn: Sequence[str] = (),
+) -> str:
     """Return the report as one HTML document.
 
     Parameters
@@ -33,6 +39,8 @@ def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], 
         The study.
     tables, pictures, sheets
         What it shows, in order; contradictions and different versions come first whatever the order.
+    undrawn
+        A line for each picture that is missing because it cannot be drawn.
     """
     name = html.escape(data.about.get("name", "study"))
     first = [table for table in tables if table.name in _FIRST]
@@ -52,6 +60,7 @@ def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], 
         *(table.to_html() for table in first),
         f"<h1>{name}</h1>",
         f'<p class="lead">{html.escape(_summary(data))}</p>',
+        *(f'<p class="lead">{html.escape(line)}</p>' for line in undrawn),
         f"<nav>{nav}</nav>",
         _figures(pictures),
         *(table.to_html() for table in rest),

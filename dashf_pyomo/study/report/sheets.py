@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...pictures import draw_comparison, draw_result
+from ...pictures.drawing import Attempts
 from ...result import Result, bound_text
 from ..store import Store
 from .data import CellRow, ScenarioRow, StudyData
@@ -35,7 +36,7 @@ class Sheet:
     pictures: dict[str, bytes]
 
 
-def sheets(data: StudyData, store: Store) -> Iterator[Sheet]:
+def sheets(data: StudyData, store: Store, attempts: Attempts) -> Iterator[Sheet]:
     """Yield the scenarios that are shown in full, as many as the description says."""
     for number, known in enumerate(_chosen(data)[: int(data.settings.get("scenario_pages", 0))]):
         shown = _pictured(data, known)
@@ -50,13 +51,15 @@ def sheets(data: StudyData, store: Store) -> Iterator[Sheet]:
         pictures: dict[str, bytes] = {}
         with tempfile.TemporaryDirectory(prefix="dashf-report-") as folder:
             place = Path(folder, "picture.png")
-            draw_comparison(scenario, list(results.values()), place)
-            pictures["comparison"] = place.read_bytes()
+            with attempts.at(f"comparison on {known.name or known.sha256[:8]}"):
+                draw_comparison(scenario, list(results.values()), place, list(results))
+                pictures["comparison"] = place.read_bytes()
             # The reference, and the best known allocation where another method found it.
             for variant in dict.fromkeys([data.reference, known.best.variant if known.best else data.reference]):
                 if variant in results:
-                    draw_result(scenario, results[variant], place)
-                    pictures[variant] = place.read_bytes()
+                    with attempts.at(f"result of {variant} on {known.name or known.sha256[:8]}"):
+                        draw_result(scenario, results[variant], place)
+                        pictures[variant] = place.read_bytes()
         yield Sheet(_title(known), _table(data, known, number), pictures)
 
 

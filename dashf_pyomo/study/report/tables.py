@@ -10,6 +10,7 @@ import numpy as np
 
 from .compare import TIE, Pairing, paired
 from .data import CellRow, StudyData
+from .names import names_table
 from .statistics import shifted_geometric_mean
 from .table import Entry, Number, Table
 
@@ -29,6 +30,7 @@ def all_tables(data: StudyData) -> list[Table]:
         _times(data),
         *([_duels(data)] if len(data.scenarios) > 1 else []),
         _attribution(data),
+        names_table(data),
         _failures(data),
         _machines(data),
     ]

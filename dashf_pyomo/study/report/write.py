@@ -10,6 +10,7 @@ from pathlib import Path
 
 from formulations import InputError
 
+from ...pictures.drawing import Attempts
 from ..export import csv_text, table
 from ..store import Store
 from .data import StudyData
@@ -43,6 +44,8 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     ------
     InputError
         If nothing has ended yet, or the folder cannot be written.
+    BackendError
+        If a picture cannot be drawn; the rest of the report is written by then, and says so.
     """
     data = StudyData.of(store) if data is None else data
     if not any(cell.ended for cell in data.cells):
@@ -55,7 +58,8 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _unwritable(folder, error) from None
-    tables, pictures, shown = all_tables(data), all_pictures(data), list(sheets(data, store))
+    attempts = Attempts()
+    tables, pictures, shown = all_tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
             for old in (folder / name).iterdir():
@@ -72,9 +76,10 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
             (folder / "tables" / f"{item.name}.tex").write_text(item.to_latex(), encoding="utf-8")
         (folder / "cells.csv").write_text(csv_text(table(store)), encoding="utf-8")
         place = folder / "index.html"
-        place.write_text(page(data, tables, pictures, shown), encoding="utf-8")
+        place.write_text(page(data, tables, pictures, shown, attempts.failures), encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder, error) from None
+    attempts.complain()
     return place
 
 
