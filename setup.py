@@ -16,7 +16,8 @@ machine = Extension(
     # Proofs count roundings: no operation is contracted with another or reordered.
     extra_compile_args=[] if os.name == "nt" else ["-O3", "-ffp-contract=off", "-fno-math-errno"],
     depends=[str(path) for path in KERNELS.glob("*.py")],
-    # Without a compiler the kernels run as Python.
-    optional=True,
 )
-setup(ext_modules=cythonize([machine], build_dir="build"))
+modules = cythonize([machine], build_dir="build")
+for module in modules:
+    module.optional = True  # without a compiler the kernels run as Python
+setup(ext_modules=modules)

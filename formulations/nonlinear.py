@@ -58,4 +58,7 @@ class NonlinearProgram(Protocol):
         """Return rows and columns of the entries of `hessian`, lower triangle."""
 
     def hessian(self, x: Array, multipliers: Array, objective_factor: float) -> Array:
-        """Return the entries of the Hessian of objective_factor f + multipliers'g, lower triangle."""
+        """Return the entries of the Hessian of objective_factor f + multipliers'g, lower triangle.
+
+        A program may have no Hessian, neither this nor its structure; a backend then does with first derivatives.
+        """

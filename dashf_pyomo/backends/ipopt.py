@@ -1,6 +1,7 @@
 """Ipopt: interior-point method for smooth nonlinear programs, to local optimality.
 
-Takes programs with exact sparse derivatives through cyipopt, and CVXPY problems with ``nlp=True``.
+Takes programs with exact sparse derivatives through cyipopt (the second ones may be left out), and CVXPY problems with
+``nlp=True``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,17 @@ _WARM_OPTIONS: dict[str, Any] = {
     "mu_init": 1e-5,
 }
 
+# Without second derivatives: the acceptable level would end long before the rows hold.
+_FIRST_ORDER_OPTIONS: dict[str, Any] = {
+    "hessian_approximation": "limited-memory",
+    "acceptable_iter": 0,
+    "tol": 1e-7,
+    "mu_strategy": "adaptive",
+    "mu_init": 1e-3,
+    "bound_push": 1e-3,
+    "bound_frac": 1e-3,
+}
+
 _SOLVED, _ACCEPTABLE, _INFEASIBLE, _MAX_ITERATIONS, _CPU_TIME, _WALL_TIME = 0, 1, 2, -1, -4, -5
 _STATUS = {
     _SOLVED: OutcomeStatus.SOLVED,
@@ -72,7 +84,7 @@ class _Ipopt(CvxpyBackend):
         BackendError
             If a CVXPY problem has integer variables, which CVXPY would silently relax.
         """
-        if not hasattr(model, "hessianstructure"):
+        if not hasattr(model, "jacobianstructure"):
             if model.is_mixed_integer():
                 raise BackendError("backend ipopt: the problem has integer variables")
             return super().solve(model, limits)
@@ -92,7 +104,8 @@ class _Finite:
         self._program = program
         self.gradient = self._refusing(program.gradient)
         self.jacobian = self._refusing(program.jacobian)
-        self.hessian = self._refusing(program.hessian)
+        if hasattr(program, "hessian"):
+            self.hessian = self._refusing(program.hessian)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._program, name)
@@ -123,7 +136,8 @@ def _solve_nonlinear(program: NonlinearProgram, limits: BackendLimits) -> Outcom
         cl=program.row_lower,
         cu=program.row_upper,
     )
-    for name, value in _OPTIONS.items():
+    first_order = {} if hasattr(program, "hessian") else _FIRST_ORDER_OPTIONS
+    for name, value in (_OPTIONS | first_order).items():
         problem.add_option(name, value)
     if limits.time_limit is not None:
         problem.add_option("max_wall_time", max(float(limits.time_limit), 1e-3))

@@ -146,7 +146,7 @@ def check_place(place: str | None, scenario: str | None) -> None:
         raise InputError(f"{place}: is the scenario itself; expected another file for the output")
     folder = os.path.dirname(place) or "."
     if os.path.isdir(place):
-        raise InputError(f"{place}: is a folder; expected a file to write")
+        raise InputError(f"{place}: is a folder and cannot be written; expected a file to write")
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
 

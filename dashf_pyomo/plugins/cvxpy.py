@@ -1,8 +1,9 @@
 """Our methods as solve methods of CVXPY: ``problem.solve(method="dashf")``.
 
 Importing this module registers every method, under the names that they have in Pyomo (``dashf``, ``dashf_plus``,
-``dashf_dual``, ...). They solve problems that `formulations.joint.literal_cvxpy.build` made. CVXPY has no status for a
-point that is feasible and no more: such a point is ``user_limit``, which CVXPY reads as "a solution is present".
+``dashf_dual``, ...) and under their own (``dual``, ...) where those are free. They solve problems that
+`formulations.joint.literal_cvxpy.build` made. CVXPY has no status for a point that is feasible and no more: such a
+point is ``user_limit``, which CVXPY reads as "a solution is present".
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ def register() -> None:
 
 def _register() -> None:
     for name, method in solver_names(methods).items():
-        cp.Problem.register_solve(name, partial(_solve, method.name))
+        solve = partial(_solve, method.name)
+        cp.Problem.register_solve(name, solve)
+        # CVXPY says no more than KeyError of a name that it does not know, so ours go by both of theirs.
+        if method.name not in cp.Problem.REGISTERED_SOLVE_METHODS:
+            cp.Problem.register_solve(method.name, solve)
 
 
 @dataclass(frozen=True, eq=False)

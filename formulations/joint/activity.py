@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..allocation import Allocation
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
@@ -17,7 +18,7 @@ from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
 from .limits import JOINT_EXTRAS
-from .model import decisions, objective
+from .model import decisions, objective, rows
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -26,8 +27,16 @@ else:
 
 __all__ = ["build"]
 
+Array = NDArray[np.float64]
 
-def build(scenario: Scenario, known: Allocation | None = None, ratio: float | None = None) -> pyo.ConcreteModel:
+
+def build(
+    scenario: Scenario,
+    known: Allocation | None = None,
+    ratio: float | None = None,
+    assume_scr: bool = True,
+    longest_delay: float | None = None,
+) -> pyo.ConcreteModel:
     """Return the model for a scenario.
 
     Parameters
@@ -38,14 +47,17 @@ def build(scenario: Scenario, known: Allocation | None = None, ratio: float | No
         An allocation whose SCR bounds everything; a simple one is made where none is given.
     ratio
         y of the objective score - y cost, SI; without it the objective is the SCR.
+    assume_scr, longest_delay
+        Whether what is worse than the known allocation may be left out; if not, the longest delay, see `JointData.of`.
 
     Raises
     ------
     InputError
         If the joint models cannot be scaled, see `JointData`.
     """
-    data = JointData.of(scenario, known)
-    model = decisions("activity", data, ratio, arguments={"known": known, "ratio": ratio})
+    data = JointData.of(scenario, known, assume_scr, longest_delay)
+    arguments = {"known": known, "ratio": ratio, "assume_scr": assume_scr, "longest_delay": longest_delay}
+    model = decisions("activity", data, ratio, arguments)
     _switch(model, data)
     cost = data.pairs.time_weight * model.delay + _state_users(model, data)
     objective(model, sum(model.score[n] for n in model.users), cost)
@@ -57,22 +69,24 @@ def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
     pairs, norm = model.users * model.servers, data.scenario.score_norm
     model.uplink_power = pyo.Var(pairs, bounds=(0, 1), doc="user_power where connected, else 0")
     switched = (model.bandwidth, model.server_power, model.server_speed, model.uplink_power)
-    model.switches = pyo.Constraint(range(len(switched)), pairs, rule=lambda m, i, n, k: switched[i][n, k] <= m.x[n, k])
-    model.least_bandwidth = pyo.Constraint(
-        pairs, rule=lambda m, n, k: m.bandwidth[n, k] >= float(data.least_bandwidth[n, k]) * m.x[n, k]
-    )
-    model.budgets = pyo.Constraint(
-        range(3), model.servers, rule=lambda m, i, k: sum(switched[i][n, k] for n in m.users) <= 1
-    )
-    model.one_power = pyo.Constraint(
-        model.users, rule=lambda m, n: m.user_power[n] == sum(m.uplink_power[n, k] for k in m.servers)
+    least = data.least_bandwidth
+    kinds, budgeted = pyo.Set(initialize=range(len(switched))), pyo.Set(initialize=range(3))
+    rows(model, "switches", kinds * pairs, lambda i, n, k: switched[i][n, k] <= model.x[n, k])
+    rows(model, "least_bandwidth", pairs, lambda n, k: model.bandwidth[n, k] >= float(least[n, k]) * model.x[n, k])
+    rows(model, "budgets", budgeted * model.servers, lambda i, k: sum(switched[i][n, k] for n in model.users) <= 1)
+    rows(
+        model,
+        "one_power",
+        model.users,
+        lambda n: model.user_power[n] == sum(model.uplink_power[n, k] for k in model.servers),
     )
     model.score = pyo.Var(model.users, bounds=(0, float(np.log1p(3.0 * norm))))
 
-    def score_row(m: Any, n: int) -> Any:
-        return m.score[n] <= pyo.log(1 + norm * sum(share[n, k] for share in switched[:3] for k in m.servers))
+    def score_row(n: int) -> Any:
+        shares = sum(share[n, k] for share in switched[:3] for k in model.servers)
+        return model.score[n] <= pyo.log(1 + norm * shares)
 
-    model.score_row = pyo.Constraint(model.users, rule=score_row)
+    rows(model, "score_row", model.users, score_row)
     model.score_budget = pyo.Constraint(expr=sum(model.score[n] for n in model.users) <= data.most_score)
 
 
@@ -86,11 +100,11 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
     up_signal, down_signal = c.snr_up * width, c.snr_down * width
     speed = 1.0 / c.server_time
 
-    def sized(bound: Any) -> Any:
-        return lambda _, n: (0.0, float(bound[n]))
+    def sized(most: Array, low: Array | None = None) -> dict[int, tuple[float, float]]:
+        return {n: (0.0 if low is None else float(low[n]), float(most[n])) for n in users}
 
     wide, strong_up, strong_down = width.max(), up_signal.max(axis=1), down_signal.max(axis=1)
-    model.width = pyo.Var(users, bounds=lambda _, n: (float(least[n]), float(wide)))
+    model.width = pyo.Var(users, bounds=sized(np.full(len(least), wide), least))
     model.rate_up = pyo.Var(users, bounds=sized(wide * np.log1p(strong_up / wide)))
     model.rate_down = pyo.Var(users, bounds=sized(wide * np.log1p(strong_down / wide)))
     model.speed = pyo.Var(users, bounds=sized(speed.max(axis=1)))
@@ -147,6 +161,6 @@ formulations.register(
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
-        options=("known", "ratio"),
+        options=("known", "ratio", "assume_scr", "longest_delay"),
     )
 )

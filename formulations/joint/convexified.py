@@ -11,6 +11,8 @@ let w = phi x be what the user trains, v = x - w what the server trains, and t1.
 * Downlink: with the products beta w and s <= pi v, t4 R(beta - z, s) >= a2 v^2 is convex because R is concave and
   homogeneous; power times time is the product y4 = pi t4, and at least what the uplink's function says of (v, t4).
 
+The user's power and speed stand in y2 = p t2 and f t1 = a1 w, which are for what others state about them.
+
 So only z = beta w, q = psi v, s <= pi v and y4 >= pi t4 are left to a solver's spatial branching, and all
 are exact where phi is 0 or 1. G and R enter by tangent planes, which makes this a relaxation: `tangent_error` bounds
 the relative error of either function. Whatever a solver returns, the bound is one on (3).
@@ -18,7 +20,6 @@ the relative error of either function. Whatever a solver returns, the bound is o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
 from .limits import JOINT_EXTRAS, JointLimits
-from .model import decisions, info, objective
+from .model import decisions, objective
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -65,6 +66,8 @@ def build(
     ratio: float | None = None,
     cuts: tuple[str, ...] = DEFAULT_CUTS,
     tangent_error: float = 1e-3,
+    assume_scr: bool = True,
+    longest_delay: float | None = None,
 ) -> pyo.ConcreteModel:
     """Return the model for a scenario.
 
@@ -80,6 +83,8 @@ def build(
         Names of the valid inequalities to state, from `CUTS`.
     tangent_error
         Largest relative error of the tangent planes.
+    assume_scr, longest_delay
+        Whether what is worse than the known allocation may be left out; if not, the longest delay, see `JointData.of`.
 
     Raises
     ------
@@ -89,14 +94,15 @@ def build(
     for cut in cuts:
         if cut not in CUTS:
             raise InputError(f"unknown cut {cut!r}; expected some of {', '.join(CUTS)}")
-    data = JointData.of(scenario, known)
+    data = JointData.of(scenario, known, assume_scr, longest_delay)
     arguments = {"known": known, "ratio": ratio, "cuts": cuts, "tangent_error": tangent_error}
-    model = decisions("convexified", data, ratio, recover=_recover, arguments=arguments)
+    arguments |= {"assume_scr": assume_scr, "longest_delay": longest_delay}
+    model = decisions("convexified", data, ratio, arguments)
     usable = [(n, k) for n in model.users for k in model.servers if data.usable[n, k]]
     model.pairs = pyo.Set(initialize=usable, dimen=2)
     for label in ("bandwidth", "server_power", "server_speed"):
         for pair in set(model.users * model.servers) - set(usable):
-            getattr(model, label)[pair].fix(0)
+            getattr(model, label)[pair].setub(0)
     _couple(model, data, cuts)
     for pair in usable:
         _state_pair(model, data, pair, cuts, tangent_error)
@@ -120,17 +126,13 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
     model.energy3 = pyo.Var(pairs, bounds=(0, energy))
     model.exposure2 = pyo.Var(pairs, bounds=(0, delay), doc="y2: power times time")
     model.exposure4 = pyo.Var(pairs, bounds=(0, delay), doc="y4: power times time")
-    model.slowness = pyo.Var(
-        pairs,
-        bounds=lambda _, n, k: (0, 1.0 / max(float(data.pairs.local_time[n]), LEAST_TIME)),
-        doc="w^2 / t1 at least",
-    )
+    most_slow = {(n, k): (0, 1.0 / max(float(data.pairs.local_time[n]), LEAST_TIME)) for n, k in pairs}
+    model.slowness = pyo.Var(pairs, bounds=most_slow, doc="w^2 / t1 at least")
     model.mean_up = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt(z t2) at most")
     if "downlink" in cuts:
         model.mean_down = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt((beta - z) t4) at most")
-    model.rate_down = pyo.Var(
-        pairs, bounds=lambda _, n, k: (0, np.log1p(data.pairs.snr_down[n, k])), doc="R(beta - z, s) at most"
-    )
+    most_rate = {pair: (0, float(np.log1p(data.pairs.snr_down[pair]))) for pair in pairs}
+    model.rate_down = pyo.Var(pairs, bounds=most_rate, doc="R(beta - z, s) at most")
     if data.limits is not None and np.any(data.limits.send > 0):
         model.trained = pyo.Var(pairs, bounds=(0, 1), doc="q^2 / v at least, for budgets of energy")
     norm = data.scenario.score_norm
@@ -225,6 +227,9 @@ def _state_pair(
             if product is not s:
                 add(product >= share + part - x)
 
+    # What the users' power and speed mean; they cost nothing more, and a user that trains nothing may have any.
+    add(y2 == model.user_power[n] * t2)
+    add(t1 * model.user_speed[n] == c.local_time[n] * w)
     if c.local_time[n] >= LEAST_TIME:
         add(t1 >= c.local_time[n] * w)
         add(slow * t1 >= w**2)
@@ -300,17 +305,6 @@ def _rate_tangents(snr: float, least: float, error: float) -> list[tuple[float, 
     return list(zip((at + np.expm1(-at)).tolist(), np.exp(-at).tolist(), strict=True))
 
 
-def _recover(model: pyo.ConcreteModel, value: Callable[[Any], float], server: NDArray[np.int64]) -> Array:
-    """Return the users' powers and speeds that the times imply."""
-    pairs = info(model).data.pairs
-    caps = np.ones((2, len(server)))
-    for n, k in enumerate(server.tolist()):
-        own, t1, t2 = (value(variable[n, k]) for variable in (model.own, model.time1, model.time2))
-        if own > 0.0 and t1 > 0.0 and t2 > 0.0:
-            caps[:, n] = np.minimum([value(model.exposure2[n, k]) / t2, pairs.local_time[n] * own / t1], 1.0)
-    return caps
-
-
 formulations.register(
     Formulation(
         name="convexified",
@@ -321,6 +315,6 @@ formulations.register(
         summary="perspectives and tangent planes; four products per pair are all that is not convex",
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
-        options=("known", "ratio", "cuts", "tangent_error"),
+        options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),
     )
 )

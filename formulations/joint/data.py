@@ -3,6 +3,10 @@
 Everything follows from an allocation that is known (its SCR is a lower bound y on the optimum) and from the data:
 an allocation that is at least as good has delay <= score / (y omega_t) and energy <= score / (y omega_e), where the
 score is at most what the budgets allow. What this excludes is removed by proof.
+
+That proof is about the SCR. Where something else is to be optimised, or the allocations wanted are worse than the known
+one, the data is made with ``assume_scr=False``: a longest delay takes the place of the bound from y, and everything
+else follows from it.
 """
 
 from __future__ import annotations
@@ -28,6 +32,10 @@ Array = NDArray[np.float64]
 
 #: Bounds that come out of root finding are widened by this much, relative, to stay bounds.
 WIDENED = 1e-9
+
+#: The longest delay of models without an assumption about the SCR, in delays of the known allocation, where none is
+#: stated.
+LONGEST = 1e3
 
 
 def known_allocation(scenario: Scenario) -> Allocation:
@@ -76,6 +84,10 @@ class JointData:
         A lower bound on the optimal SCR, from an allocation that is known.
     pairs
         Coefficients; the time unit is the known allocation's delay, the cost unit its cost.
+    longest
+        The longest delay, scaled, of data that assumes nothing about the SCR; None where the known one bounds all.
+    stated
+        Whether that longest delay is part of the problem: somebody stated it, or the scenario's limits imply it.
 
     Raises
     ------
@@ -86,15 +98,34 @@ class JointData:
     scenario: Scenario
     ratio: float
     pairs: ScaledPairs
+    longest: float | None = None
+    stated: bool = False
 
     @classmethod
-    def of(cls, scenario: Scenario, known: Allocation | None = None) -> JointData:
+    def of(
+        cls,
+        scenario: Scenario,
+        known: Allocation | None = None,
+        assume_scr: bool = True,
+        longest_delay: float | None = None,
+    ) -> JointData:
         """Return the data that follows from a known allocation; a simple one is made where none is given.
+
+        Parameters
+        ----------
+        scenario
+            The data.
+        known
+            The known allocation.
+        assume_scr
+            Whether allocations with a lower SCR than the known one may be left out.
+        longest_delay
+            Without that: the longest delay, s; `LONGEST` times that of the known allocation by default.
 
         Raises
         ------
         InputError
-            If the known allocation is not feasible, or the scenario has no weight on time.
+            If the known allocation is not feasible, the scenario has no weight on time, or the longest delay is none.
         """
         if scenario.weight_time <= 0.0:
             raise InputError("weight_time = 0: the best delay is unbounded; the joint models need a positive weight")
@@ -104,8 +135,18 @@ class JointData:
         e = evaluate(scenario, allocation)
         if not (e.feasible and e.scr > 0.0):
             raise InputError("the known allocation is not feasible or has no SCR above zero; expected a feasible one")
-        cost = e.score / e.scr
-        return cls(scenario, e.scr, ScaledPairs.of(scenario, e.delay, cost))
+        pairs = ScaledPairs.of(scenario, e.delay, e.score / e.scr)
+        if assume_scr:
+            if longest_delay is not None:
+                raise InputError(f"longest_delay = {longest_delay!r}; expected none, or assume_scr=False with it")
+            return cls(scenario, e.scr, pairs)
+        found = cls(scenario, e.scr, pairs, *_longest(scenario, longest_delay, e.delay))
+        if found.most_delay < found.least_delay:
+            raise InputError(
+                f"longest delay of {found.most_delay * e.delay:.6g} s; expected at least "
+                f"{found.least_delay * e.delay:.6g} s, which no allocation is below"
+            )
+        return found
 
     # -- units --------------------------------------------------------------------------------
 
@@ -115,9 +156,21 @@ class JointData:
         return self.scenario.score_scale / self.pairs.cost_unit
 
     @property
+    def assumes_scr(self) -> bool:
+        """Whether what is worse than the known allocation is left out."""
+        return self.longest is None
+
+    @property
     def least_ratio(self) -> float:
         """`ratio` in scaled units."""
         return self.ratio / self.scr_unit
+
+    @property
+    def cost_left_out(self) -> float:
+        """A scaled cost that every allocation exceeds which the bounds on delay and energy leave out."""
+        if self.longest is None:
+            return self.most_score / self.least_ratio
+        return self.pairs.time_weight * self.longest
 
     # -- bounds on whole allocations ----------------------------------------------------------
 
@@ -135,12 +188,20 @@ class JointData:
 
     @property
     def most_delay(self) -> float:
-        """Bound on the scaled delay of an allocation at least as good as the known one."""
+        """Bound on the scaled delay of an allocation at least as good as the known one, or the longest delay."""
+        if self.longest is not None:
+            return self.longest
         return self.most_score / (self.least_ratio * self.pairs.time_weight) * (1.0 + WIDENED)
 
     @property
     def most_energy(self) -> float:
-        """Bound on the scaled weighted energy of an allocation at least as good as the known one."""
+        """Bound on the scaled weighted energy of an allocation that the delay does not leave out."""
+        if self.longest is not None:  # everything at full speed, and full power all the time
+            p = self.pairs
+            up, down = p.uplink_energy / p.link_time, p.downlink_energy / p.link_time
+            training = np.maximum(p.local_energy[:, np.newaxis], p.server_energy)
+            most = np.where(allowed_pairs(self.scenario), training + np.maximum(up, down) * self.longest, 0.0)
+            return float(most.max(axis=1).sum()) * (1.0 + WIDENED)
         return (self.most_score / self.least_ratio - self.pairs.time_weight * self.least_delay) * (1.0 + WIDENED)
 
     @cached_property
@@ -162,6 +223,13 @@ class JointData:
         return float(self.pair_delay.min(axis=1).max())
 
     @property
+    def most_cost(self) -> float:
+        """Upper bound on the scaled cost."""
+        if self.longest is not None:
+            return self.pairs.time_weight * self.longest + self.most_energy
+        return self.most_score / self.least_ratio
+
+    @property
     def least_cost(self) -> float:
         """Lower bound on the scaled cost."""
         return self.pairs.time_weight * self.least_delay
@@ -170,7 +238,7 @@ class JointData:
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
-        """Pairs that an allocation as good as the known one can use, shape (N, M)."""
+        """Pairs that an allocation within the bounds can use, shape (N, M)."""
         usable = self.pair_delay <= self.user_delay[:, np.newaxis]
         if self.limits is not None:
             usable &= self.limits.reachable(self.pairs.snr_up, self.pairs.snr_down)
@@ -235,6 +303,23 @@ class JointData:
             ]
         )
         return _neighbours(rows)
+
+
+def _longest(scenario: Scenario, longest_delay: float | None, known_delay: float) -> tuple[float, bool]:
+    """Return the longest delay in delays of the known allocation, and whether it is part of the problem.
+
+    Raises
+    ------
+    InputError
+        If it is not positive and finite.
+    """
+    limit = np.inf if scenario.constraints is None else float(np.max(scenario.constraints.delay_limit))
+    if longest_delay is None:
+        return min(LONGEST, limit / known_delay * (1.0 + WIDENED)), limit / known_delay <= LONGEST
+    number = isinstance(longest_delay, (int, float)) and not isinstance(longest_delay, bool)
+    if not (number and 0.0 < longest_delay < np.inf):
+        raise InputError(f"longest_delay = {longest_delay!r}; expected a number of seconds above zero")
+    return min(longest_delay, limit * (1.0 + WIDENED)) / known_delay, True
 
 
 def _least_share(snr: Array, needed: Array) -> Array:

@@ -1,13 +1,14 @@
 """`literal`: Problem (2), (3) as printed, products and all, with the ratio as the objective.
 
-Source: (2), (3); target: a mixed-integer nonlinear program. All pairs hold resources and the budgets count those of
-connected pairs, x_nm b_nm. A time is a variable with time * speed >= work, so that a share of zero costs nothing at
-any speed.
+Source: (2), (3); target: a mixed-integer nonlinear program. The budgets count the resources of connected pairs, x_nm
+b_nm; idle pairs hold none, so that b_nm means the same in every formulation. A time is a variable with
+time * speed >= work, so that a share of zero costs nothing at any speed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
 from .limits import JOINT_EXTRAS, JointLimits
-from .model import decisions, objective
+from .model import decisions, objective, rows
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -29,7 +30,12 @@ else:
 __all__ = ["build", "state"]
 
 
-def build(scenario: Scenario, known: Allocation | None = None) -> pyo.ConcreteModel:
+def build(
+    scenario: Scenario,
+    known: Allocation | None = None,
+    assume_scr: bool = True,
+    longest_delay: float | None = None,
+) -> pyo.ConcreteModel:
     """Return the model for a scenario.
 
     Parameters
@@ -38,14 +44,17 @@ def build(scenario: Scenario, known: Allocation | None = None) -> pyo.ConcreteMo
         The data.
     known
         An allocation whose SCR bounds times and resources; a simple one is made where none is given.
+    assume_scr, longest_delay
+        Whether what is worse than it may be left out; if not, the longest delay, see `JointData.of`.
 
     Raises
     ------
     InputError
         If the joint models cannot be scaled, see `JointData`.
     """
-    data = JointData.of(scenario, known)
-    model = decisions("literal", data, arguments={"known": known})
+    data = JointData.of(scenario, known, assume_scr, longest_delay)
+    arguments = {"known": known, "assume_scr": assume_scr, "longest_delay": longest_delay}
+    model = decisions("literal", data, arguments=arguments)
     score, cost = state(model, data)
     objective(model, score, cost, epigraph=False)
     return model
@@ -55,49 +64,56 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     """State (3b) to (3j) and return score and cost as expressions in scaled units."""
     c, pairs = data.pairs, model.users * model.servers
     least, delay = data.least_bandwidth, data.most_delay
-    for n, k in pairs:
-        model.bandwidth[n, k].setlb(float(least[n, k]) if data.usable[n, k] else 1.0)
     model.local_time = pyo.Var(model.users, bounds=(0, delay), doc="T^(t1)")
     for label in ("uplink_time", "server_time", "downlink_time"):
         setattr(model, label, pyo.Var(pairs, bounds=(0, delay), doc=f"{label} where connected, else 0"))
+    x, phi, servers = model.x, model.offload, model.servers
     bandwidth, power, speed = model.bandwidth, model.server_power, model.server_speed
-    up, served, down = model.uplink_time, model.server_time, model.downlink_time
+    local, up, served, down = model.local_time, model.uplink_time, model.server_time, model.downlink_time
+    shares = {"bandwidth": bandwidth, "server_power": power, "server_speed": speed}
 
-    def rate(snr: float, beta: Any, p: Any) -> Any:
+    def rate(snr: Any, n: int, k: int, p: Any) -> Any:
+        beta = bandwidth[n, k] + (1 - x[n, k])  # an idle pair has no rate to speak of, and a logarithm none at zero
         return beta * pyo.log(1 + snr * p / beta)
 
-    def local_row(m: Any, n: int) -> Any:
-        return m.local_time[n] * m.user_speed[n] >= c.local_time[n] * m.offload[n]
+    def idle(label: str, n: int, k: int) -> Any:
+        return shares[label][n, k] <= x[n, k]
 
-    def uplink_row(m: Any, n: int, k: int) -> Any:
-        return up[n, k] * rate(c.snr_up[n, k], bandwidth[n, k], m.user_power[n]) >= (
-            c.link_time[n, k] * m.x[n, k] * m.offload[n]
-        )
+    def budget(label: str, k: int) -> Any:
+        return sum(x[n, k] * shares[label][n, k] for n in model.users) <= 1
 
-    def server_row(m: Any, n: int, k: int) -> Any:
-        return served[n, k] * speed[n, k] >= c.server_time[n, k] * m.x[n, k] * (1 - m.offload[n])
-
-    def downlink_row(m: Any, n: int, k: int) -> Any:
-        return down[n, k] * rate(c.snr_down[n, k], bandwidth[n, k], power[n, k]) >= (
-            c.link_time[n, k] * m.x[n, k] * (1 - m.offload[n])
-        )
-
-    def delay_row(m: Any, n: int) -> Any:
-        return m.local_time[n] + sum(m.x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in m.servers) <= m.delay
-
-    model.local_row = pyo.Constraint(model.users, rule=local_row)
-    model.uplink_row = pyo.Constraint(pairs, rule=uplink_row)
-    model.server_row = pyo.Constraint(pairs, rule=server_row)
-    model.downlink_row = pyo.Constraint(pairs, rule=downlink_row)
-    model.delay_row = pyo.Constraint(model.users, rule=delay_row, doc="(3j), aggregated over servers")
-    for label in ("bandwidth", "server_power", "server_speed"):
-        share = getattr(model, label)
-        row = pyo.Constraint(
-            model.servers,
-            rule=lambda m, k, share=share: sum(m.x[n, k] * share[n, k] for n in m.users) <= 1,
-            doc="(3d), (3f), (3h)",
-        )
-        setattr(model, f"{label}_budget", row)
+    rows(model, "idle", pyo.Set(initialize=list(shares)) * pairs, idle, "idle pairs hold nothing")
+    rows(model, "least_bandwidth", pairs, lambda n, k: bandwidth[n, k] >= float(least[n, k]) * x[n, k])
+    rows(model, "local_row", model.users, lambda n: local[n] * model.user_speed[n] >= c.local_time[n] * phi[n])
+    rows(
+        model,
+        "uplink_row",
+        pairs,
+        lambda n, k: up[n, k] * rate(c.snr_up[n, k], n, k, model.user_power[n]) >= c.link_time[n, k] * x[n, k] * phi[n],
+    )
+    rows(
+        model,
+        "server_row",
+        pairs,
+        lambda n, k: served[n, k] * speed[n, k] >= c.server_time[n, k] * x[n, k] * (1 - phi[n]),
+    )
+    rows(
+        model,
+        "downlink_row",
+        pairs,
+        lambda n, k: (
+            down[n, k] * rate(c.snr_down[n, k], n, k, power[n, k]) >= c.link_time[n, k] * x[n, k] * (1 - phi[n])
+        ),
+    )
+    rows(
+        model,
+        "delay_row",
+        model.users,
+        lambda n: local[n] + sum(x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in servers) <= model.delay,
+        "(3j), aggregated over servers",
+    )
+    for label in shares:
+        rows(model, f"{label}_budget", servers, partial(budget, label), "(3d), (3f), (3h)")
 
     if data.limits is not None:
         _limit(model, data.limits, rate, c)
@@ -113,8 +129,8 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     def score(n: int, k: int) -> Any:
         return model.x[n, k] * pyo.log(1 + data.scenario.score_norm * (bandwidth[n, k] + power[n, k] + speed[n, k]))
 
-    local = sum(c.local_energy[n] * model.offload[n] * model.user_speed[n] ** 2 for n in model.users)
-    cost = c.time_weight * model.delay + local + sum(energy(n, k) for n, k in pairs)
+    trained = sum(c.local_energy[n] * model.offload[n] * model.user_speed[n] ** 2 for n in model.users)
+    cost = c.time_weight * model.delay + trained + sum(energy(n, k) for n, k in pairs)
     return sum(score(n, k) for n, k in pairs), cost
 
 
@@ -123,7 +139,7 @@ def _limit(model: pyo.ConcreteModel, limits: JointLimits, rate: Callable[..., An
     model.extra = pyo.ConstraintList(doc="(X1), (X3), (X4)")
     add, x, users, servers = model.extra.add, model.x, model.users, model.servers
     up, served, down = model.uplink_time, model.server_time, model.downlink_time
-    bandwidth, power, speed = model.bandwidth, model.server_power, model.server_speed
+    power, speed = model.server_power, model.server_speed
     for n in users:
         if np.isfinite(limits.delay[n]):
             add(
@@ -136,7 +152,7 @@ def _limit(model: pyo.ConcreteModel, limits: JointLimits, rate: Callable[..., An
                 (limits.need_down, c.snr_down, power[n, k]),
             ):
                 if need[n, k] > 0:
-                    add(rate(snr[n, k], bandwidth[n, k], sent) >= need[n, k] * x[n, k])
+                    add(rate(snr[n, k], n, k, sent) >= need[n, k] * x[n, k])
     for k in servers:
         if limits.send[k] > 0:
             add(
@@ -162,6 +178,6 @@ formulations.register(
         summary="the problem as printed: products of x and resources, the ratio as objective",
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
-        options=("known",),
+        options=("known", "assume_scr", "longest_delay"),
     )
 )

@@ -7,14 +7,15 @@ component           index         meaning, without units
 ==================  ============  ==================================================
 ``x``               user, server  x_nm, binary
 ``offload``         user          phi_n
-``bandwidth``       user, server  b_nm / b_max of the server
-``server_power``    user, server  p_nm / p_max of the server
-``server_speed``    user, server  F_nm / F_max of the server
+``bandwidth``       user, server  b_nm / b_max of the server, 0 where not connected
+``server_power``    user, server  p_nm / p_max of the server, likewise
+``server_speed``    user, server  F_nm / F_max of the server, likewise
 ``user_power``      user          p_n / p_max of the user
 ``user_speed``      user          F_n / F_max of the user
 ``delay``           none          T, in units of the known allocation's delay
 ==================  ============  ==================================================
 
+Every variable is tied to the others by rows, so that a row, a bound or a value of any of them is about the allocation.
 Users and servers count from 0. ``model.dashf`` (a `JointInfo`) holds the scenario, the units and what a bound on the
 objective says about the SCR.
 """
@@ -22,11 +23,10 @@ objective says about the SCR.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
 from ..documents import InputError
@@ -39,11 +39,7 @@ if TYPE_CHECKING:
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["JointInfo", "Recover", "decisions", "info", "objective", "read", "set_values"]
-
-#: From a model, a function that gives the value of a variable, and the server of each user: the fractions of the
-#: users' caps of power and speed, shape (2, N).
-Recover = Callable[[Any, Callable[[Any], float], NDArray[np.int64]], NDArray[np.float64]]
+__all__ = ["JointInfo", "decisions", "info", "objective", "read", "rows", "set_values"]
 
 _PER_PAIR = ("bandwidth", "server_power", "server_speed")
 _PER_USER = ("user_power", "user_speed")
@@ -61,8 +57,6 @@ class JointInfo:
         Scenario, units and bounds.
     ratio
         The y of a parametric objective (score - y cost), SI; None where the objective is the SCR itself.
-    recover
-        How the users' own powers and speeds follow from other variables; None where they are in the model.
     arguments
         What the formulation's builder was called with besides the scenario, so that the model can be built again.
     """
@@ -70,7 +64,6 @@ class JointInfo:
     formulation: str
     data: JointData
     ratio: float | None = None
-    recover: Recover | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -81,11 +74,12 @@ class JointInfo:
     def upper_bound(self, objective_bound: float) -> float:
         """Return the bound on the SCR that an upper bound on the model's objective implies, SI.
 
-        It holds for all allocations at least as good as the known one; others may be cut away.
+        It holds for all allocations within the bounds; those that are left out have at most the known SCR, or what
+        `JointData.cost_left_out` allows.
 
         For a parametric objective D(y) = max score - y cost, every allocation has SCR = y + (score - y cost) / cost,
-        so SCR <= y + D / cost: over the least cost where D >= 0, and over the most an allocation as good as the known
-        one can cost where D < 0.
+        so SCR <= y + D / cost: over the least cost where D >= 0, and over the most an allocation within the bounds
+        can cost where D < 0.
 
         Parameters
         ----------
@@ -95,7 +89,7 @@ class JointInfo:
         data = self.data
         if self.ratio is None:
             return objective_bound * data.scr_unit
-        cost = data.least_cost if objective_bound >= 0.0 else data.most_score / data.least_ratio
+        cost = data.least_cost if objective_bound >= 0.0 else data.most_cost
         return self.ratio + objective_bound / cost * data.scr_unit
 
 
@@ -120,7 +114,6 @@ def decisions(
     name: str,
     data: JointData,
     ratio: float | None = None,
-    recover: Recover | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> pyo.ConcreteModel:
     """Return a model with the paper's decisions, the assignment, and what is removed by proof.
@@ -135,14 +128,12 @@ def decisions(
         Units and bounds.
     ratio
         The y of a parametric objective, SI, or None.
-    recover
-        See `JointInfo`.
     arguments
         What the builder was called with besides the scenario.
     """
     s = data.scenario
     model = pyo.ConcreteModel(name=f"dashf-{name}")
-    model.dashf = JointInfo(name, data, ratio, recover, arguments or {})
+    model.dashf = JointInfo(name, data, ratio, arguments or {})
     model.users = pyo.RangeSet(0, s.n_users - 1)
     model.servers = pyo.RangeSet(0, s.n_servers - 1)
     model.x = pyo.Var(model.users, model.servers, domain=pyo.Binary)
@@ -152,13 +143,34 @@ def decisions(
     for label in _PER_USER:
         setattr(model, label, pyo.Var(model.users, bounds=(0, 1)))
     model.delay = pyo.Var(bounds=(data.least_delay, data.most_delay))
-    model.assignment = pyo.Constraint(
-        model.users, rule=lambda m, n: sum(m.x[n, k] for k in m.servers) == 1, doc="(3b): one server each"
-    )
+    users, servers = model.users, model.servers
+    rows(model, "assignment", users, lambda n: sum(model.x[n, k] for k in servers) == 1, "(3b): one server each")
     for n, k in np.argwhere(~data.usable).tolist():
-        model.x[n, k].fix(0)
+        model.x[n, k].setub(0)  # not fixed: whoever fixes and frees associations does not open the pair
     _break_symmetry(model, data)
     return model
+
+
+def rows(model: pyo.ConcreteModel, name: str, index: Any, row: Callable[..., Any], doc: str | None = None) -> None:
+    """State a constraint for every index; unlike a rule of Pyomo's, `row` is not kept, so that models can be pickled.
+
+    Parameters
+    ----------
+    model
+        A model.
+    name
+        Name of the component.
+    index
+        A set.
+    row
+        From an index, the expression.
+    doc
+        What it means.
+    """
+    part = pyo.Constraint(index, doc=doc)
+    setattr(model, name, part)
+    for entry in part.index_set():
+        part.add(entry, row(*entry) if isinstance(entry, tuple) else row(entry))
 
 
 def objective(model: pyo.ConcreteModel, score: Any, cost: Any, *, epigraph: bool = True) -> None:
@@ -180,8 +192,10 @@ def objective(model: pyo.ConcreteModel, score: Any, cost: Any, *, epigraph: bool
     elif not epigraph:
         model.objective = pyo.Objective(expr=score / cost, sense=pyo.maximize)
     else:
-        model.ratio = pyo.Var(bounds=(data.least_ratio, data.most_score / data.least_cost))
-        model.cost = pyo.Var(bounds=(data.least_cost, data.most_score / data.least_ratio))
+        # Without an assumption about the SCR the two may be given another meaning by other rows.
+        known = data.assumes_scr
+        model.ratio = pyo.Var(bounds=(data.least_ratio, data.most_score / data.least_cost) if known else (0, None))
+        model.cost = pyo.Var(bounds=(data.least_cost, data.most_cost) if known else (0, None))
         model.cost_row = pyo.Constraint(expr=model.cost >= cost)
         model.ratio_row = pyo.Constraint(expr=model.ratio * model.cost <= score)
         model.objective = pyo.Objective(expr=model.ratio, sense=pyo.maximize)
@@ -191,24 +205,22 @@ def _break_symmetry(model: pyo.ConcreteModel, data: JointData) -> None:
     """Keep one of the solutions that are the same up to names: identical users in order, then identical servers."""
     users, servers = data.identical_users(), data.identical_servers()
     if users:
-        model.user_order = pyo.Constraint(
-            range(len(users)),
-            rule=lambda m, i: (
-                sum(k * m.x[users[i][0], k] for k in m.servers) <= sum(k * m.x[users[i][1], k] for k in m.servers)
-            ),
-            doc="identical users in the order of their servers",
-        )
+
+        def place(n: int) -> Any:
+            return sum(k * model.x[n, k] for k in model.servers)
+
+        said = "identical users in the order of their servers"
+        rows(model, "user_order", range(len(users)), lambda i: place(users[i][0]) <= place(users[i][1]), said)
     elif servers:  # both orders at once could exclude every optimum
-        model.server_order = pyo.Constraint(
-            range(len(servers)),
-            rule=lambda m, i: (
-                sum(m.x[n, servers[i][0]] for n in m.users) >= sum(m.x[n, servers[i][1]] for n in m.users)
-            ),
-            doc="identical servers in the order of their loads",
-        )
+
+        def load(k: int) -> Any:
+            return sum(model.x[n, k] for n in model.users)
+
+        said = "identical servers in the order of their loads"
+        rows(model, "server_order", range(len(servers)), lambda i: load(servers[i][0]) >= load(servers[i][1]), said)
 
 
-def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None) -> Allocation:
+def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None, as_stated: bool = False) -> Allocation:
     """Read the allocation of a joint model, cut back into budgets and caps.
 
     Parameters
@@ -217,6 +229,8 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None) ->
         A joint model.
     values
         Values by variable name; without them, the values that the model's variables have.
+    as_stated
+        Whether a user that trains nothing has the power and speed that the model says, instead of its caps.
 
     Raises
     ------
@@ -234,21 +248,30 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None) ->
     n, m = scenario.n_users, scenario.n_servers
     server = np.array([[value(model.x[i, k]) for k in range(m)] for i in range(n)]).argmax(axis=1)
     shares = [[value(getattr(model, label)[i, int(server[i])]) for i in range(n)] for label in _PER_PAIR]
-    recover = info(model).recover
-    if recover is None:
-        caps = np.array([[value(getattr(model, label)[i]) for i in range(n)] for label in _PER_USER])
-    else:
-        caps = recover(model, value, server)
+    caps = np.array([[value(getattr(model, label)[i]) for i in range(n)] for label in _PER_USER])
     zeros = np.zeros(n)
     empty = Allocation(server, zeros, zeros, zeros, zeros, zeros, zeros)
     offload = np.array([value(model.offload[i]) for i in range(n)])
-    return empty.with_shares(scenario, np.array([*shares, *caps]), offload)
+    found = empty.with_shares(scenario, np.array([*shares, *caps]), offload)
+    if not as_stated:
+        return found
+    stated = {label: caps[i] * getattr(scenario, f"{label}_max") for i, label in enumerate(_PER_USER)}
+    return replace(found, **stated).within_budgets(scenario)
 
 
-def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
+def set_values(model: pyo.ConcreteModel, allocation: Allocation, delay: float | None = None) -> None:
     """Give the paper's decisions the values of an allocation, as a start for a solver.
 
     Auxiliary variables are left alone; `formulations.joint.points` sets them too.
+
+    Parameters
+    ----------
+    model
+        A joint model.
+    allocation
+        The allocation.
+    delay
+        T, s; that of the allocation by default.
     """
     data = info(model).data
     s, a = data.scenario, allocation
@@ -265,4 +288,5 @@ def set_values(model: pyo.ConcreteModel, allocation: Allocation) -> None:
                 float(getattr(a, label)[i] / getattr(s, f"{label}_max")[i]), skip_validation=True
             )
         model.offload[i].set_value(float(a.offload[i]), skip_validation=True)
-    model.delay.set_value(evaluate(s, a).delay / data.pairs.time_unit, skip_validation=True)
+    delay = evaluate(s, a).delay if delay is None else delay
+    model.delay.set_value(delay / data.pairs.time_unit, skip_validation=True)

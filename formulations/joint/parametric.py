@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(scenario: Scenario, known: Allocation | None = None, ratio: float | None = None) -> pyo.ConcreteModel:
+def build(
+    scenario: Scenario,
+    known: Allocation | None = None,
+    ratio: float | None = None,
+    assume_scr: bool = True,
+    longest_delay: float | None = None,
+) -> pyo.ConcreteModel:
     """Return the model for a scenario.
 
     Parameters
@@ -32,14 +38,16 @@ def build(scenario: Scenario, known: Allocation | None = None, ratio: float | No
         An allocation whose SCR bounds times and resources; a simple one is made where none is given.
     ratio
         y, SI; the known allocation's SCR by default.
+    assume_scr, longest_delay
+        Whether what is worse than it may be left out; if not, the longest delay, see `JointData.of`.
 
     Raises
     ------
     InputError
         If the joint models cannot be scaled, see `JointData`.
     """
-    data = JointData.of(scenario, known)
-    arguments = {"known": known, "ratio": ratio}
+    data = JointData.of(scenario, known, assume_scr, longest_delay)
+    arguments = {"known": known, "ratio": ratio, "assume_scr": assume_scr, "longest_delay": longest_delay}
     model = decisions("parametric", data, data.ratio if ratio is None else ratio, arguments=arguments)
     objective(model, *state(model, data))
     return model
@@ -55,6 +63,6 @@ formulations.register(
         summary="the problem as printed with the objective score - y cost",
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
-        options=("known", "ratio"),
+        options=("known", "ratio", "assume_scr", "longest_delay"),
     )
 )

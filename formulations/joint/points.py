@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..allocation import Allocation, evaluate
+from ..allocation import Allocation, Evaluation, evaluate
 from .data import JointData
 from .model import info, set_values
 
@@ -26,7 +26,12 @@ __all__ = ["set_point"]
 Array = NDArray[np.float64]
 
 
-def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
+def set_point(
+    model: pyo.ConcreteModel,
+    allocation: Allocation,
+    delay: float | None = None,
+    evaluation: Evaluation | None = None,
+) -> bool:
     """Give all variables of a joint model the values that an allocation implies; fixed ones get them too.
 
     Bounds are not looked at: an allocation worse than the known one may lie outside.
@@ -37,6 +42,10 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
         A joint model as it was built.
     allocation
         An allocation with a finite delay.
+    delay
+        T, s, where it is not to be the least possible one.
+    evaluation
+        What the evaluator says of the allocation, where that is known already.
 
     Returns
     -------
@@ -49,11 +58,14 @@ def set_point(model: pyo.ConcreteModel, allocation: Allocation) -> bool:
         If the model is not a joint model.
     """
     found = info(model)
-    set_values(model, allocation)
+    e = evaluate(found.scenario, allocation) if evaluation is None else evaluation
+    least = e.delay if delay is None else delay
+    set_values(model, allocation, least)
+    users = _Users.of(found.data, allocation, e, least)
     complete = _COMPLETE.get(found.formulation)
     if complete is None:
         return False
-    complete(model, found.data, _Users.of(found.data, allocation))
+    complete(model, found.data, users)
     return True
 
 
@@ -76,10 +88,9 @@ class _Users:
     delay: float
 
     @classmethod
-    def of(cls, data: JointData, a: Allocation) -> _Users:
+    def of(cls, data: JointData, a: Allocation, e: Evaluation, delay: float) -> _Users:
         s, c, m = data.scenario, data.pairs, a.server
         at = (np.arange(s.n_users), m)
-        e = evaluate(s, a)
         beta, pi, psi = (
             getattr(a, r) / getattr(s, f"{r}_max")[m] for r in ("bandwidth", "server_power", "server_speed")
         )
@@ -103,7 +114,7 @@ class _Users:
             times=np.array([e.time_local, e.time_uplink, e.time_server, e.time_downlink]) / c.time_unit,
             energies=np.array([e.energy_local, e.energy_uplink, e.energy_server, e.energy_downlink]) * price,
             score=e.user_score / s.score_scale,
-            delay=e.delay / c.time_unit,
+            delay=delay / c.time_unit,
         )
 
 
@@ -125,11 +136,8 @@ def _literal(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:
     for n, server in enumerate(u.server.tolist()):
         _put(model.local_time[n], u.times[0, n])
         for k in model.servers:
-            here = k == server
             for i, name in enumerate(names, start=1):
-                _put(getattr(model, name)[n, k], u.times[i, n] if here else 0.0)
-            if not here:  # idle pairs hold what they must; the budgets do not count it
-                _put(model.bandwidth[n, k], model.bandwidth[n, k].lb)
+                _put(getattr(model, name)[n, k], u.times[i, n] if k == server else 0.0)
 
 
 def _activity(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:

@@ -13,8 +13,8 @@ import pytest
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.boxes import Box, DeadlineCut, OffloadCut, ServerCut
 from dashf_pyomo.certificate import Certificate, verify
-from dashf_pyomo.certificate.tree import Box as CertificateBox
-from dashf_pyomo.certificate.tree import ByOffload, ByServers, Claim, leaf_boxes
+from dashf_pyomo.certificate.nodes import Box as CertificateBox
+from dashf_pyomo.certificate.nodes import ByOffload, ByServers, Claim, leaf_boxes
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
 from dashf_pyomo.result import Status

@@ -199,8 +199,9 @@ def test_leaves_cover_everything_and_prove_the_bound(draw: int) -> None:
         inside &= (leaves[:, 2, None] <= phi) & (phi <= leaves[:, 3, None])
         assert np.all(inside.any(axis=0))
         for leaf in leaves[np.isfinite(leaves[:, 7])]:
-            x0, x1, phi0, phi1, m, tau0, tau1, bound, nu0, nu1 = leaf
+            x0, x1, phi0, phi1, m, tau0, tau1, bound, nu0, nu1, touch = leaf
             cell = cells.make_cell(pair, floor, x0, x1, phi0, phi1)
+            assert cell.touch == touch
             assert cells.cell_value(pair, cell, m, tau0, tau1, nu0, nu1) == bound
 
 

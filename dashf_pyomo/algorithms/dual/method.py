@@ -18,6 +18,7 @@ from ..dashf_plus import DashfPlus
 from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
 from ..run import OutOfTimeError, Run
+from ..steps import ResourceStep
 from .range import out_of_range
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ class Dual(Method):
     moves: int = option(20, "most moves of single users, where the gap stays open", at_least=0)
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
-
     relax: bool = option(False, "bound the scenario without the limits that the method cannot honour, not refuse it")
 
     def honours(self) -> frozenset[Extra]:
@@ -84,6 +84,7 @@ class Dual(Method):
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
         from .kernels.running import at_most_threads, is_compiled
+        from .primal import POLISHED_LAST
 
         how = "" if is_compiled() else "; the kernels ran as Python, a hundred times slower than compiled"
         if how:
@@ -99,6 +100,10 @@ class Dual(Method):
             if run.has_incumbent:
                 part.record(run.incumbent[0], phase="start")
             said = f"{self._bound(part)}; bound of {relaxation_text(self._relaxed(run.scenario))}{how}"
+            if not run.closed and run.scenario.n_users <= POLISHED_LAST:
+                allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
+                repaired, facts = allocate(*part.incumbent)
+                run.record(repaired, phase="repair", **facts)
             return said if run.has_incumbent else f"{said}; no allocation found that meets the extra constraints"
 
     def _bound(self, run: Run) -> str:

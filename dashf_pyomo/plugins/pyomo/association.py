@@ -20,6 +20,7 @@ from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.limited import AssociationLimits
 from formulations.association.pairs import PairResources
 from formulations.constraints import EXCESS_PRICE
+from formulations.joint.model import rows
 
 __all__ = ["add_semidefinite_cuts", "hull", "sdr"]
 
@@ -43,10 +44,9 @@ def hull(scenario: Scenario, pairs: PairResources, ratio: float, delay_rows: str
     """
 
     def tie(model: pyo.ConcreteModel) -> None:
-        model.below_x = pyo.Constraint(model.pairs, rule=lambda m, n, k: m.product[n, k] <= m.x[n, k])
-        model.whole = pyo.Constraint(
-            model.users, rule=lambda m, n: sum(m.product[n, k] for k in m.servers) == m.offload[n]
-        )
+        w, x, phi = model.product, model.x, model.offload
+        rows(model, "below_x", model.pairs, lambda n, k: w[n, k] <= x[n, k])
+        rows(model, "whole", model.users, lambda n: sum(w[n, k] for k in model.servers) == phi[n])
 
     return _state("hull", scenario, pairs, ratio, delay_rows, 0.0, tie)
 
@@ -68,16 +68,13 @@ def sdr(
         model.square = pyo.Var(model.users, bounds=(0, 1), doc="S_phi,phi")
         corners = [(n, k, j) for n, k in model.pairs for j in model.servers if k < j]
         model.cross = pyo.Var(corners, bounds=(-1, 1), doc="S_xk,xj")
-        model.square_row = pyo.Constraint(model.users, rule=lambda m, n: m.square[n] <= m.offload[n], doc="(8c), (7d)")
+        w, x, phi, square, cross = model.product, model.x, model.offload, model.square, model.cross
+        rows(model, "square_row", model.users, lambda n: square[n] <= phi[n], "(8c), (7d)")
         model.cuts = pyo.ConstraintList()
         if minors:
-            model.minor_offload = pyo.Constraint(model.users, rule=lambda m, n: m.offload[n] ** 2 <= m.square[n])
-            model.minor_product = pyo.Constraint(
-                model.pairs, rule=lambda m, n, k: m.product[n, k] ** 2 <= m.square[n] * m.x[n, k]
-            )
-            model.minor_cross = pyo.Constraint(
-                corners, rule=lambda m, n, k, j: m.cross[n, k, j] ** 2 <= m.x[n, k] * m.x[n, j]
-            )
+            rows(model, "minor_offload", model.users, lambda n: phi[n] ** 2 <= square[n])
+            rows(model, "minor_product", model.pairs, lambda n, k: w[n, k] ** 2 <= square[n] * x[n, k])
+            rows(model, "minor_cross", corners, lambda n, k, j: cross[n, k, j] ** 2 <= x[n, k] * x[n, j])
 
     return _state("sdr", scenario, pairs, ratio, delay_rows, -1.0, tie)
 
@@ -101,36 +98,29 @@ def _state(
     model.offload = pyo.Var(model.users, bounds=(0, 1))
     model.product = pyo.Var(model.pairs, bounds=(least_product, 1), doc="w, stands for phi x")
     model.delay = pyo.Var(bounds=(0, None), doc="T in units of the coefficients")
-    model.assignment = pyo.Constraint(model.users, rule=lambda m, n: sum(m.x[n, k] for k in m.servers) == 1)
+    x, w, phi, users, servers = model.x, model.product, model.offload, model.users, model.servers
+    rows(model, "assignment", users, lambda n: sum(x[n, k] for k in servers) == 1)
     tie(model)
-    model.user_end = pyo.Constraint(
-        model.pairs, rule=lambda m, n, k: m.product[n, k] <= float(c.user_end[n, k]), doc="closed ends stay empty"
-    )
-    model.server_end = pyo.Constraint(
-        model.pairs, rule=lambda m, n, k: m.x[n, k] - m.product[n, k] <= float(c.server_end[n, k])
-    )
+    closed = "closed ends stay empty"
+    rows(model, "user_end", model.pairs, lambda n, k: w[n, k] <= float(c.user_end[n, k]), closed)
+    rows(model, "server_end", model.pairs, lambda n, k: x[n, k] - w[n, k] <= float(c.server_end[n, k]), closed)
 
-    def time(m: Any, n: int, k: int) -> Any:
+    def time(n: int, k: int) -> Any:
         slower = float(c.uplink_time[n, k] - c.server_time[n, k])
-        return float(c.server_time[n, k]) * m.x[n, k] + slower * m.product[n, k]
+        return float(c.server_time[n, k]) * x[n, k] + slower * w[n, k]
+
+    def delay(n: int) -> Any:
+        return float(c.local_time[n]) * phi[n] + sum(time(n, k) for k in servers)
 
     if delay_rows == "aggregated":
-        model.delay_row = pyo.Constraint(
-            model.users,
-            rule=lambda m, n: float(c.local_time[n]) * m.offload[n] + sum(time(m, n, k) for k in m.servers) <= m.delay,
-        )
+        rows(model, "delay_row", users, lambda n: delay(n) <= model.delay)
     else:
-        model.delay_row = pyo.Constraint(
-            model.pairs, rule=lambda m, n, k: float(c.local_time[n]) * m.offload[n] + time(m, n, k) <= m.delay
-        )
+        rows(model, "delay_row", model.pairs, lambda n, k: float(c.local_time[n]) * phi[n] + time(n, k) <= model.delay)
     for label in ("bandwidth", "power", "speed"):
         share = getattr(c, f"{label}_share")
-        row = pyo.Constraint(
-            model.servers,
-            rule=lambda m, k, share=share: sum(float(share[n, k]) * m.x[n, k] for n in m.users) <= 1,
-        )
-        setattr(model, f"{label}_budget", row)
-    excess = 0.0 if c.limits is None else _limit(model, c, c.limits, time)
+        held = [sum(float(share[n, k]) * x[n, k] for n in users) for k in servers]
+        rows(model, f"{label}_budget", servers, lambda k, held=held: held[k] <= 1)
+    excess = 0.0 if c.limits is None else _limit(model, c, c.limits, delay)
     cost = sum(float(c.local_cost[n]) * model.offload[n] for n in model.users)
     cost += sum(float(c.pair_cost[q]) * model.x[q] + float(c.product_cost[q]) * model.product[q] for q in model.pairs)
     model.objective = pyo.Objective(expr=float(c.time_price) * model.delay + cost + excess, sense=pyo.minimize)
@@ -142,22 +132,18 @@ def _limit(
     model: pyo.ConcreteModel,
     c: AssociationCoefficients,
     limits: AssociationLimits,
-    time: Callable[[Any, int, int], Any],
+    delay: Callable[[int], Any],
 ) -> Any:
     """State the extra constraints as `formulations.association.limited` does, elastic; return what the excess costs."""
     model.late = pyo.Var(model.users, bounds=(0, None), doc="excess over delay limits, relative")
     model.over = pyo.Var(model.servers, bounds=(0, None), doc="excess over budgets of energy, relative")
 
-    def late_row(m: Any, n: int) -> Any:
-        delay = float(c.local_time[n]) * m.offload[n] + sum(time(m, n, k) for k in m.servers)
-        return float(limits.hurry[n]) * delay <= 1 + m.late[n]
+    def over_row(k: int) -> Any:
+        spent = sum(float(limits.energy[n, k]) * (model.x[n, k] - model.product[n, k]) for n in model.users)
+        return spent <= 1 + model.over[k]
 
-    def over_row(m: Any, k: int) -> Any:
-        spent = sum(float(limits.energy[n, k]) * (m.x[n, k] - m.product[n, k]) for n in m.users)
-        return spent <= 1 + m.over[k]
-
-    model.late_row = pyo.Constraint(model.users, rule=late_row)
-    model.over_row = pyo.Constraint(model.servers, rule=over_row)
+    rows(model, "late_row", model.users, lambda n: float(limits.hurry[n]) * delay(n) <= 1 + model.late[n])
+    rows(model, "over_row", model.servers, over_row)
     return EXCESS_PRICE * (sum(model.late[n] for n in model.users) + sum(model.over[k] for k in model.servers))
 
 

@@ -1,33 +1,41 @@
 """A model handed to a global solver as it is: the only way in which every extension and objective is honoured.
 
-The model's own bounds stand: a joint model excludes by proof what is worse than the allocation it was built with, and
-a solution of an extended problem may be worse than that. It is then infeasible as it stands, and the message says how
-to build one that is not.
+Where rows were added that no allocation as good as the known one keeps, the model has no point, which proves nothing
+about the problem; it is then built again without leaving out what is worse.
+
+From the solver only its bound and the association of its point are taken. What the allocation is worth, and whether it
+keeps what was added, is judged at the allocation; where the solver's tolerances or a relaxation have moved it, a local
+solve looks for the best one nearby. `optimal` is what keeps everything and reaches the bound.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyomo.environ as pyo
 
-from formulations import InputError, evaluate
-from formulations.joint import read
+from formulations.formulation import Kind, Subproblem, formulations
 
-from ...algorithms import Limits
+from ...algorithms import Limits, Method
 from ...algorithms.minlp import BOUND_TOLERANCE, Minlp
 from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
 from ...backends.search import Progress
-from ...result import Status
+from ...result import Result, Status
+from .carrying import without_assumption
+from .judging import Judged, judge, rank
 from .log import Log
-from .points import Checked, check
-from .recognition import Recognised, variables_of
+from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
+from .points import check
+from .recognition import Recognised, recognise, variables_of
+from .repair import repaired
 from .results import Solved, gap_closed
 
-__all__ = ["solve_extended"]
+__all__ = ["infeasible", "solve_extended"]
 
 _STATUS = {
     OutcomeStatus.SOLVED: Status.CERTIFIED,
@@ -37,6 +45,12 @@ _STATUS = {
     OutcomeStatus.UNBOUNDED: Status.ERROR,
     OutcomeStatus.FAILED: Status.ERROR,
 }
+
+#: Most associations among a solver's points for which the best allocation is looked for.
+_MOST_TRIES = 3
+
+#: Share of the time, and most seconds, that are kept for judging and repairing.
+_RESERVE, _MOST_RESERVE = 0.1, 3.0
 
 
 def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmstart: bool, log: Log) -> Solved:
@@ -58,110 +72,278 @@ def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmst
 
     Raises
     ------
+    UnsupportedModelError
+        If the model was built with bounds that are none for what it asks now.
     BackendError
         If no solver is there, or all fail.
     """
-    end = None if limits.time_limit is None else time.monotonic() + limits.time_limit
+    require_bounds(recognised)
+    start = time.monotonic()
+    solved = _solve(method, recognised, limits, start, warmstart, log)
+    if not (recognised.info.data.assumes_scr and solved.bound == left_out(recognised.info)) or _settled(solved):
+        return solved
+    new = without_assumption(recognised)
+    if new is None or (limits.time_limit is not None and time.monotonic() - start > limits.time_limit):
+        return solved
+    log.write(f"{solved.message}; solved again without the assumption that nothing below the known SCR counts")
+    again = _solve(method, recognise(new), limits, start, False, log)
+    if again.point is None and solved.point is not None:
+        return solved
+    return _in_terms_of(recognised, new, again)
+
+
+def _settled(solved: Solved) -> bool:
+    """Whether another model cannot say more: proven, or ended before its time."""
+    return solved.status not in (Status.FEASIBLE, Status.UNKNOWN)
+
+
+def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
+    """Return what was found in a model that was built again in terms of the one that was given."""
+    message = f"{solved.message} (built again with assume_scr=False: nothing as good as the known allocation was there)"
+    if solved.point is None:
+        return replace(solved, message=message)
+    names = {id(variable): name for name, variable in variables_of(recognised.model).items()}
+    own = variables_of(new)
+    point = {names.get(id(own[name]), name): value for name, value in solved.point.items()}
+    with orders_aside(recognised):
+        excluding = check(recognised.model, point).violated
+    broken = {entry.component for entry in solved.violated}
+    away = tuple(entry for entry in excluding if entry.component not in broken)
+    return replace(solved, point=point, cut_away=away, message=message)
+
+
+def _solve(method: Minlp, recognised: Recognised, limits: Limits, start: float, warmstart: bool, log: Log) -> Solved:
     failures: list[str] = []
-    for backend in method.global_solvers():
-        log.write(f"the model itself goes to {backend.name}")
-        left = None if end is None else max(end - time.monotonic(), 0.01)
-        outcome, interrupted = _run(backend, recognised.model, method, limits, left, warmstart, log)
-        solved = _judge(recognised, backend, outcome, limits.gap, interrupted)
-        if solved.status is not Status.ERROR or solved.point is not None:
-            return solved
-        failures.append(solved.message)
+    with orders_aside(recognised) as aside:
+        if aside:
+            log.write(f"left out, as the change may tell identical ones apart: {', '.join(aside)}")
+        for backend in method.global_solvers():
+            log.write(f"the model itself goes to {backend.name}")
+            case = _Case(method, recognised, backend, limits, start, log)
+            solved = case.solve(warmstart)
+            if solved.status is not Status.ERROR or solved.point is not None:
+                return solved
+            failures.append(solved.message)
     raise BackendError("; ".join(failures))
 
 
-def _run(
-    backend: ExactBackend,
-    model: Any,
-    method: Minlp,
-    limits: Limits,
-    left: float | None,
-    warmstart: bool,
-    log: Log,
-) -> tuple[ExactOutcome, bool]:
-    """Return what a solver found and whether it was interrupted; the model keeps its values."""
-    start, number = time.monotonic(), 0
-
-    def watch(progress: Progress) -> None:
-        nonlocal number
-        said = {"scr": progress.objective, "best": progress.objective, "upper_bound": progress.bound}
-        log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
-        number += 1
-
-    kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
-    budget = BackendLimits(left, limits.solver_threads, limits.gap, method.memory * 10**6)
-    try:
-        return backend.solve(model, budget, warm_start=warmstart, watch=watch), False
-    except InterruptedSolve as stopped:
-        return stopped.outcome, True
-    finally:
-        for variable, value, stale in kept:
-            variable.set_value(value, skip_validation=True)
-            variable.stale = stale
+def infeasible(method: Method, recognised: Recognised, reason: str) -> Solved:
+    """Return that a model has no point, for a reason that needs no solver."""
+    bound = -_sense(recognised) * math.inf
+    result = _result(method, recognised, None, reason, {}, 0.0)
+    return Solved(Status.INFEASIBLE, reason, None, None, (), (), bound, {"result": result})
 
 
-def _judge(
-    recognised: Recognised, backend: ExactBackend, outcome: ExactOutcome, gap: float, interrupted: bool
-) -> Solved:
-    """Check what a solver claims; nothing is taken from it but the point and the bound."""
-    model = recognised.model
-    (goal,) = model.component_data_objects(pyo.Objective, active=True)
-    sense = -1.0 if goal.sense == pyo.maximize else 1.0  # as if minimised
-    point = _relative(model, outcome.points[-1]) if outcome.points else None
-    checked = None if point is None else check(model, point)
-    bound = -sense * math.inf if outcome.bound is None else outcome.bound
-    status = Status.INTERRUPTED if interrupted else _STATUS[outcome.status]
-    which = f"{backend.name} on the {'extended ' if recognised.differences else ''}model"
-    notes = [f"{which}: {outcome.status}"]
-    if outcome.message:
-        notes.append(outcome.message)
-    if status is Status.INFEASIBLE:
-        notes.append(
-            "no point of the extended model is as good as the allocation that it was built with; give the builder a "
-            "known allocation that satisfies the extension"
-        )
-    good = checked is not None and not checked.violated and not checked.unchecked
-    if good and checked is not None and checked.objective is not None:
-        excess = sense * (bound - checked.objective)
-        room = BOUND_TOLERANCE * max(abs(checked.objective), 1e-9)
-        if excess > room:
-            notes.append(f"CONTRADICTION: bound {bound:.9g} of {backend.name} is refuted by a verified point")
-            bound, status = -sense * math.inf, Status.FEASIBLE
-        elif excess > 0.0:
-            bound = checked.objective
-    if status in (Status.CERTIFIED, Status.INFEASIBLE) and not _closed(status, checked, bound, gap):
-        status = Status.FEASIBLE if point is not None else Status.UNKNOWN
-        notes.append("the claims do not close the gap")
-    return Solved(
-        status=status,
-        message="; ".join(notes),
-        point=point,
-        checked=checked,
-        violated=() if checked is None else checked.violated,
-        cut_away=(),
-        bound=bound,
-        facts={
-            "bound_source": None if outcome.bound is None else f"{which}, in floating point",
-            "iteration_count": outcome.nodes,
-            "trace": outcome.trace,
-            "solvers": {backend.name: backend.availability().version},
-            **_worth(recognised, point),
-        },
-        log=outcome.log,
+def _sense(recognised: Recognised) -> int:
+    """Return 1 for a model that minimises, else -1."""
+    (goal,) = recognised.model.component_data_objects(pyo.Objective, active=True)
+    return -1 if goal.sense == pyo.maximize else 1
+
+
+def _result(
+    method: Method,
+    recognised: Recognised,
+    judged: Judged | None,
+    message: str,
+    solvers: Mapping[str, str],
+    wall_time: float,
+) -> Result:
+    """Return what was found as a result on the scenario: without a bound, which would be one on another problem."""
+    scenario = recognised.info.scenario
+    feasible = judged is not None and judged.evaluation.feasible
+    claims = Result.claims(judged.evaluation) if judged is not None and feasible else {}
+    entry = {"iteration": 0, "time": wall_time, "upper_bound": None, "accepted": True}
+    entry |= {name: claims.get(name) for name in ("scr", "delay", "energy")} | {"best": claims.get("scr")}
+    return Result(
+        method=method.name,
+        options=asdict(method),
+        readings=method.all_readings(scenario),
+        scenario_sha256=scenario.sha256,
+        status=Status.FEASIBLE if feasible else Status.UNKNOWN,
+        message=message,
+        allocation=judged.allocation if judged is not None and feasible else None,
+        **claims,
+        wall_time=wall_time,
+        trace=(entry,) if feasible else (),
+        solvers=dict(solvers),
     )
 
 
-def _closed(status: Status, checked: Checked | None, bound: float, gap: float) -> bool:
-    """Whether a claim stands: a verified point within the gap of the bound, or no point where there is none."""
-    if status is Status.INFEASIBLE:
-        return checked is None
-    if checked is None or checked.violated:
-        return False
-    return gap_closed(checked.objective, bound, gap)
+class _Case:
+    """One model with one solver."""
+
+    def __init__(
+        self, method: Minlp, recognised: Recognised, backend: ExactBackend, limits: Limits, start: float, log: Log
+    ) -> None:
+        self._method, self._recognised, self._backend = method, recognised, backend
+        self._limits, self._start, self._log = limits, start, log
+        self._sense, self._free = _sense(recognised), free_names(recognised)
+        self._end = None if limits.time_limit is None else start + limits.time_limit
+        self._which = f"{backend.name} on the {'extended ' if recognised.differences else ''}model"
+
+    def solve(self, warmstart: bool) -> Solved:
+        """Have the model solved and judge what comes."""
+        outcome, interrupted = self._run(warmstart)
+        bound, source = self._bound(outcome)
+        judged = self._best(outcome, bound)
+        status, bound, notes = self._verdict(outcome, interrupted, judged, bound)
+        message = "; ".join([f"{self._which}: {outcome.status}", *notes])
+        solvers = {self._backend.name: self._backend.availability().version}
+        found, same = self._recognised.info, same_objective(self._recognised)
+        facts: dict[str, Any] = {
+            "result": _result(self._method, self._recognised, judged, message, solvers, time.monotonic() - self._start),
+            "scenario": found.scenario,
+            "upper_bound": found.upper_bound(bound) if same and math.isfinite(bound) else None,
+            "bound_source": source if math.isfinite(bound) else None,
+            "iteration_count": outcome.nodes,
+            "trace": outcome.trace,
+            "solvers": solvers,
+        }
+        if judged is not None:
+            e = judged.evaluation
+            facts |= {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
+            facts["allocation"] = judged.allocation
+        return Solved(
+            status=status,
+            message=message,
+            point=None if judged is None else judged.point,
+            checked=None if judged is None else judged.checked,
+            violated=() if judged is None else judged.checked.violated,
+            cut_away=(),
+            bound=bound,
+            facts=facts,
+            log=outcome.log,
+        )
+
+    def _run(self, warmstart: bool) -> tuple[ExactOutcome, bool]:
+        """Return what the solver found and whether it was interrupted; the model keeps its values."""
+        start, number = time.monotonic(), 0
+
+        def watch(progress: Progress) -> None:
+            nonlocal number
+            said = {"scr": progress.objective, "best": progress.objective, "upper_bound": progress.bound}
+            self._log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
+            number += 1
+
+        left = None
+        if self._end is not None:
+            left = max(self._end - start, 0.01)
+            left -= min(_RESERVE * left, _MOST_RESERVE)
+        model, limits = self._recognised.model, self._limits
+        kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
+        # The rest of the gap is for what the judge finds below the claims.
+        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._method.memory * 10**6)
+        try:
+            return self._backend.solve(model, budget, warm_start=warmstart, watch=watch), False
+        except InterruptedSolve as stopped:
+            return stopped.outcome, True
+        finally:
+            for variable, value, stale in kept:
+                variable.set_value(value, skip_validation=True)
+                variable.stale = stale
+
+    def _bound(self, outcome: ExactOutcome) -> tuple[float, str]:
+        """Return what is proven of the objective, with what the model leaves out, and by what; infinite without."""
+        same, worst = same_objective(self._recognised), -self._sense * math.inf
+        unknown = outcome.bound is None and outcome.status is not OutcomeStatus.INFEASIBLE
+        bound = worst if unknown or outcome.status is OutcomeStatus.UNBOUNDED else outcome.bound
+        if bound is None:  # the model has no point
+            bound = -math.inf if same else worst
+        source = f"{self._which}, in floating point"
+        if same:  # which is to be maximised
+            bound = max(bound, left_out(self._recognised.info))
+            if from_data(self._recognised) < bound:
+                return from_data(self._recognised), "data: score bound over least cost"
+        return bound, source
+
+    def _best(self, outcome: ExactOutcome, bound: float) -> Judged | None:
+        """Return the best of the solver's points, each judged, and repaired where it is less than it claims."""
+        best: Judged | None = None
+        for point in _distinct(self._recognised, outcome.points):
+            judged = judge(self._recognised, point, self._free, self._sense)
+            if judged is None:
+                continue
+            found = [judged] if best is None else [best, judged]
+            if not self._closed(judged, bound):
+                now = time.monotonic()
+                deadline = now + _MOST_RESERVE if self._end is None else max(self._end, now + 0.5)
+                better = repaired(self._recognised, judged, self._free, self._sense, deadline)
+                found += [] if better is None else [better]
+            best = min(found, key=lambda entry: rank(entry, self._sense))
+            if self._closed(best, bound):
+                break
+        return best
+
+    def _closed(self, judged: Judged | None, bound: float) -> bool:
+        """Whether a point keeps everything and reaches the bound."""
+        return judged is not None and judged.holds and gap_closed(judged.checked.objective, bound, self._limits.gap)
+
+    def _verdict(
+        self, outcome: ExactOutcome, interrupted: bool, judged: Judged | None, bound: float
+    ) -> tuple[Status, float, list[str]]:
+        """Return how it ended, the bound that stands, and what is to be said."""
+        notes = [outcome.message] if outcome.message else []
+        if judged is not None and judged.holds and judged.checked.objective is not None:
+            excess = self._sense * (bound - judged.checked.objective)
+            if excess > BOUND_TOLERANCE * max(abs(judged.checked.objective), 1e-9):
+                said = f"CONTRADICTION: bound {bound:.9g} of {self._backend.name} is refuted by a verified point"
+                return Status.FEASIBLE, -self._sense * math.inf, [*notes, said]
+            if excess > 0.0:
+                bound = judged.checked.objective
+        status = Status.INTERRUPTED if interrupted else _STATUS[outcome.status]
+        if self._closed(judged, bound):
+            return self._proven(status, bound, notes)
+        if status is Status.INFEASIBLE:
+            return self._none(judged, bound, notes)
+        if status is Status.CERTIFIED:
+            notes.append(self._why_open(judged))
+            status = Status.UNKNOWN if judged is None else Status.FEASIBLE
+        return status, bound, notes
+
+    def _proven(self, status: Status, bound: float, notes: list[str]) -> tuple[Status, float, list[str]]:
+        """Return the verdict on a point that reaches the bound."""
+        missing = "" if same_objective(self._recognised) else beyond(self._recognised)
+        if missing:
+            said = f"best of all but {missing}, of which nothing is proven: state longest_delay or a bound on delay"
+            return (Status.FEASIBLE if status is Status.CERTIFIED else status), bound, [*notes, said]
+        return (status if status is Status.INTERRUPTED else Status.CERTIFIED), bound, notes
+
+    def _none(self, judged: Judged | None, bound: float, notes: list[str]) -> tuple[Status, float, list[str]]:
+        """Return the verdict where the solver says that the model has no point."""
+        missing = beyond(self._recognised)
+        if judged is not None:  # and yet there is one
+            return Status.FEASIBLE, bound, [*notes, "the claims do not close the gap"]
+        if not missing:
+            return Status.INFEASIBLE, -self._sense * math.inf, notes
+        way = "with assume_scr=False, or with a known allocation that satisfies the extension"
+        if not self._recognised.info.data.assumes_scr:
+            way = "with a longest_delay"
+        said = f"the model has no point, which says nothing of {missing}: build it {way}"
+        return Status.UNKNOWN, bound, [*notes, said]
+
+    def _why_open(self, judged: Judged | None) -> str:
+        found = self._recognised.info
+        if judged is None:
+            return "no allocation can be read from what the solver found"
+        if not judged.holds:
+            return "no allocation near the solver's points keeps the model"
+        kind = formulations[f"{Subproblem.JOINT}/{found.formulation}"].kind
+        if kind is not Kind.EXACT:
+            way = "a smaller tangent_error or another formulation may close it"
+            return f"the gap is open: {found.formulation} relaxes, {way}"
+        return "the claims do not close the gap"
+
+
+def _distinct(recognised: Recognised, points: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Return the best points of different associations, by names within the model, the best first."""
+    found: dict[tuple[int, ...], dict[str, float]] = {}
+    for point in reversed(points):
+        values = _relative(recognised.model, point)
+        chosen = tuple(round(values.get(name, 0.0)) for name in sorted(values) if name.startswith("x["))
+        found.setdefault(chosen, values)
+        if len(found) == _MOST_TRIES:
+            break
+    return list(found.values())
 
 
 def _relative(model: Any, point: dict[str, float]) -> dict[str, float]:
@@ -173,15 +355,3 @@ def _relative(model: Any, point: dict[str, float]) -> dict[str, float]:
         if value is not None:
             found[name] = value
     return found
-
-
-def _worth(recognised: Recognised, point: dict[str, float] | None) -> dict[str, Any]:
-    """Return what the evaluator says of the allocation within a point."""
-    if point is None:
-        return {}
-    try:
-        allocation = read(recognised.fresh, point)
-    except InputError:
-        return {}
-    e = evaluate(recognised.info.scenario, allocation)
-    return {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy, "allocation": allocation}

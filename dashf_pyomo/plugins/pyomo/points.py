@@ -15,7 +15,7 @@ from formulations.joint.points import set_point
 
 from .recognition import Recognised, meant, name_of, others, variables_of
 
-__all__ = ["Checked", "Violated", "best_point", "check", "point_of"]
+__all__ = ["Checked", "Violated", "best_point", "check", "evaluated", "point_of", "values"]
 
 #: Values by the name of the variable within the model.
 Point = Mapping[str, float]
@@ -120,7 +120,7 @@ def _groups(neighbours: list[tuple[int, int]]) -> list[list[int]]:
 
 
 @contextmanager
-def _values(model: Any, point: Point) -> Iterator[None]:
+def values(model: Any, point: Point) -> Iterator[None]:
     """Give the variables of a model other values for the while; fixed ones too."""
     variables = variables_of(model)
     kept = [(variable, variable.value, variable.stale) for variable in variables.values()]
@@ -163,7 +163,7 @@ def check(model: Any, point: Point) -> Checked:
         if excess > FEASIBILITY_TOLERANCE:
             violated.append(Violated(name, value, lower, upper, excess))
 
-    with _values(model, point):
+    with values(model, point):
         for name, variable in variables.items():
             value = variable.value
             if name in fixed:
@@ -173,20 +173,20 @@ def check(model: Any, point: Point) -> Checked:
                 if not variable.is_continuous():
                     judge(name, value, round(value), round(value))
         for row in model.component_data_objects(pyo.Constraint, active=True):
-            value = _evaluated(row.body)
+            value = evaluated(row.body)
             name = name_of(row, model)
             if value is None:
                 unchecked.append(name)
             else:
                 judge(name, value, pyo.value(row.lower), pyo.value(row.upper))
         goals = [*model.component_data_objects(pyo.Objective, active=True)]
-        objective = _evaluated(goals[0].expr) if len(goals) == 1 else None
+        objective = evaluated(goals[0].expr) if len(goals) == 1 else None
     violated.sort(key=lambda entry: -entry.excess)
     return Checked(objective, tuple(violated), tuple(unchecked))
 
 
-def _evaluated(expression: Any) -> float | None:
-    """Return the value; None where a variable has none or the expression is not defined there."""
+def evaluated(expression: Any) -> float | None:
+    """Return the value of an expression; None where a variable has none or the expression is not defined there."""
     try:
         value = pyo.value(expression, exception=False)
     except (ArithmeticError, ValueError):

@@ -28,6 +28,7 @@ __all__ = [
     "Difference",
     "Recognised",
     "UnsupportedModelError",
+    "closed_at",
     "meant",
     "name_of",
     "names_of",
@@ -74,7 +75,7 @@ class Change(StrEnum):
     """What was done to a model after it was built."""
 
     FIXED = "fixed"  # a variable was fixed
-    BOUNDS = "bounds"  # bounds or domain of a variable, or a variable unfixed
+    BOUNDS = "bounds"  # bounds or domain of a variable, or a variable unfixed that the builder had fixed
     ADDED = "added"  # a constraint
     CHANGED = "changed"  # a constraint has another expression or other bounds
     REMOVED = "removed"  # a constraint was deactivated or deleted
@@ -215,10 +216,13 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         if found is None:
             yield Difference(Change.OTHER, name, "was deleted")
             continue
-        if found.fixed and not (built.fixed and found.value is not None and meant(found) == built.value):
+        if found.fixed:
             if found.value is None:
                 raise UnsupportedModelError(f"variable {found.name} is fixed without a value; expected one")
-            yield Difference(Change.FIXED, name, f"is fixed at {found.value:g}", found, restricts=not built.fixed)
+            value = meant(found)
+            if value not in (closed_at(built), built.value if built.fixed else None):
+                possible = not built.fixed and _within((value, value), built.bounds)
+                yield Difference(Change.FIXED, name, f"is fixed at {found.value:g}", found, restricts=possible)
         elif built.fixed and not found.fixed:
             yield Difference(Change.BOUNDS, name, f"is free, was fixed at {built.value:g}", found)
         if _same_domain(found, built) and _same_bounds(found.bounds, built.bounds):
@@ -226,6 +230,12 @@ def _variables(fresh: Any, model: Any) -> Iterator[Difference]:
         text = f"has {_bounds_text(found)}, was built with {_bounds_text(built)}"
         tighter = _same_domain(found, built) and _within(found.bounds, built.bounds)
         yield Difference(Change.BOUNDS, name, text, found, restricts=tighter)
+
+
+def closed_at(variable: Any) -> float | None:
+    """Return the only value that the bounds of a variable leave, or None: models close pairs by bounds."""
+    lower, upper = variable.bounds
+    return lower if lower is not None and lower == upper else None
 
 
 def meant(variable: Any) -> float:

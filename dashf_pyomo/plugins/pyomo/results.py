@@ -16,10 +16,11 @@ from pyomo.contrib.solver.common.util import NoSolutionError
 from formulations.joint import JointInfo
 
 from ...result import Status, relative_gap
+from .config import DashfConfig
 from .points import Checked, Violated
 from .recognition import variables_of
 
-__all__ = ["PointLoader", "Solved", "fill", "gap_closed", "objective_bound"]
+__all__ = ["DashfResults", "PointLoader", "Solved", "fill", "gap_closed", "objective_bound"]
 
 logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
@@ -110,6 +111,55 @@ class PointLoader(SolutionLoader):
         """Return nothing: a mixed-integer problem has no reduced costs."""
         logger.info("no reduced costs are loaded: Problem (3) has none")
         return ComponentMap()
+
+
+class DashfResults(Results):
+    """Pyomo's results, which can be sent to another process; Pyomo's own cannot.
+
+    There the configuration has its defaults where it held streams, a timer or an observer, and the solution loader
+    loads into the copy of the model that was sent along.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {name: getattr(self, name) for name in _PLAIN}
+        timing = self.timing_info.value()
+        timing.pop("timer", None)
+        config = self.solver_config
+        if config is not None:
+            config = {name: value for name, value in config.value().items() if name not in _UNSENT}
+        return _sent, (values, timing, self.extra_info.value(), config)
+
+
+#: What results hold besides the groups.
+_PLAIN = (
+    "solution_loader",
+    "termination_condition",
+    "solution_status",
+    "incumbent_objective",
+    "objective_bound",
+    "solver_name",
+    "solver_version",
+    "solver_log",
+)
+#: Entries of a configuration that belong to a process.
+_UNSENT = ("tee", "timer", "observer", "working_dir")
+
+
+def _sent(
+    values: Mapping[str, Any], timing: Mapping[str, Any], extra: Mapping[str, Any], config: Mapping[str, Any] | None
+) -> DashfResults:
+    """Return results as they were before they were sent."""
+    results = DashfResults()
+    for name, value in values.items():
+        if value is not None:
+            setattr(results, name, value)
+    for group, entries in ((results.timing_info, timing), (results.extra_info, extra)):
+        for name, value in entries.items():
+            group[name] = value
+    if config is not None:
+        results.solver_config = DashfConfig()
+        results.solver_config.set_value(config)
+    return results
 
 
 def objective_bound(found: JointInfo, upper_bound: float | None) -> float:

@@ -25,12 +25,13 @@ from ...algorithms.minlp import Minlp
 from ...backends import BackendError
 from ...result import Result, Status
 from .config import DashfConfig, promoted, set_entries
-from .exact import solve_extended
+from .exact import infeasible, solve_extended
 from .extension import refusal, restricted, split
 from .log import Log
+from .meaning import contradicted
 from .points import Violated, best_point
-from .recognition import Change, Difference, Recognised, recognise
-from .results import Solved, fill, gap_closed, objective_bound
+from .recognition import Change, Difference, Recognised, closed_at, recognise
+from .results import DashfResults, Solved, fill, gap_closed, objective_bound
 
 __all__ = ["DashfSolver"]
 
@@ -123,7 +124,7 @@ class DashfSolver(SolverBase):
         for broken in solved.violated:
             log.write(f"violated: {broken}")
 
-        results = Results()
+        results = DashfResults()
         fill(results, model, solved)
         results.solver_log = log.text + solved.log
         results.solver_config = config
@@ -167,6 +168,9 @@ class DashfSolver(SolverBase):
 def _solve(job: _Job) -> Solved:
     recognised, strict = job.recognised, job.config.on_extension == "strict"
     inside, others = split(recognised)
+    impossible = contradicted(recognised)
+    if impossible:
+        return infeasible(job.method, recognised, impossible)
     # A closed gap of the SCR closes none of score - y cost, so a model with that objective goes as it is too.
     itself = bool(others) or recognised.info.ratio is not None
     if isinstance(job.method, Minlp) and itself and not recognised.of(Change.OTHER):
@@ -232,9 +236,10 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
     known = recognised.info.data.ratio
     if e.scr < known * (1.0 - 1e-9):
         changed = {difference.component for difference in recognised.differences}
-        # Fixed variables cannot be set, so a point that contradicts them is not in the model at all.
-        fixed = {variable.name for variable in recognised.fresh.component_data_objects(pyo.Var) if variable.fixed}
-        own = [entry for entry in violated if entry.component not in changed | fixed]
+        # Pairs that are closed have no rows in some models, so a point that uses one is not in the model at all.
+        built = recognised.fresh.component_data_objects(pyo.Var)
+        closed = {variable.name for variable in built if variable.fixed or closed_at(variable) is not None}
+        own = [entry for entry in violated if entry.component not in changed | closed]
         violated = tuple(entry for entry in violated if entry not in own)
         cut_away = tuple(own)
         if own:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.transformation import Transformation
-from pyomo.core.expr.visitor import identify_variables, replace_expressions
 
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
@@ -22,17 +21,18 @@ from formulations.constraints import allowed_pairs
 
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
+from .carrying import carry
 from .extension import restricted, split
 from .points import Checked, best_point
-from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, names_of, recognise
+from .recognition import Difference, Recognised, UnsupportedModelError, names_of, recognise
 
 __all__ = ["TRANSFORMATIONS", "Origin", "load_source", "source"]
 
-#: Decisions that mean the same in every joint formulation that has them; resources of pairs do only among
-#: formulations that treat idle pairs alike.
-_SHARED = ("x", "offload", "user_power", "user_speed", "delay")
-_PER_PAIR = ("bandwidth", "server_power", "server_speed")
-_IDLE_PAIRS_HOLD = ("literal", "parametric")
+#: Decisions, which mean the same in every joint formulation.
+_SHARED = ("x", "offload", "delay", "bandwidth", "server_power", "server_speed", "user_power", "user_speed")
+
+#: Arguments of a joint formulation that one made from it has too: from them follow units and bounds.
+_KEPT = ("known", "assume_scr", "longest_delay")
 
 #: Where AO part 1 takes its resources from.
 RESOURCES = ("start", "values")
@@ -168,49 +168,11 @@ class _Reformulation(_DashfTransformation):
         recognised = recognise(model)
         found = recognised.info
         options = self._options(kwds, ratio=found.ratio)
-        new = getattr(joint, self.formulation)(
-            found.scenario, known=found.arguments.get("known"), ratio=options["ratio"]
-        )
+        kept = {key: found.arguments[key] for key in _KEPT if key in found.arguments}
+        new = getattr(joint, self.formulation)(found.scenario, ratio=options["ratio"], **kept)
         new.dashf_origin = Origin(model)
-        self._carry(recognised, new)
+        self._refuse(recognised, carry(recognised, new, _SHARED))
         return new
-
-    def _carry(self, recognised: Recognised, new: Any) -> None:
-        """Fix what was fixed and add what was added, as far as it is said of decisions that mean the same."""
-        names = names_of(recognised.model)
-        variables = {variable.name: variable for variable in new.component_data_objects(pyo.Var)}
-        shared = self._shared(recognised.info.formulation)
-
-        def same(variable: Any) -> Any:
-            name = names.get(id(variable), "")
-            return variables[name] if name.split("[")[0] in shared and name in variables else None
-
-        refused: list[Difference] = []
-        rows = []
-        for difference in recognised.differences:
-            data = difference.data
-            if difference.change is Change.FIXED and difference.restricts and same(data) is not None:
-                same(data).fix(meant(data))
-            elif difference.change is Change.ADDED and all(same(v) is not None for v in identify_variables(data.body)):
-                substitution = {id(v): same(v) for v in identify_variables(data.body)}
-                rows.append((data.lower, replace_expressions(data.body, substitution), data.upper))
-            elif difference.change is Change.SYMMETRY:
-                order = new.find_component(difference.component)
-                if order is not None:
-                    order.deactivate()
-            else:
-                refused.append(difference)
-        self._refuse(recognised, refused)
-        if rows:
-            new.carried = pyo.ConstraintList(doc="constraints that were added to the source")
-            for row in rows:
-                new.carried.add(pyo.inequality(*row))
-
-    def _shared(self, formulation: str) -> tuple[str, ...]:
-        alike = (formulation in _IDLE_PAIRS_HOLD) == (self.formulation in _IDLE_PAIRS_HOLD)
-        # The users' powers and speeds of `convexified` are not tied to anything.
-        shared = ("x", "offload", "delay") if formulation == "convexified" else _SHARED
-        return shared + _PER_PAIR if alike else shared
 
 
 class _Relaxation(_DashfTransformation):

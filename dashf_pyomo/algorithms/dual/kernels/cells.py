@@ -65,9 +65,10 @@ Cell = cython.struct(
     # Ends of the chord of q.
     q0=cython.double,
     q1=cython.double,
-    # Ends of a tangent of r.
+    # Ends of a tangent of r, and where it touches.
     r0=cython.double,
     r1=cython.double,
+    touch=cython.double,
 )
 
 
@@ -111,9 +112,9 @@ def make_cell(pair: Pair, floor: float, x0: float, x1: float, phi0: float, phi1:
     q1 = x1 / l1 if l1 > 0.0 else 1.0
     if x1 < LEAST_SNR:
         least = 1.0 / max(l1, LEAST_RATE)
-        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, least, least)
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, least, least, x1)
     if not x1 > x0:
-        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1)
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1, x1)
     # The geometric mean balances both ends; the tangent must not fall to zero before x1.
     touch = sqrt(x0) * sqrt(x1)
     reach = touch + (1.0 + touch) * log1p(touch)
@@ -126,7 +127,7 @@ def make_cell(pair: Pair, floor: float, x0: float, x1: float, phi0: float, phi1:
     # Quotients, not products: those of large x would leave the range of numbers, and the tangent lie flat above r.
     r0 = (1.0 + (touch - x0) / (1.0 + touch) / level) / level
     r1 = (1.0 + (touch - x1) / (1.0 + touch) / level) / level
-    return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1)
+    return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1, touch)
 
 
 @cython.cfunc

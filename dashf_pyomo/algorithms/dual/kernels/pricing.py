@@ -31,7 +31,10 @@ _Checked = tuple[Array, float, Array, float, float, float, Array, Array, Array, 
 COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
 
 #: What the entries of a leaf are.
-LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound", "nu_low", "nu_high")
+LEAF = (
+    *("snr_low", "snr_high", "offload_low", "offload_high"),
+    *("m", "tau_low", "tau_high", "bound", "nu_low", "nu_high", "touch"),
+)
 
 #: Entries of a row of a tree: those of a leaf, and three that say where to split it.
 TREE_WIDTH = len(LEAF) + 3
@@ -167,10 +170,10 @@ def prove_pair(
     -------
     upper, lower
         Proven upper bound and value of the best column.
-    leaves : array, shape (number, 10)
+    leaves : array, shape (number, 11)
         Entries of `LEAF`; the cells cover all of [0, infinity) x the range of phi that meets the longest
         deadline, and each bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
-        nu_low, nu_high).
+        nu_low, nu_high), with the tangent of r that touches at `touch`.
     """
     data = _checked(
         np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
@@ -179,7 +182,7 @@ def prove_pair(
     ends = data[7][0]
     # Should the kernel not come to an end, nothing is proven of the whole pair.
     tree = np.zeros((max_cells // 2 + 2, TREE_WIDTH))
-    tree[0, : len(LEAF)] = 0.0, np.inf, ends[0], ends[1], 1.0, 1.0, 1.0, np.inf, 0.0, 0.0
+    tree[0, : len(LEAF)] = 0.0, np.inf, ends[0], ends[1], 1.0, 1.0, 1.0, np.inf, 0.0, 0.0, 1.0
     whole = tree[0].copy()
     result, counts = _priced(data, tree, proves=True, max_cells=max_cells)
     if counts[0, 0] == 0:

@@ -30,9 +30,10 @@ TAU1 = cython.declare(cython.Py_ssize_t, 6)
 BOUND = cython.declare(cython.Py_ssize_t, 7)
 NU0 = cython.declare(cython.Py_ssize_t, 8)
 NU1 = cython.declare(cython.Py_ssize_t, 9)
-SPLIT = cython.declare(cython.Py_ssize_t, 10)
-BY_SNR = cython.declare(cython.Py_ssize_t, 11)
-BY_PHI = cython.declare(cython.Py_ssize_t, 12)
+TOUCH = cython.declare(cython.Py_ssize_t, 10)
+SPLIT = cython.declare(cython.Py_ssize_t, 11)
+BY_SNR = cython.declare(cython.Py_ssize_t, 12)
+BY_PHI = cython.declare(cython.Py_ssize_t, 13)
 
 #: What a proof of a pair found: its bounds, the cells bounded and the leaves.
 Proof = cython.struct(upper=cython.double, lower=cython.double, cells=cython.Py_ssize_t, leaves=cython.Py_ssize_t)
@@ -64,6 +65,7 @@ def _bound(
     """Bound a cell into a row of the tree, try its maximiser as a column, and return whether it is worth a climb."""
     cell = make_cell(pair, floor, x0, x1, phi0, phi1)
     tree[row, X0], tree[row, X1], tree[row, PHI0], tree[row, PHI1] = x0, x1, phi0, phi1
+    tree[row, TOUCH] = cell.touch
     if least_delay(pair, cell) > pair.t1 * (1.0 + 1e-9):
         tree[row, M], tree[row, TAU0], tree[row, TAU1], tree[row, BOUND] = m, tau0, tau1, -inf
         tree[row, NU0], tree[row, NU1] = 0.0, 0.0
@@ -216,7 +218,7 @@ def _only_leaf(pair: Pair, x1: float, bound: float, tree: cython.double[:, ::1])
     for i in range(tree.shape[1]):
         tree[0, i] = 0.0
     tree[0, X1], tree[0, PHI0], tree[0, PHI1], tree[0, BOUND] = x1, pair.f0, pair.f1, bound
-    tree[0, M], tree[0, TAU0], tree[0, TAU1] = 1.0, 1.0, 1.0
+    tree[0, M], tree[0, TAU0], tree[0, TAU1], tree[0, TOUCH] = 1.0, 1.0, 1.0, 1.0
 
 
 @cython.cfunc

@@ -1,0 +1,112 @@
+"""Rows and variables that were added go to a global solver with the model, in blocks of larger models too."""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+import pytest
+from plugin_helpers import SMALL, TINY, build, need_scip, solve
+from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
+
+import dashf_pyomo
+from dashf_pyomo.plugins.pyomo.recognition import recognise
+from formulations import joint
+from formulations.association.pairs import start_allocation
+
+
+def test_minlp_proves_the_best_allocation_of_fixed_associations() -> None:
+    need_scip()
+    found = {}
+    for server in (0, 1):
+        model = build("activity", SMALL, known=start_allocation(SMALL))
+        if model.x[0, server].ub == 0:
+            continue
+        model.x[0, server].fix(1)
+        results = solve("dashf_minlp", model, time_limit=100, rel_gap=1e-2)
+        assert results.solution_status is SolutionStatus.optimal
+        assert joint.read(model).server[0] == server
+        found[server] = results.extra_info
+    free = dashf_pyomo.solve(SMALL, "dashf-plus").scr
+    assert len(found) == 2 and max(info.scr for info in found.values()) == pytest.approx(free, rel=1e-2)
+    for server, info in found.items():
+        model = build("activity", SMALL, known=start_allocation(SMALL))
+        model.x[0, server].fix(1)
+        assert solve("dashf_plus", model).extra_info.scr <= info.upper_bound * (1 + 1e-9)
+
+
+def test_minlp_honours_every_change_by_solving_the_model_as_it_is() -> None:
+    need_scip()
+    model = build("activity", SMALL)
+    model.z = pyo.Var(bounds=(0, 2))
+    model.mine = pyo.Constraint(expr=model.z >= 0.25 + model.offload[0])
+    model.objective.set_value(model.objective.expr - model.z)
+    results = solve("dashf_minlp", model, time_limit=100, rel_gap=1e-3)
+    assert results.solution_status is SolutionStatus.optimal
+    assert model.z.value >= 0.25 + model.offload[0].value - 1e-6
+    assert pyo.value(model.objective) == pytest.approx(results.incumbent_objective, rel=1e-6)
+    assert results.extra_info.rel_gap <= 1e-3
+    assert "scip on the extended model" in results.extra_info.bound_source
+    free = solve("dashf_plus", build("activity", SMALL)).incumbent_objective
+    # The free optimum trains user 0's adapter at user 0, so z would cost 1.25 there.
+    assert free - 1.25 - 1e-3 <= results.incumbent_objective <= free - 0.25 + 1e-3
+
+
+def test_a_fixed_share_is_honoured_by_minlp() -> None:
+    need_scip()
+    best = build("convexified", SMALL)
+    free = solve("dashf_plus", best).incumbent_objective
+    pair = next(pair for pair in best.x if best.x[pair].value == 1)
+    share = 0.9 * best.bandwidth[pair].value
+    model = build("convexified", SMALL)
+    model.bandwidth[pair].fix(share)
+    results = solve("dashf_minlp", model, time_limit=100)
+    assert results.solution_status is SolutionStatus.optimal
+    assert model.bandwidth[pair].value == share and model.bandwidth[pair].fixed
+    assert results.incumbent_objective <= free * (1 + 1e-3)
+    assert results.extra_info.scr <= results.objective_bound * joint.info(model).data.scr_unit * (1 + 1e-6)
+
+
+def test_a_block_of_a_larger_model_is_solved_as_a_model_is() -> None:
+    need_scip()
+    outer = pyo.ConcreteModel()
+    outer.inner = build("convexified", SMALL)
+    assert solve("dashf", outer.inner).solution_status is SolutionStatus.feasible
+    outer.inner.mine = pyo.Constraint(expr=outer.inner.offload[0] + outer.inner.offload[1] >= 0.5)
+    results = solve("dashf_minlp", outer.inner, time_limit=100)
+    assert results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible)
+    assert outer.inner.offload[0].value + outer.inner.offload[1].value >= 0.5 - 1e-6
+    assert results.extra_info.scr <= results.objective_bound * joint.info(outer.inner).data.scr_unit * (1 + 1e-6)
+
+
+def test_values_of_variables_outside_of_a_block_are_loaded_and_judged() -> None:
+    need_scip()
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var(bounds=(0, 1), initialize=0.0)
+    outer.y = pyo.Var([1, 2], bounds=(0, 1), initialize=0.0)
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.y)
+    outer.inner.mine = pyo.Constraint(expr=outer.z + outer.y[1] >= 1.5 + 0.1 * outer.inner.offload[0])
+    results = solve("dashf_minlp", outer.inner, time_limit=100)
+    assert results.solution_status is SolutionStatus.optimal and not results.extra_info.violated
+    assert outer.z.value + outer.y[1].value >= 1.5 - 1e-6 and outer.y[2].value == 0.0
+
+
+def test_a_block_may_refer_to_variables_outside_of_it() -> None:
+    outer = pyo.ConcreteModel()
+    outer.z = pyo.Var([1, 2], bounds=(0, 1))
+    outer.inner = build("activity", TINY)
+    outer.inner.seen = pyo.Reference(outer.z)
+    assert recognise(outer.inner).differences == ()
+    assert solve("dashf", outer.inner).solution_status is SolutionStatus.feasible
+    outer.inner.mine = pyo.Constraint(expr=outer.inner.seen[1] >= outer.inner.offload[0])
+    results = solve("dashf", outer.inner, on_extension="report")
+    assert results.extra_info.unchecked == ("mine",)
+
+
+def test_an_extension_that_only_worse_allocations_satisfy_says_what_to_do() -> None:
+    need_scip()
+    model = build("activity", SMALL)
+    model.mine = pyo.Constraint(expr=model.offload[0] == 0.4)
+    results = solve("dashf_minlp", model, load_solutions=False, time_limit=60)
+    assert results.termination_condition is TerminationCondition.provenInfeasible
+    assert results.solution_status is SolutionStatus.noSolution
+    assert "known allocation that satisfies the extension" in results.extra_info.message
