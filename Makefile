@@ -32,11 +32,12 @@ lock: $(READY)
 	$(BIN)/pip install --upgrade --upgrade-strategy eager --editable ".[test,lint,docs]"
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+# Installs again after a change of the kernels: that compiles them.
+$(READY): setup.cfg pyproject.toml constraints.txt setup.py $(wildcard dashf_pyomo/algorithms/dual/kernels/*.py*)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test,lint,docs]"
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info dashf_pyomo/algorithms/dual/kernels/machine.*.so

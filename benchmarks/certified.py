@@ -37,7 +37,7 @@ Task = tuple[str, str, int, str, float, float]
 
 
 def solve(task: Task) -> dict[str, Any]:
-    """Return what one run found; the numba cache is warm after the first."""
+    """Return what one run found."""
     import dashf_pyomo
     from formulations import families
 

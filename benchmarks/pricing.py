@@ -1,7 +1,7 @@
 """Measure what it takes to prove the pricing of a pair: cells and microseconds, and how much a search alone misses.
 
-Prices are drawn around those at which equal shares are optimal, and at random. Kernels are compiled before the clock
-starts; times are wall time over pairs, on two threads. Run: ``python benchmarks/pricing.py``.
+Prices are drawn around those at which equal shares are optimal, and at random. Times are wall time over pairs, on two
+threads. Run: ``python benchmarks/pricing.py``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numba
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -51,10 +50,6 @@ def timed(run: Callable[[], PricingResult], pairs: int) -> tuple[PricingResult, 
 
 
 def main() -> None:
-    numba.set_num_threads(min(2, numba.get_num_threads()))
-    first = problem(10, 2, "default", "equal")
-    price_pairs(*first)
-    search_pairs(*first)
     table = Table(title="proving the pricing of a pair (us a pair, best of 3)", title_justify="left")
     names = ["users x servers", "family", "prices", "search us", "missed"]
     names += [f"{what} {tolerance:g}" for tolerance in TOLERANCES for what in ("cells", "most", "us", "open")]

@@ -44,25 +44,32 @@ def root(users: int, seed: int, limit: float, folder: str | None) -> Result:
 
 def curve(scenario: Scenario, intervals: int) -> tuple[np.ndarray, np.ndarray]:
     """Return edges, s, and the proven bound on the SCR of every interval between them, whatever was found elsewhere."""
-    from dashf_pyomo.algorithms.dual.boxes import Box
-    from dashf_pyomo.algorithms.dual.interval import bound_box
+    from dashf_pyomo.algorithms.dual import bounding
     from dashf_pyomo.algorithms.dual.method import Dual
     from dashf_pyomo.algorithms.dual.search import Search
+    from dashf_pyomo.algorithms.dual.settings import Cutoff
+    from dashf_pyomo.algorithms.dual.start import first_allocation
     from dashf_pyomo.algorithms.run import Limits, Run
 
     run = Run(scenario, Limits())
-    search = Search(Dual(), run)
-    data = search.data
-    whole = Box.whole((data.least_delay, data.most_delay), data.usable)
-    floor = 0.1 * run.incumbent[1] / data.scr_unit
+    first_allocation(run, few=True)
+    search = Search(run, Dual().settings(run))
+    data, whole = search.problem.data, search.problem.whole()
+
+    class Low(Cutoff):
+        value = property(lambda self: 0.1 * super().value)
+        target = property(lambda self: self.value)
+
+    low = Low(run, data.scr_unit)
+    here = bounding.ByInterval(search.problem, search.pool, search.settings, low)
+    here.coarse = 0.0
     edges = np.geomspace(*whole.interval, intervals + 1)
     edges[[0, -1]] = whole.interval
     parts = [whole.between(low, high) for low, high in itertools.pairwise(edges.tolist())]
     prices, bounds = None, np.full(intervals, np.inf)
     # Prices and columns of the neighbours help; so there and back again.
     for k in (*range(intervals), *reversed(range(intervals))):
-        known = search.pricer, search.pool, parts[k]
-        found = bound_box(*known, floor, floor, 1e-4, prices, coarse=0.0, most_rounds=100)
+        found = here.generate(parts[k], prices, most_rounds=100)
         prices, bounds[k] = found.prices, min(bounds[k], max(found.bound * data.scr_unit, 0.0))
     return edges * data.pairs.time_unit, bounds
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from formulations import Scenario
+from .cores import limit_native_threads
 
-from .plugins.arrival import when_imported
-from .result import Result, Status, relative_gap
+limit_native_threads()  # before the first library that starts threads is loaded
+
+from formulations import Scenario  # noqa: E402
+
+from .plugins.arrival import when_imported  # noqa: E402
+from .result import Result, Status, relative_gap  # noqa: E402
 
 if TYPE_CHECKING:
     from .algorithms import Observer
@@ -67,9 +71,10 @@ def solve(
     BackendError
         If a backend is missing or fails before any allocation was found.
     """
-    from .algorithms import Limits, configure
+    from .algorithms import Limits, configure, run_method
 
-    return configure(method, options).solve(scenario, Limits(time_limit, gap, threads, certificate), observer)
+    limits = Limits(time_limit, gap, threads, certificate)
+    return run_method(configure(method, options), scenario, limits, observer)
 
 
 def _register_with_pyomo() -> None:

@@ -14,18 +14,22 @@ from typing import Any
 
 from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
 from formulations.arrays import shown
+from formulations.constraints import relaxation_text
 from formulations.documents import InputError, digest
 from formulations.reach import unreachable
 
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
-from .result import Result, Status, is_number, relative_gap
+from .result import Result, Status, is_number, relative_gap, source_text
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
 
 #: How far a claimed number may be from the evaluator's, relative: other machines round the last bits of
 #: logarithms differently, nothing else.
 CLAIM_TOLERANCE = 1e-9
+
+#: By how much, relative, an allocation may lie above a bound: it may break budgets by `FEASIBILITY_TOLERANCE`.
+ALLOCATION_TOLERANCE = 2e-6
 
 _NEEDS_ALLOCATION = {Status.CERTIFIED, Status.FEASIBLE}
 _NO_ALLOCATION = {Status.INFEASIBLE, Status.UNKNOWN}
@@ -63,14 +67,15 @@ def check(
     where
         Starts the message of an error.
     certificate
-        Proof of the upper bound; without one, a bound is not checked.
+        Proof of an upper bound, of the scenario or of the scenario without some of its limits; without one, a bound is
+        not checked.
     progress, workers
         See `certificate.verify`.
 
     Returns
     -------
     list of Finding
-        In the order digest, scenario, allocation and its numbers, bound, status, method, trace, and what
+        In the order digest, scenario, allocation and its numbers, certificate, bound, status, method, trace, and what
         could not be checked. The claims hold if all findings do.
 
     Raises
@@ -87,25 +92,40 @@ def check(
     return list(_findings(scenario, document, result, proof))
 
 
+@dataclass(frozen=True)
+class _Proof:
+    """What a certificate proves: the bound and how its problem is called, or None and why not."""
+
+    bound: float | None
+    said: str
+
+
 def _prove(
     scenario: Scenario, certificate: Certificate, progress: Callable[[int, int], None] | None, workers: int
-) -> float | str:
-    """Return the bound that a certificate proves, or the reason why it proves none."""
+) -> _Proof:
+    """Return what a certificate proves of a scenario: it may be one of the scenario without some of its limits."""
+    bounded, name = scenario, ""
+    for left_out, relaxation in scenario.relaxations():
+        if relaxation.sha256 == certificate.scenario_sha256:
+            bounded, name = relaxation, relaxation_text(left_out)
+            break
     try:
-        return verify(scenario, certificate, progress, workers).bound
+        return _Proof(verify(bounded, certificate, progress, workers).bound, name or "the scenario")
     except (CertificateError, UnprovenError) as error:
-        return str(error)
+        return _Proof(None, str(error))
 
 
 def _findings(
-    scenario: Scenario, document: Mapping[str, Any], result: Result, proof: float | str | None
+    scenario: Scenario, document: Mapping[str, Any], result: Result, proof: _Proof | None
 ) -> Iterator[Finding]:
     computed = digest(dict(document))
     yield Finding("digest", computed == document["digest"], f"{computed[:16]}... computed")
     same = result.matches(scenario)
     yield Finding("scenario", same, f"{scenario.sha256[:16]}... is the scenario's hash")
     yield from _evaluation(scenario, document, result)
-    yield from _bound(document, result, proof)
+    if proof is not None:
+        yield _certificate(scenario, result, proof)
+    yield from _bound(scenario, document, result, proof)
     yield from _status(scenario, result)
     yield from _method(scenario, result)
     yield from _trace(result)
@@ -138,7 +158,21 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
         )
 
 
-def _bound(document: Mapping[str, Any], result: Result, proof: float | str | None) -> Iterator[Finding]:
+def _certificate(scenario: Scenario, result: Result, proof: _Proof) -> Finding:
+    """Say what a certificate proves, whether or not the result claims it, and whether the allocation refutes it."""
+    if proof.bound is None:
+        return Finding("certificate", False, f"proves nothing of this scenario: {proof.said}")
+    said = f"proves SCR <= {proof.bound:.9g} for {proof.said}"
+    try:
+        reached = None if result.allocation is None else evaluate(scenario, result.allocation)
+    except InputError:
+        reached = None
+    if reached is not None and reached.feasible and reached.scr > proof.bound * (1.0 + ALLOCATION_TOLERANCE):
+        return Finding("certificate", False, f"{said}, but the allocation has SCR {reached.scr:.9g}")
+    return Finding("certificate", True, said)
+
+
+def _bound(scenario: Scenario, document: Mapping[str, Any], result: Result, proof: _Proof | None) -> Iterator[Finding]:
     claimed = document["gap"]
     expected = relative_gap(result.scr, result.upper_bound)
     if expected is None or claimed is None:
@@ -147,26 +181,44 @@ def _bound(document: Mapping[str, Any], result: Result, proof: float | str | Non
         holds = abs(claimed - expected) <= CLAIM_TOLERANCE
     yield Finding("gap", holds, f"{expected!r} computed, {claimed!r} claimed")
     if result.upper_bound is None:
-        detail = "none claimed" + (f", the certificate proves {proof:.9g}" if isinstance(proof, float) else "")
-        yield Finding("upper bound", result.bound_source is None, detail)
+        yield Finding("upper bound", result.bound_source is None, "none claimed")
         return
     said = f"{result.upper_bound:.9g} by {result.bound_source!r}"
-    if result.scr is not None and result.upper_bound < result.scr:
-        yield Finding("upper bound", False, f"{said} lies below the SCR of the allocation")
-    elif not (result.method in methods and methods[result.method].proves_bounds):
-        yield Finding("upper bound", False, f"{said}, but method {result.method} proves no bounds")
-    elif not result.bound_source:
-        yield Finding("upper bound", False, "has no source")
-    elif result.bound_source != (source := getattr(methods[result.method], "source", result.bound_source)):
-        yield Finding("upper bound", False, f"{said}, but the source of method {result.method} is {source!r}")
-    elif result.options.get("rigour") == "heuristic":
-        yield Finding("upper bound", False, f"{said}, but with rigour = heuristic nothing is proven")
+    wrong = _wrong_with_bound(scenario, result)
+    if wrong:
+        yield Finding("upper bound", False, f"{said}{wrong}")
     elif proof is None:
         yield Finding("upper bound", True, f"{said} rests on that solver's word", checked=False)
-    elif isinstance(proof, str):
-        yield Finding("upper bound", False, f"{said}, but the certificate does not prove it: {proof}")
+    elif proof.bound is None:
+        yield Finding("upper bound", False, f"{said}, but the certificate does not prove it: {proof.said}")
     else:
-        yield Finding("upper bound", proof <= result.upper_bound, f"{said}, the certificate proves {proof:.9g}")
+        holds = proof.bound <= result.upper_bound
+        yield Finding("upper bound", holds, f"{said}, the certificate proves {proof.bound:.9g} for {proof.said}")
+
+
+def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
+    """Return what speaks against a bound before any proof, or an empty text."""
+    if result.scr is not None and result.upper_bound is not None and result.upper_bound < result.scr:
+        return " lies below the SCR of the allocation"
+    if not (result.method in methods and methods[result.method].proves_bounds):
+        return f", but method {result.method} proves no bounds"
+    if not result.bound_source:
+        return ": it has no source"
+    if result.restriction:
+        return f", but method {result.method} solves a stricter problem, {result.restriction}"
+    if result.options.get("rigour") == "heuristic":
+        return ", but with rigour = heuristic nothing is proven"
+    try:
+        left_out = scenario.extra_kinds - configure(result.method, result.options).bounded(scenario).extra_kinds
+    except InputError:
+        return ""  # the options are wrong, which is a finding of its own
+    proven_by = getattr(methods[result.method], "source", None)
+    relaxation = relaxation_text(left_out)
+    if proven_by is not None and result.bound_source != source_text(proven_by, relaxation):
+        return f", but the source of method {result.method} is {source_text(proven_by, relaxation)!r}"
+    if result.bound_of != relaxation:
+        return f", but with these options it is a bound of {relaxation or 'the scenario itself'}"
+    return ""
 
 
 def _status(scenario: Scenario, result: Result) -> Iterator[Finding]:

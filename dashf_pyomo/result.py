@@ -14,7 +14,22 @@ from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
 
-__all__ = ["Result", "Status", "bound_text", "is_number", "relative_gap"]
+__all__ = ["RESTRICTION", "Result", "Status", "bound_text", "is_number", "relative_gap", "relaxation_of", "source_text"]
+
+
+#: Key of `Result.readings` under which a method says what it demands of allocations beyond the scenario.
+RESTRICTION = "restriction"
+
+
+def source_text(source: str, relaxation: str) -> str:
+    """Return the source of a bound that was proven for a relaxation of the scenario, which may be none."""
+    return f"{source}, of {relaxation}" if relaxation else source
+
+
+def relaxation_of(source: str | None) -> str:
+    """Return the relaxation that the source of a bound names, empty where there is none."""
+    _, found, kinds = (source or "").rpartition(", of the scenario without its ")
+    return f"the scenario without its {kinds}" if found else ""
 
 
 class Status(StrEnum):
@@ -111,6 +126,16 @@ class Result:
     def gap(self) -> float | None:
         """Relative gap between `upper_bound` and `scr`, or None."""
         return relative_gap(self.scr, self.upper_bound)
+
+    @property
+    def restriction(self) -> str:
+        """What the method demanded of the allocation beyond the scenario, empty if nothing."""
+        return self.readings.get(RESTRICTION, "")
+
+    @property
+    def bound_of(self) -> str:
+        """The relaxation that the upper bound was proven for, empty where it is the scenario itself."""
+        return relaxation_of(self.bound_source)
 
     @staticmethod
     def claims(evaluation: Evaluation | None) -> dict[str, Any]:

@@ -167,6 +167,8 @@ class Violation:
         The excess relative to the budget or cap; infinite for an infinite delay, 1 for a pair that is not allowed.
     extra
         Whether it is one of the scenario's extra constraints.
+    limited_by
+        For these, the array of `Constraints` and the index in it, else None.
     """
 
     constraint: str
@@ -175,6 +177,7 @@ class Violation:
     limit: float
     relative: float
     extra: bool = False
+    limited_by: tuple[str, int] | None = None
 
     def __str__(self) -> str:
         return f"{self.constraint}, {self.where}: {self.value:.9g} against {self.limit:.9g} ({self.relative:.2e} over)"
@@ -233,6 +236,12 @@ class Evaluation:
         """Sum of the relative violations of extra constraints beyond `FEASIBILITY_TOLERANCE`."""
         found = (violation.relative for violation in self.violations if violation.extra)
         return sum(relative for relative in found if relative > FEASIBILITY_TOLERANCE)
+
+    @property
+    def broken_limits(self) -> frozenset[tuple[str, int]]:
+        """What `Violation.limited_by` says of the extra constraints broken by more than `FEASIBILITY_TOLERANCE`."""
+        broken = (violation for violation in self.violations if violation.relative > FEASIBILITY_TOLERANCE)
+        return frozenset(violation.limited_by for violation in broken if violation.limited_by is not None)
 
     @property
     def feasible(self) -> bool:
@@ -386,18 +395,19 @@ def _extra_violations(
     c: Constraints, server: NDArray[np.int64], delay: Array, rate_up: Array, rate_down: Array, spent: Array
 ) -> Iterator[Violation]:
     """Yield the extra constraints that are broken; shapes (N,), and (M,) for the energy spent by each server."""
-    for constraint, kind, value, limit, over in (
-        ("(X1) delay limit", "user", delay, c.delay_limit, delay - c.delay_limit),
-        ("(X3) minimum uplink rate", "user", rate_up, c.uplink_rate, c.uplink_rate - rate_up),
-        ("(X3) minimum downlink rate", "user", rate_down, c.downlink_rate, c.downlink_rate - rate_down),
-        ("(X4) server energy", "server", spent, c.server_energy, spent - c.server_energy),
+    for constraint, kind, name, value, over in (
+        ("(X1) delay limit", "user", "delay_limit", delay, delay - c.delay_limit),
+        ("(X3) minimum uplink rate", "user", "uplink_rate", rate_up, c.uplink_rate - rate_up),
+        ("(X3) minimum downlink rate", "user", "downlink_rate", rate_down, c.downlink_rate - rate_down),
+        ("(X4) server energy", "server", "server_energy", spent, spent - c.server_energy),
     ):
-        for i in np.flatnonzero(over > 0):
-            relative = float(over[i] / limit[i])
-            yield Violation(constraint, f"{kind} {i}", float(value[i]), float(limit[i]), relative, extra=True)
-    for user in np.flatnonzero(~c.allowed[np.arange(len(server)), server]):
-        where = f"user {user} at server {server[user]}"
-        yield Violation("(X2) association not allowed", where, 1.0, 0.0, 1.0, extra=True)
+        limit = getattr(c, name)
+        for i in np.flatnonzero(over > 0).tolist():
+            numbers = float(value[i]), float(limit[i]), float(over[i] / limit[i])
+            yield Violation(constraint, f"{kind} {i}", *numbers, extra=True, limited_by=(name, i))
+    for user in np.flatnonzero(~c.allowed[np.arange(len(server)), server]).tolist():
+        where, numbers = f"user {user} at server {server[user]}", (1.0, 0.0, 1.0)
+        yield Violation("(X2) association not allowed", where, *numbers, extra=True, limited_by=("allowed", user))
 
 
 def _servers(value: Any) -> NDArray[np.int64]:

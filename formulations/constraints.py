@@ -7,7 +7,8 @@ They come on top of (3b) to (3j). With x, phi and the physics of Section II, for
     (X3) minimum rate    r_up >= R_up_n and r_down >= R_down_n, whatever phi, that is even where nothing is sent
     (X4) server energy   sum over the users of server m of E^(t3) + E^(t4) <= E_m
 
-What a formulation or a method can honour it says in its `supports`; `require_support` refuses the rest.
+What a formulation or a method can honour it says in its `supports`; `require_support` refuses the rest. Whoever states
+rows names the kinds that it has rows for, one by one: a kind that is added here is refused until somebody states it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .documents import InputError, ScenarioError
 if TYPE_CHECKING:
     from .scenario import Scenario
 
-__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "require_support"]
+__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "relaxation_text", "require_support"]
 
 Array = NDArray[np.float64]
 
@@ -40,8 +41,8 @@ class Extra(StrEnum):
     ENERGY = "server energy"
 
 
-#: What a formulation or method says that supports every kind.
-ALL_EXTRAS = frozenset(Extra)
+#: The four kinds that there were first. It never grows, so nobody who says it claims a kind that is added later.
+ALL_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
 #: Where a limit is elastic: the price of a relative excess of one, in units of the largest possible score of a server.
 #: Beyond what any limit is worth, unless it nearly excludes everything.
@@ -54,6 +55,16 @@ _LIMITS = {
     "server_energy": (1, np.inf),
 }
 _PAIRS = ("forbidden", "forced")
+
+#: The kind of every key.
+_KIND_OF = {
+    "delay_limit": Extra.DELAY,
+    "uplink_rate": Extra.RATE,
+    "downlink_rate": Extra.RATE,
+    "server_energy": Extra.ENERGY,
+    "forbidden": Extra.ASSOCIATION,
+    "forced": Extra.ASSOCIATION,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +142,34 @@ class Constraints:
                 document[key] = [list(pair) for pair in getattr(self, key)]
         return document
 
+    def without(self, kinds: Iterable[Extra]) -> dict[str, Any]:
+        """Return what is declared beside some kinds, as `to_dict` does."""
+        left_out = frozenset(kinds)
+        return {key: value for key, value in self.to_dict().items() if _KIND_OF[key] not in left_out}
+
+    def only(self, broken: Iterable[tuple[str, int]]) -> dict[str, Any]:
+        """Return a declaration of some limits, as `to_dict` does, and of those of equal value with them.
+
+        Parameters
+        ----------
+        broken
+            Names of arrays and indices in them: (``delay_limit``, n), (``server_energy``, m), (``allowed``, n), ...
+        """
+        chosen = sorted(set(broken))
+        document: dict[str, Any] = {}
+        for key in _LIMITS:
+            values = getattr(self, key).tolist()
+            taken = {values[index] for name, index in chosen if name == key}
+            if taken:
+                document[key] = [value if value in taken else None for value in values]
+        closed = [
+            [user, server]
+            for name, user in chosen
+            if name == "allowed"
+            for server in np.flatnonzero(~self.allowed[user]).tolist()
+        ]
+        return {**document, "forbidden": closed} if closed else document
+
     @property
     def kinds(self) -> frozenset[Extra]:
         """The kinds that are there."""
@@ -141,6 +180,12 @@ class Constraints:
             Extra.ENERGY: bool(np.any(np.isfinite(self.server_energy))),
         }
         return frozenset(kind for kind, present in there.items() if present)
+
+
+def relaxation_text(left_out: Iterable[Extra]) -> str:
+    """Return how a scenario without some kinds of extra constraints is called, empty where nothing is left out."""
+    names = sorted(left_out)
+    return f"the scenario without its {' and '.join(names)}" if names else ""
 
 
 def allowed_pairs(scenario: Scenario) -> NDArray[np.bool_]:

@@ -12,13 +12,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Generic, TypeVar
 
 from .arrays import shown
 from .documents import InputError
+from .turn import ImportCircleError, Turn
 
-__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "when_discovered"]
+__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "kind_of", "when_discovered"]
 
 Entry = TypeVar("Entry")
 
@@ -38,6 +40,9 @@ class BrokenExtension:
 class Registry(Generic[Entry], Mapping[str, Entry]):
     """Names and what they stand for, in the order of registration; filled on first use.
 
+    One thread fills it, and others wait until it is full. A discovery that is interrupted is gone on with at the next
+    use.
+
     Parameters
     ----------
     kind
@@ -54,6 +59,8 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         when it is first used.
     """
 
+    #: Who discovers, in whichever registry: discovering one may need another.
+    _turn: ClassVar[Turn] = Turn("the discovery of extensions")
     #: One list for each extension that is being imported, the innermost last: what it registered, and from where.
     _journals: ClassVar[list[list[tuple[Registry[Any], str, str]]]] = []
     #: How many discoveries are going on, one within the other.
@@ -76,10 +83,25 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         self._name_of = name_of
         self._wrong_with = wrong_with
         self._entries: dict[str, Entry] = {}
-        self._found = False
+        self._origins: dict[str, str] = {}
+        self._found = False  # and nothing is missing
+        self._finding = False
+        self._done: set[str] = set()
 
-    def register(self, entry: Entry) -> Entry:
+    def register(self, entry: Entry, origin: str = "") -> Entry:
         """Add an entry and return it, so that this serves as a decorator too.
+
+        What the same code makes again, in a notebook cell that is run once more or a module that is loaded again,
+        replaces what it made before: a class of the same module and qualified name, another object of the same type
+        and the same module.
+
+        Parameters
+        ----------
+        entry
+            What to add.
+        origin
+            Name of the module that it comes from; by default the module of a class, and of another object the module
+            that calls this.
 
         Raises
         ------
@@ -92,12 +114,23 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         if wrong:
             raise TypeError(f"{shown(entry)} is no {self.kind}: {wrong}")
         name = self._name_of(entry)
-        if name in self._entries and self._entries[name] is not entry:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if isinstance(entry, type) and entry.__module__ not in sys.stdlib_module_names:  # those only made the class
+            origin = entry.__module__
+        origin = origin or caller
+        present = self._entries.get(name, entry)
+        if present is not entry and (kind_of(present), self._origins.get(name)) != (kind_of(entry), origin):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        if Registry._journals and name not in self._entries:
-            Registry._journals[-1].append((self, name, sys._getframe(1).f_globals.get("__name__", "")))
+        if Registry._turn.mine and Registry._journals and name not in self._entries:
+            Registry._journals[-1].append((self, name, caller))
         self._entries[name] = entry
+        self._origins[name] = origin
         return entry
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Names of the modules that the entries come from which are registered by now; discovers nothing."""
+        return dict(self._origins)
 
     def __getitem__(self, name: str) -> Entry:
         self._discover()
@@ -111,7 +144,7 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
 
     def __iter__(self) -> Iterator[str]:
         self._discover()
-        return iter(self._entries)
+        return iter(list(self._entries))
 
     def __len__(self) -> int:
         self._discover()
@@ -120,29 +153,43 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
     def _discover(self) -> None:
         if self._found:
             return
-        self._found = True
-        Registry._depth += 1
-        try:
-            self._find()
-        finally:
-            Registry._depth -= 1
-        while Registry._waiting and not Registry._depth:
-            Registry._waiting.pop(0)()
+        with Registry._turn.taken() as ours:
+            # What is imported meanwhile, for this or by who is waited for, sees what is there so far.
+            if not ours or self._found or self._finding:
+                return
+            self._finding = True
+            Registry._depth += 1
+            try:
+                self._find()
+                self._found = True
+            finally:
+                self._finding = False
+                Registry._depth -= 1
+            while Registry._waiting and not Registry._depth:
+                Registry._waiting.pop(0)()
 
     def _find(self) -> None:
+        for name, contribute in self._contributions():
+            if name not in self._done:
+                with self._guarded(name):
+                    contribute()
+                self._done.add(name)
+
+    def _contributions(self) -> Iterator[tuple[str, Callable[[], object]]]:
         for package in self.packages:
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                 name = f"{package}.{module.name}"
-                with self._guarded(name):
-                    importlib.import_module(name)
+                yield name, partial(importlib.import_module, name)
         for point in entry_points(group=self.group):
             package = f" of {point.dist.name}" if point.dist is not None else ""
-            with self._guarded(f"{point.name}{package}"):
-                loaded = point.load()
-                if callable(loaded) and not isinstance(loaded, type):
-                    loaded = loaded()
-                if loaded is not None and not isinstance(loaded, type(importlib)):
-                    self.register(loaded)
+            yield f"{point.name}{package}", partial(self._load, point)
+
+    def _load(self, point: EntryPoint) -> None:
+        loaded = point.load()
+        if callable(loaded) and not isinstance(loaded, type):
+            loaded = loaded()
+        if loaded is not None and not isinstance(loaded, type(importlib)):
+            self.register(loaded, point.module)
 
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
@@ -155,10 +202,15 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         Registry._journals.append(journal)
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             for registry, entry, module in journal:
                 if not (registry._owns(module) and module in sys.modules):
                     registry._entries.pop(entry, None)
+                    registry._origins.pop(entry, None)
+            if isinstance(error, ImportCircleError):
+                return  # another thread is importing it, and has it registered when we are done
+            if not isinstance(error, (Exception, SystemExit)):
+                raise  # an interruption
             self.skip(name, error)
         finally:
             Registry._journals.pop()
@@ -173,9 +225,20 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
             self.broken.append(broken)
 
 
+def kind_of(entry: object) -> str:
+    """Return what an entry has in common with what the same code makes when it runs again."""
+    described = entry if isinstance(entry, type) else type(entry)
+    return f"{described.__module__}.{described.__qualname__}"
+
+
 def when_discovered(action: Callable[[], None]) -> None:
-    """Do something now, or, while extensions are being discovered, after all of them are: registries are half full."""
-    if Registry._depth:
-        Registry._waiting.append(action)
-    else:
-        action()
+    """Do something when no extensions are being discovered, because registries are half full meanwhile.
+
+    That is after the discovery where this thread is in the middle of one, and now where not, once another thread's is
+    over. Where that one waits for this thread, it is done now, with what there is, and again after the discovery.
+    """
+    with Registry._turn.taken() as ours:
+        if Registry._depth:
+            Registry._waiting.append(action)
+        if not (ours and Registry._depth):
+            action()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import indexed, read_numbers, require_finite, shown
-from .constraints import Constraints
+from .constraints import Constraints, Extra
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
 from .paper import PRESETS, READ_FROM, READINGS, read_paper
 
@@ -297,6 +298,43 @@ class Scenario:
             name = f"random-{users}x{servers}-seed{seed}{suffix}"
         extra = Constraints.read(constraints, users, servers)
         return cls(**values, name=name, seed=int(seed), readings=chosen, constraints=extra)
+
+    # -- extra constraints --------------------------------------------------------------------
+
+    @property
+    def extra_kinds(self) -> frozenset[Extra]:
+        """The kinds of extra constraints that it declares."""
+        return frozenset() if self.constraints is None else self.constraints.kinds
+
+    def without(self, kinds: Iterable[Extra]) -> Scenario:
+        """Return the scenario without some kinds of extra constraints, of which any bound is one of this one too."""
+        kinds = self.extra_kinds & frozenset(kinds)
+        return self if self.constraints is None or not kinds else self.limited_by(self.constraints.without(kinds))
+
+    def relaxations(self) -> Iterator[tuple[frozenset[Extra], Scenario]]:
+        """Yield every relaxation that leaves kinds of extra constraints out, with these; itself first, without any."""
+        kinds = sorted(self.extra_kinds)
+        for size in range(len(kinds) + 1):
+            for left_out in combinations(kinds, size):
+                yield frozenset(left_out), self.without(left_out)
+
+    def with_constraints(self, declared: Mapping[str, Any]) -> Scenario:
+        """Return the scenario with more extra constraints, as in a scenario file.
+
+        Raises
+        ------
+        ScenarioError
+            If it declares one of these itself, or they cannot be.
+        """
+        own = {} if self.constraints is None else self.constraints.to_dict()
+        for key in declared:
+            if key in own:
+                raise ScenarioError(f"constraints.{key} is declared by the scenario itself; expected it once")
+        return self.limited_by({**own, **declared}) if declared else self
+
+    def limited_by(self, declared: Mapping[str, Any] | None) -> Scenario:
+        """Return the scenario with these extra constraints, as in a scenario file, and no others."""
+        return replace(self, constraints=Constraints.read(declared, self.n_users, self.n_servers))
 
     # -- JSON ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from formulations import ALL_EXTRAS, Allocation, Extra
+from formulations import Allocation, Extra
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
@@ -18,6 +18,7 @@ from formulations.formulation import Subproblem, formulations
 from ..backends import backends
 from .dinkelbach import ACCEPT, dinkelbach
 from .method import Method, methods, option
+from .relaxed import within_limits
 from .rounding import ROUNDINGS
 from .run import Run
 from .steps import AssociationStep, ResourceStep, formulation_names
@@ -40,7 +41,7 @@ class Dashf(Method):
     """
 
     name = "dashf"
-    supports = ALL_EXTRAS
+    supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
     summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
 
     association: str = option(
@@ -75,6 +76,10 @@ class Dashf(Method):
         return self.supports.intersection(*(formulations[part].supports for part in parts))
 
     def search(self, run: Run) -> str:
+        """Run the algorithm, with as many of the scenario's limits as it has to know."""
+        return within_limits(run, self.improve)
+
+    def improve(self, run: Run) -> str:
         """Run Algorithm 1."""
         scenario = run.scenario
         start = start_allocation(scenario)

@@ -59,12 +59,12 @@ class DashfPlus(Dashf):
         300, "most users for joint-nlp and moves; beyond, hull and nlp are composed instead", at_least=1
     )
 
-    def search(self, run: Run) -> str:
+    def improve(self, run: Run) -> str:
         """Run Algorithm 1 with these parts, then move users."""
         if self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users:
             large = replace(self, association="hull", allocation="nlp")
-            return super(DashfPlus, large).search(run) + f"; hull and nlp for more than {self.joint_users} users"
-        said = super().search(run)
+            return super(DashfPlus, large).improve(run) + f"; hull and nlp for more than {self.joint_users} users"
+        said = super().improve(run)
         allocate = ResourceStep(
             run,
             self.allocation,

@@ -80,7 +80,8 @@ def _present() -> dict[int, Handler]:
     """Return what handles interruptions; only the main thread may change that, and only it is met by them."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+    found = {number: signal.getsignal(number) for number in numbers}
     # Others are ignored or end the process, and shall.
     return {number: handler for number, handler in found.items() if callable(handler)}
 

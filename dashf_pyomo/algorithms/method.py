@@ -19,10 +19,11 @@ from formulations.constraints import Extra, require_support
 from formulations.reach import unreachable
 from formulations.registry import Registry
 
-from ..result import Result
+from ..backends import BackendError
+from ..result import RESTRICTION, Result
 from .run import Limits, Observer, Run
 
-__all__ = ["Method", "OptionError", "configure", "describe_options", "methods", "option"]
+__all__ = ["Method", "OptionError", "configure", "describe_options", "methods", "option", "run_method"]
 
 
 class OptionError(InputError):
@@ -75,6 +76,9 @@ class Method(ABC):
     writes_certificates: ClassVar[bool] = False
     #: Extra constraints of a scenario that the method honours; it refuses scenarios with others.
     supports: ClassVar[frozenset[Extra]] = frozenset()
+    #: What the method demands of an allocation beyond the scenario, in a few words ("at most 2 users per server"). Its
+    #: problem is stricter than the scenario's: gaps say so, and whatever it proves is no bound of the scenario.
+    restricts: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -82,7 +86,7 @@ class Method(ABC):
 
     @classmethod  # noqa: B027
     def prepare(cls) -> None:
-        """Load and compile what every run needs, however long that takes; studies do it before a clock starts."""
+        """Load what every run needs, however long that takes; studies do it before a clock starts."""
 
     @abstractmethod
     def search(self, run: Run) -> str:
@@ -96,10 +100,31 @@ class Method(ABC):
         """Return the extra constraints that the method honours with these options."""
         return self.supports
 
+    def restriction(self) -> str:
+        """Return what `restricts` says, with these options."""
+        return self.restricts
+
+    def bounded(self, scenario: Scenario) -> Scenario:
+        """Return the problem that the method's bounds are of: the scenario, or a relaxation of it."""
+        return scenario
+
+    def refusal(self, scenario: Scenario) -> str:
+        """Return why the method cannot take a scenario with these options, or an empty text."""
+        try:
+            require_support(f"method {self.name}", self.honours(), scenario)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def missing(self) -> str:
+        """Return what the method needs with these options and is not there, or an empty text."""
+        return ""
+
     def all_readings(self, scenario: Scenario) -> dict[str, str]:
         """Return every reading in force: the scenario's, those of the problem, and the method's."""
         fixed = {"ratio": "single", "energy count": "once per user"}
-        return {**(scenario.readings or {}), **fixed, **self.readings()}
+        restriction = {RESTRICTION: self.restriction()} if self.restriction() else {}
+        return {**(scenario.readings or {}), **fixed, **self.readings(), **restriction}
 
     def solve(self, scenario: Scenario, limits: Limits | None = None, observer: Observer | None = None) -> Result:
         """Run the method.
@@ -125,20 +150,23 @@ class Method(ABC):
         if limits.certificate is not None and not self.writes_certificates:
             able = ", ".join(name for name, method in methods.items() if method.writes_certificates)
             raise InputError(f"method {self.name} writes no certificate; expected {able}")
-        require_support(f"method {self.name}", self.honours(), scenario)
-        run = Run(scenario, limits, observer)
+        refusal = self.refusal(scenario)
+        if refusal:
+            raise InputError(refusal)
+        run = Run(scenario, limits, observer, self._no_bounds())
         impossible = unreachable(scenario)
         return run.conclude(
             lambda: run.refuse(impossible) if impossible else self.search(run),
             method=self.name,
             options=dataclasses.asdict(self),
-            readings={
-                **(scenario.readings or {}),
-                "ratio": "single",
-                "energy count": "once per user",
-                **self.readings(),
-            },
+            readings=self.all_readings(scenario),
         )
+
+    def _no_bounds(self) -> str:
+        """Return why what the method calls a bound is none of the scenario, or an empty text."""
+        if self.restriction():
+            return f"method {self.name} solves a stricter problem, {self.restriction()}"
+        return "" if self.proves_bounds else f"method {self.name} does not say that it proves bounds"
 
 
 def _wrong_with(method: Any) -> str:
@@ -148,7 +176,30 @@ def _wrong_with(method: Any) -> str:
         if not isinstance(getattr(method, name, None), str):
             return f"it has no {name}"
     missing = ", ".join(sorted(getattr(method, "__abstractmethods__", ())))
-    return f"it does not implement {missing}" if missing else ""
+    if missing:
+        return f"it does not implement {missing}"
+    if method.restricts and method.proves_bounds:
+        return "it restricts the problem, so it proves no bound of a scenario; expected proves_bounds = False"
+    return ""
+
+
+def run_method(
+    method: Method, scenario: Scenario, limits: Limits | None = None, observer: Observer | None = None
+) -> Result:
+    """Run a method, and see that what it returns is about the scenario it was given.
+
+    Raises
+    ------
+    InputError, BackendError
+        As `Method.solve`; also if the result is about another scenario.
+    """
+    result = method.solve(scenario, limits, observer)
+    if not result.matches(scenario):
+        raise BackendError(
+            f"method {method.name} returned a result on scenario {result.scenario_sha256[:16]}...; expected one on "
+            f"{scenario.sha256[:16]}..., which it was given"
+        )
+    return result
 
 
 #: Every method by name.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from formulations import ALL_EXTRAS, Extra, InputError
+from formulations import Extra, InputError
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
@@ -66,7 +66,7 @@ class Minlp(Method):
     name = "minlp"
     summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
     proves_bounds = True
-    supports = ALL_EXTRAS
+    supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
@@ -87,6 +87,14 @@ class Minlp(Method):
     def honours(self) -> frozenset[Extra]:
         """Return what the joint formulation supports."""
         return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
+
+    def missing(self) -> str:
+        """Return why no global solver that it asks for works here, or an empty text."""
+        try:
+            self.global_solvers()
+        except BackendError as error:
+            return str(error)
+        return ""
 
     def search(self, run: Run) -> str:
         """Find a start, then let each solver improve it and prove a bound."""

@@ -12,6 +12,7 @@ from typing import Any
 from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
+from ..cores import default_threads
 from ..result import Result, Status, relative_gap
 from .interrupts import Interrupts
 
@@ -36,7 +37,7 @@ class Limits:
     gap
         Relative gap at which a method that proves bounds may stop.
     threads
-        Threads for solvers; None leaves their defaults.
+        Threads for solvers; None leaves their defaults, where those are no more than the cores that may be used.
     certificate
         File for the certificate of the bound, or None.
 
@@ -59,6 +60,11 @@ class Limits:
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise InputError(f"threads = {self.threads!r}; expected a whole number from 1 to 1024")
 
+    @property
+    def solver_threads(self) -> int | None:
+        """What a solver is told; solvers count the cores of the host, of which a container may use a few."""
+        return default_threads() if self.threads is None else self.threads
+
 
 class Run:
     """The state of one run.
@@ -71,12 +77,17 @@ class Run:
         What the run may use.
     observer
         Called with every trace entry.
+    no_bounds
+        Why what the method calls a bound is none on the SCR of this scenario; empty where it is one.
     """
 
-    def __init__(self, scenario: Scenario, limits: Limits, observer: Observer | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, limits: Limits, observer: Observer | None = None, no_bounds: str = ""
+    ) -> None:
         self.scenario = scenario
         self.limits = limits
         self._observer = observer
+        self._no_bounds = no_bounds
         self._start = time.perf_counter()
         self._trace: list[dict[str, Any]] = []
         self._solvers: dict[str, str] = {}
@@ -110,12 +121,12 @@ class Run:
         if self.interrupted:
             raise KeyboardInterrupt
         if self.limits.time_limit is None:
-            return BackendLimits(None, self.limits.threads)
+            return BackendLimits(None, self.limits.solver_threads)
         end = self.limits.time_limit if self._part_end is None else self._part_end
         remaining = end - self.elapsed
         if remaining <= 0:
             raise OutOfTimeError
-        return BackendLimits(remaining, self.limits.threads)
+        return BackendLimits(remaining, self.limits.solver_threads)
 
     @property
     def interrupted(self) -> bool:
@@ -123,26 +134,19 @@ class Run:
         return self._interrupts.arrived
 
     @contextmanager
-    def off_the_clock(self) -> Iterator[None]:
-        """Do not count the time of a block: what is done once on a machine is no part of a run."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._start += time.perf_counter() - began
-
-    @contextmanager
     def part(self, share: float) -> Iterator[None]:
         """Give what runs inside a share of the time that is left; it ends with the block, not with an error."""
-        if self.limits.time_limit is not None:
-            self._part_end = self.elapsed + share * (self.limits.time_limit - self.elapsed)
+        outer = self._part_end
+        end = self.limits.time_limit if outer is None else outer
+        if end is not None:
+            self._part_end = self.elapsed + share * (end - self.elapsed)
         try:
             yield
         except OutOfTimeError:
-            if self.limits.time_limit is not None and self.elapsed >= self.limits.time_limit:
+            if end is not None and self.elapsed >= end:
                 raise
         finally:
-            self._part_end = None
+            self._part_end = outer
 
     # -- what is found ------------------------------------------------------------------------
 
@@ -193,6 +197,9 @@ class Run:
             False if the source is refuted: by this bound, which lies below the SCR of the incumbent that the evaluator
             verified, or before. None of its bounds is used then.
         """
+        if self._no_bounds:
+            self.note(f"SCR <= {bound:.9g} of {source} is not entered: {self._no_bounds}")
+            return True
         if source in self._refuted:
             return False
         if not bound < math.inf:
@@ -221,7 +228,10 @@ class Run:
     def refute(self, source: str, claim: str, **facts: Any) -> None:
         """Enter that the verified incumbent refutes what a source says; none of its bounds is used any more."""
         _, scr = self.incumbent
-        text = f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified"
+        self.withdraw(source, f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified", **facts)
+
+    def withdraw(self, source: str, text: str, **facts: Any) -> None:
+        """Enter what refutes a source; none of its bounds is used any more."""
         self._bounds.pop(source, None)
         self._refuted.add(source)
         self.contradictions.append(text)

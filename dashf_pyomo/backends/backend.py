@@ -6,13 +6,14 @@ A backend knows no formulation. Formulations say which features they need, backe
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
+
+from ..shared import without_warnings
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -210,9 +211,8 @@ class CvxpyBackend:
         start = time.perf_counter()
         message = ""
         try:
-            with warnings.catch_warnings():
-                # Inaccurate solutions are a status here; n-d expressions are fine with the SciPy backend.
-                warnings.simplefilter("ignore")
+            # Inaccurate solutions are a status here; n-d expressions are fine with the SciPy backend.
+            with without_warnings():
                 model.solve(solver=self.name.upper(), warm_start=True, **options)
             status = model.status
         except cp.error.SolverError as error:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+from ..shared import Shared
 
 __all__ = ["muted_stdout"]
 
 
+def muted_stdout() -> AbstractContextManager[None]:
+    """Send the process's file descriptor 1 to nowhere, the buffer of the C library included, until all have left."""
+    return _muted.entered()
+
+
 @contextmanager
-def muted_stdout() -> Iterator[None]:
-    """Send the process's file descriptor 1 to nowhere, the buffer of the C library included."""
+def _mute() -> Iterator[None]:
     libc = ctypes.CDLL(None)
     libc.fflush(None)
     try:
@@ -29,3 +35,6 @@ def muted_stdout() -> Iterator[None]:
         os.dup2(saved, 1)
         os.close(saved)
         os.close(nowhere)
+
+
+_muted = Shared(_mute)

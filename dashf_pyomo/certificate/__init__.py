@@ -7,7 +7,7 @@ the numbers of the scenario, and shares no code with the methods that write cert
 """
 
 from .format import Certificate
-from .tree import ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node, by_deadlines
+from .nodes import ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node, by_deadlines
 from .verifier import UnprovenError, Verified, verify
 
 __all__ = [

@@ -6,7 +6,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from formulations import InputError
 
-from .tree import CertificateError
+from .nodes import CertificateError
 
 __all__ = ["MOST_BYTES", "read_arrays", "write_arrays"]
 
@@ -56,7 +56,9 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
-def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, tuple[str, str]]) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: str | os.PathLike[str], expected: Mapping[str, tuple[str, str]], optional: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
     """Read the arrays of a file, all in memory; nothing is ever extracted to a place that the file names.
 
     Parameters
@@ -66,6 +68,8 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, tuple[str, 
     expected
         For every array its dtype and the letters of its shape; a digit is a size, a letter the same size wherever it
         stands.
+    optional
+        Names of arrays that may be missing.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, tuple[str, 
     """
     try:
         with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
-            return _read(archive, expected)
+            return _read(archive, expected, optional)
     except CertificateError as error:
         raise CertificateError(f"{path}: {error}") from None
     except OSError as error:
@@ -85,14 +89,16 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, tuple[str, 
         raise CertificateError(f"{path}: is damaged or no .npz file ({reason}); expected a certificate") from None
 
 
-def _read(archive: zipfile.ZipFile, expected: Mapping[str, tuple[str, str]]) -> dict[str, NDArray[Any]]:
+def _read(
+    archive: zipfile.ZipFile, expected: Mapping[str, tuple[str, str]], optional: Collection[str]
+) -> dict[str, NDArray[Any]]:
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     wanted = {f"{name}.npy" for name in expected}
     for name in names:
         if name not in wanted or names.count(name) > 1:
             raise CertificateError(f"holds {name[:60]!r} unasked or twice; expected {', '.join(sorted(expected))}")
-    for name in sorted(wanted - set(names)):
+    for name in sorted(wanted - set(names) - {f"{name}.npy" for name in optional}):
         raise CertificateError(f"key {name[:-4]!r} is missing")
     total = sum(entry.file_size for entry in entries)
     if total > MOST_BYTES:
@@ -100,6 +106,8 @@ def _read(archive: zipfile.ZipFile, expected: Mapping[str, tuple[str, str]]) -> 
     sizes: dict[str, int] = {}
     arrays = {}
     for name, (kind, letters) in expected.items():
+        if f"{name}.npy" not in names:
+            continue
         entry = archive.getinfo(f"{name}.npy")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise CertificateError(f"key {name!r} is compressed by method {entry.compress_type}; expected 0 or 8")

@@ -96,9 +96,9 @@ def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
     pair
         The pair at its prices.
     leaf
-        Entries of `tree.LEAF`.
+        Entries of `nodes.LEAF`.
     """
-    x0, x1, phi0, phi1, m, tau0, tau1, nu0, nu1 = leaf
+    x0, x1, phi0, phi1, m, tau0, tau1, nu0, nu1, touch = leaf
     one, cd = ball(1.0), pair.data.cd
     b1 = (cd / ball(x0)).min(one) if x0 > 0.0 else one
     if least_delay(pair.data, b1, ball(x1), (phi0, phi1)) > ball(pair.t1):
@@ -106,7 +106,7 @@ def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
     price = ball(m)
     late = price - pair.rho
     time = (late * ball(pair.t0)).max(late * ball(pair.t1))
-    corners = _corners(x0, x1)
+    corners = _corners(x0, x1, touch)
     own = _own_cost(pair, price)
     first = _face(pair, corners, b1, own, price, ball(phi0), ball(tau0), ball(nu0))
     if phi1 == phi0 and tau1 == tau0 and nu1 == nu0:
@@ -114,14 +114,14 @@ def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
     return time + first.max(_face(pair, corners, b1, own, price, ball(phi1), ball(tau1), ball(nu1)))
 
 
-def _corners(x0: float, x1: float) -> list[tuple[Ball, Ball, Ball]]:
-    """Return (x, q, r) at both ends of the cell: ends of the chord of q and of a tangent of r (step 4)."""
+def _corners(x0: float, x1: float, at: float) -> list[tuple[Ball, Ball, Ball]]:
+    """Return (x, q, r) at both ends of the cell: ends of the chord of q and of the tangent of r at a point (step 4)."""
     low, high = ball(x0), ball(x1)
     level0, level1 = low.log1p(), high.log1p()
     q0, q1 = low / level0 if x0 > 0.0 else ball(1.0), high / level1
     if x0 == x1:
         return [(low, q0, 1 / level0)]
-    touch = ball(points.tangent_of_r(x0, x1))
+    touch = ball(at)
     level = touch.log1p()
     slope = -1 / ((1 + touch) * level * level)
     r0, r1 = 1 / level + slope * (low - touch), 1 / level + slope * (high - touch)

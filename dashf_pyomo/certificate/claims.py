@@ -26,8 +26,8 @@ from formulations import Scenario
 from .balls import PRECISION, above, ball, flint
 from .cellbound import Priced, cell_bound
 from .cover import covers
+from .nodes import Box, CertificateError, Claim
 from .pairs import ScaledPair, Units, least_delay
-from .tree import Box, CertificateError, Claim
 
 __all__ = ["Task", "UnprovenError", "claim_bound", "tasks_of", "user_bound"]
 

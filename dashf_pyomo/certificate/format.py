@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import read_arrays, write_arrays
-from .tree import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node
+from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node
+from .points import tangent_of_r
 
 __all__ = ["Certificate"]
 
-FORMAT, VERSION = "dashf-certificate", 1
+FORMAT, VERSION = "dashf-certificate", 2
+
+#: Arrays that version 1 did not have.
+SINCE_2 = frozenset({"leaf_touch"})
 
 #: Most nodes of a tree.
 MOST_NODES = 2**20
@@ -45,6 +49,7 @@ ARRAYS: dict[str, tuple[str, str]] = {
     "claim_delay_price": ("<f8", "CN"),
     "claim_leaf_count": ("<i4", "CNM"),
     "leaves": ("<f8", "L9"),
+    "leaf_touch": ("<f8", "L"),
     "digest": ("<U64", ""),
 }
 
@@ -102,8 +107,9 @@ class Certificate:
         InputError
             If the file cannot be read or is not a certificate, or its digest is wrong. The message names the file.
         """
-        arrays = read_arrays(path, ARRAYS)
+        arrays = read_arrays(path, ARRAYS, optional=SINCE_2)
         try:
+            _require_all(arrays)
             computed = digest(arrays)
             if str(arrays["digest"]) != computed:
                 raise CertificateError(f"digest = {str(arrays['digest'])!r}; expected {computed!r}, of what it holds")
@@ -133,6 +139,7 @@ class Certificate:
                 claims.append(node)
             else:
                 kinds.append((LATE if isinstance(node, Late) else EMPTY, -1, 0.0))
+        leaves = np.concatenate([np.zeros((0, len(LEAF))), *(claim.leaves for claim in claims)])
         n, m = claims[0].leaf_count.shape if claims else (0, len(masks[0]) if masks else 0)
         return {
             "format": np.array(FORMAT, "<U17"),
@@ -149,7 +156,8 @@ class Certificate:
             "claim_prices": np.array([claim.prices for claim in claims], "<f8").reshape(len(claims), m, 3),
             "claim_delay_price": np.array([claim.delay_price for claim in claims], "<f8").reshape(len(claims), n),
             "claim_leaf_count": np.array([claim.leaf_count for claim in claims], "<i4").reshape(len(claims), n, m),
-            "leaves": np.concatenate([np.zeros((0, len(LEAF))), *(claim.leaves for claim in claims)]),
+            "leaves": leaves[:, :-1],
+            "leaf_touch": leaves[:, -1],
         }
 
     @classmethod
@@ -161,9 +169,11 @@ class Certificate:
         CertificateError
             If they hold none. The message starts with the name of the array.
         """
-        for key, expected in (("format", FORMAT), ("version", VERSION)):
-            if arrays[key].item() != expected:
-                raise CertificateError(f"{key} = {arrays[key].item()!r}; expected {expected!r}")
+        if arrays["format"].item() != FORMAT:
+            raise CertificateError(f"format = {arrays['format'].item()!r}; expected {FORMAT!r}")
+        if arrays["version"].item() not in (1, VERSION):
+            raise CertificateError(f"version = {arrays['version'].item()!r}; expected 1 or {VERSION}")
+        _require_all(arrays)
         kinds = arrays["node_kind"]
         if len(kinds) > MOST_NODES:
             raise CertificateError(f"node_kind has {len(kinds)} entries; expected at most {MOST_NODES}")
@@ -180,6 +190,15 @@ class Certificate:
             float(arrays["cost_unit"]),
             _tree(arrays, _claims(arrays)),
         )
+
+
+def _require_all(arrays: dict[str, NDArray[Any]]) -> None:
+    version = arrays["version"].item()
+    for key in sorted(SINCE_2):
+        if key not in arrays and version == VERSION:
+            raise CertificateError(f"key {key!r} is missing")
+        if key in arrays and version == 1:
+            raise CertificateError(f"key {key!r} is there; expected none in version {version}")
 
 
 def sealed(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -205,17 +224,23 @@ def _claims(arrays: dict[str, NDArray[Any]]) -> list[Claim]:
     total = int(ends[-1]) if len(ends) else 0
     if total != len(arrays["leaves"]):
         raise CertificateError(f"claim_leaf_count sums to {total}; expected {len(arrays['leaves'])}, as leaves has")
+    leaves = np.column_stack([arrays["leaves"], arrays.get("leaf_touch", _touch(arrays["leaves"]))])
     claims = []
     for index, end in enumerate(ends):
         ratio, prices = float(arrays["claim_ratio"][index]), arrays["claim_prices"][index]
         first = end - counts[index].sum(dtype=np.int64)
         try:
-            claims.append(
-                Claim(ratio, prices, arrays["claim_delay_price"][index], counts[index], arrays["leaves"][first:end])
-            )
+            claims.append(Claim(ratio, prices, arrays["claim_delay_price"][index], counts[index], leaves[first:end]))
         except CertificateError as error:
             raise CertificateError(f"claim {index}: {error}") from None
     return claims
+
+
+def _touch(leaves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the points of touch that version 1 left to the verifier, shape (L,); what is no cell is refused later."""
+    ends = leaves[:, :2]
+    good = np.isfinite(ends).all(axis=1) & (ends[:, 0] >= 0.0) & (ends[:, 1] > 0.0) & (ends[:, 0] <= ends[:, 1])
+    return np.array([tangent_of_r(*pair) if fine else 1.0 for pair, fine in zip(ends.tolist(), good, strict=True)])
 
 
 def _tree(arrays: dict[str, NDArray[Any]], claims: list[Claim]) -> Node:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import require_matplotlib
 from .progress import Cells
-from .signals import stopped_by_batch_systems
+from .study import stale_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,13 +53,19 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--bound", default="bnp", metavar="METHOD", help="proves the bound (default bnp), or none")
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each run (default 60)")
-    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="K", help="runs at a time (default: the cores allowed)")
     parser.add_argument("--retry", action="store_true", help="repeat runs that failed")
+    parser.add_argument(
+        "--rerun",
+        choices=("failed", "stale"),
+        help="repeat runs that failed, or that other code has run than there is now",
+    )
     parser.add_argument("--json", action="store_true", help="print files and claims as JSON")
     parser.set_defaults(run=_run)
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_matplotlib()
     from ..figures import FigureRequest, make_figures
 
     if not parsed.out:
@@ -77,10 +84,11 @@ def _run(parsed: argparse.Namespace) -> int:
         progress(state)
 
     try:
-        with stopped_by_batch_systems(), progress:
+        with progress:
             made = make_figures(
-                parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry, watch=watch
-            )
+                parsed.figures, request, parsed.out, workers=parsed.workers, retry=parsed.retry,
+                rerun=parsed.rerun or (), watch=watch,
+            )  # fmt: skip
     except KeyboardInterrupt:
         print("dashf: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
@@ -88,9 +96,12 @@ def _run(parsed: argparse.Namespace) -> int:
         print(canonical(_document(made, parsed.out)))
     else:
         _print(made, parsed.out)
+    undrawn = [figure.undrawn for figure in made if figure.undrawn]
+    if undrawn:
+        print(f"dashf: {'; '.join(undrawn)}", file=sys.stderr)
     if any(figure.contradictions for figure in made):
         return 1
-    return 0 if all(figure.values for figure in made) else 3
+    return 0 if all(figure.values for figure in made) and not undrawn else 3
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -112,6 +123,7 @@ def _document(made: Sequence[Made], folder: str) -> dict[str, Any]:
                 "cells": figure.cells,
                 "ran": figure.ran,
                 "failed": figure.failed,
+                "stale": figure.stale,
                 "contradictions": list(figure.contradictions),
                 "claims": [dataclasses.asdict(claim) for claim in figure.claims],
             }
@@ -134,7 +146,7 @@ def _print(made: Sequence[Made], folder: str) -> None:
         did = f"ran {figure.ran} of {figure.cells} cells" if figure.ran else f"all {figure.cells} cells were there"
         failed = f", {figure.failed} have failed" if figure.failed else ""
         names = ", ".join(os.path.join(folder, name) for name in figure.files)
-        print(f"figure {figure.name}: {did}{failed}; {names}")
+        print(f"figure {figure.name}: {did}{failed}{stale_cells(figure.stale)}; {names}")
 
 
 def _table(figure: Made) -> Table:

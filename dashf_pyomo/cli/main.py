@@ -1,7 +1,7 @@
 """The parser, and what every command shares: exit codes, errors in one line, no tracebacks.
 
 Exit codes: 0 an allocation is returned or a check passed; 1 a check failed, infeasible or unknown; 2 bad usage
-or input; 3 a missing or failing backend; 130 interrupted, with the incumbent saved.
+or input; 3 a missing or failing backend, or a picture that cannot be drawn; 130 interrupted, with the incumbent saved.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from formulations.documents import InputError
+
+from .drawing import draw_to_files
+from .signals import stopped_by_batch_systems
 
 __all__ = ["main"]
 
@@ -31,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
+    if arguments is None:  # the process is ours
+        draw_to_files()
+    with stopped_by_batch_systems():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         try:
             parsed = _build_parser().parse_args(arguments)
@@ -61,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"dashf: {' '.join(message.splitlines())}", file=sys.stderr)
+    with suppress(OSError):  # a terminal that has gone
+        print(f"dashf: {' '.join(message.splitlines())}", file=sys.stderr)
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,7 +47,8 @@ class _Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._stop()
+            with suppress(OSError):  # a terminal that has gone must not cost the result
+                self._stop()
 
     def _start(self) -> None:
         from rich.console import Console

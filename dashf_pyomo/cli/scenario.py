@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -15,7 +16,7 @@ from formulations.families import families
 from formulations.families.family import DEFAULT_FAMILY
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
 
-__all__ = ["add_draw_arguments", "add_to", "draw"]
+__all__ = ["add_draw_arguments", "add_to", "draw", "load"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -23,9 +24,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "scenario",
         help="draw a random scenario of the paper's kind, or of another family",
-        description="Draw a scenario as Section V-A of the paper describes it, or of the family named, and write it as "
-        "JSON.",
+        description="Draw a scenario as Section V-A of the paper describes it, or of the family named, or take one "
+        "from a file and add constraints to it, and write it as JSON.",
     )
+    parser.add_argument("scenario", nargs="?", metavar="SCENARIO.json", help="the scenario; without it, one is drawn")
     add_draw_arguments(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (standard output without)")
     parser.add_argument("--json", action="store_true", help="print the scenario itself rather than a summary")
@@ -56,8 +58,8 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an extra constraint, for instance delay_limit=60, server_energy=[5000,null] or forbidden=[[0,1]]; may be "
-        "repeated",
+        help="an extra constraint, for instance delay_limit=60, server_energy=[5000,null] or forbidden=[[0,1]], beside "
+        "those of a scenario file, which must not declare the same; may be repeated",
     )
 
 
@@ -82,15 +84,6 @@ def draw(parsed: argparse.Namespace) -> Scenario:
             overrides[field] = json.loads(value)
         except (ValueError, RecursionError):
             raise InputError(f"--set {field}: {shown(value)} is not a number or a list of numbers") from None
-    constraints: dict[str, Any] = {}
-    for text in parsed.constraint:
-        name, value = split_pair(text, "--constraint")
-        if name in constraints:
-            raise InputError(f"--constraint {name} is given twice; expected once")
-        try:
-            constraints[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            raise InputError(f"--constraint {name}: {shown(value)} is not a number or a list") from None
     readings: dict[str, str] = {}
     for text in parsed.reading:
         name, value = split_pair(text, "--reading")
@@ -104,9 +97,58 @@ def draw(parsed: argparse.Namespace) -> Scenario:
         seed=0 if parsed.seed is None else parsed.seed,
         preset=parsed.preset or "default",
         readings=readings,
-        constraints=constraints,
+        constraints=_constraints(parsed.constraint),
         **overrides,
     )
+
+
+def _constraints(texts: list[str]) -> dict[str, Any]:
+    constraints: dict[str, Any] = {}
+    for text in texts:
+        name, value = split_pair(text, "--constraint")
+        if name in constraints:
+            raise InputError(f"--constraint {name} is given twice; expected once")
+        try:
+            constraints[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            raise InputError(f"--constraint {name}: {shown(value)} is not a number or a list") from None
+    return constraints
+
+
+def load(parsed: argparse.Namespace) -> Scenario:
+    """Return the scenario of the file with the constraints added, or the drawn one where there is no file.
+
+    Raises
+    ------
+    InputError
+        If a file and numbers of the generator or a broken one are given, or a constraint is declared by the file too.
+    """
+    if parsed.scenario is None:
+        return draw(parsed)
+    asked = [name for name in ("users", "servers", "seed", "family", "preset") if getattr(parsed, name) is not None]
+    asked += [name for name in ("reading", "set") if getattr(parsed, name)]
+    if asked:
+        raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
+    scenario, declared = Scenario.read(parsed.scenario), _constraints(parsed.constraint)
+    try:
+        return scenario.with_constraints(declared)
+    except InputError as error:
+        raise InputError(f"--constraint on {parsed.scenario}: {error}") from None
+
+
+def check_place(place: str | None, scenario: str | None) -> None:
+    """Find out before the work starts, not after, that its result cannot be written."""
+    if place is None:
+        return
+    if not place:
+        raise InputError("an empty file name; expected a file to write")
+    if scenario is not None and os.path.realpath(place) == os.path.realpath(scenario):
+        raise InputError(f"{place}: is the scenario itself; expected another file for the output")
+    folder = os.path.dirname(place) or "."
+    if os.path.isdir(place):
+        raise InputError(f"{place}: is a folder and cannot be written; expected a file to write")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
 
 
 def split_pair(text: str, option: str) -> tuple[str, str]:
@@ -124,9 +166,8 @@ def split_pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if parsed.output == "":
-        raise InputError("an empty file name; expected a file to write")
-    scenario = draw(parsed)
+    check_place(parsed.output, parsed.scenario)
+    scenario = load(parsed)
     if parsed.output:
         scenario.write(parsed.output)
     if parsed.json or not parsed.output:

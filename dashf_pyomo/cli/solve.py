@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,8 +10,8 @@ from formulations import InputError, Scenario
 from formulations.documents import canonical
 
 from ..result import Result, Status, bound_text
-from .scenario import add_draw_arguments, draw, split_pair
-from .signals import stopped_by_batch_systems
+from .drawing import require_matplotlib
+from .scenario import add_draw_arguments, check_place, load, split_pair
 
 __all__ = ["add_to"]
 
@@ -40,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--gap", type=float, default=1e-3, metavar="G", help="gap to prove, relative (default 1e-3)")
     parser.add_argument(
-        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, often all cores)"
+        "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, at most the cores allowed)"
     )
     parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
@@ -51,7 +50,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from ..algorithms import Limits, configure
+    from ..algorithms import Limits, configure, run_method
+    from ..algorithms.interrupts import held_back
     from .progress import Log, Progress
 
     scenario = load(parsed)
@@ -60,42 +60,31 @@ def _run(parsed: argparse.Namespace) -> int:
     for place in (parsed.output, parsed.plot, parsed.certificate):
         check_place(place, parsed.scenario)
     if parsed.plot:
+        require_matplotlib()
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with stopped_by_batch_systems(), nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
-        result = method.solve(scenario, limits, observer)
-    # The result first: a picture that fails must not cost it.
-    if parsed.output:
-        result.write(parsed.output)
+    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+        result = run_method(method, scenario, limits, observer)
+        # Before anything else, which may fail or be interrupted and must not cost it.
+        if parsed.output:
+            with held_back():
+                result.write(parsed.output)
     if parsed.json:
         print(canonical(result.to_dict()))
     else:
         _print(scenario, result, parsed.output, parsed.certificate)
     if parsed.plot:
         from ..pictures import draw_result
+        from ..pictures.drawing import Attempts
 
-        draw_result(scenario, result, parsed.plot)
+        attempts = Attempts()
+        with attempts.at(parsed.plot):
+            draw_result(scenario, result, parsed.plot)
+        attempts.complain()
         if not parsed.json:
             print(f"picture: {parsed.plot}")
     return exit_code(result)
-
-
-def load(parsed: argparse.Namespace) -> Scenario:
-    """Return the scenario of the file, or the drawn one where there is no file.
-
-    Raises
-    ------
-    InputError
-        If both or a broken one are given.
-    """
-    if parsed.scenario is None:
-        return draw(parsed)
-    asked = [name for name in ("users", "servers", "seed", "family", "preset") if getattr(parsed, name) is not None]
-    asked += [name for name in ("reading", "set", "constraint") if getattr(parsed, name)]
-    if asked:
-        raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
-    return Scenario.read(parsed.scenario)
 
 
 def exit_code(result: Result) -> int:
@@ -117,21 +106,6 @@ def _options(texts: list[str]) -> dict[str, str]:
     return options
 
 
-def check_place(place: str | None, scenario: str | None) -> None:
-    """Find out before the work starts, not after, that its result cannot be written."""
-    if place is None:
-        return
-    if not place:
-        raise InputError("an empty file name; expected a file to write")
-    if scenario is not None and os.path.realpath(place) == os.path.realpath(scenario):
-        raise InputError(f"{place}: is the scenario itself; expected another file for the output")
-    folder = os.path.dirname(place) or "."
-    if os.path.isdir(place):
-        raise InputError(f"{place}: is a folder; expected a file to write")
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
-
-
 def _print(scenario: Scenario, result: Result, output: str | None, certificate: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -144,8 +118,9 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     table = Table(show_header=False, title=title, title_justify="left")
     for name, value in (
         ("SCR", number(result.scr)),
-        ("upper bound", bound_text(result.upper_bound)),
+        ("upper bound", bound_text(result.upper_bound) + (f", of {result.bound_of}" if result.bound_of else "")),
         ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
+        *([("keeps also", result.restriction)] if result.restriction else []),
         ("score", number(result.score)),
         ("delay (s)", number(result.delay)),
         ("energy (J)", number(result.energy)),

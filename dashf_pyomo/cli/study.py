@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
-from .signals import stopped_by_batch_systems
 
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "duration", "stale_cells"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
-    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: one per core)")
+    action.add_argument("--workers", type=int, metavar="K", help="processes to plan for (default: the cores allowed)")
     action.add_argument("--json", action="store_true", help="print the plan as JSON")
     action.set_defaults(run=_plan)
 
@@ -54,9 +54,18 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     action.add_argument("study", metavar="STUDY.toml")
     action.add_argument("--out", metavar="DIR", help="folder of the study (default: beside the file, named like it)")
     where = action.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="K", help="processes on this machine (default: one per core)")
+    where.add_argument(
+        "--workers", type=int, metavar="K", help="processes on this machine (default: the cores allowed)"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a Dask scheduler, tcp://host:port")
-    action.add_argument("--retry", action="store_true", help="run cells that failed again")
+    action.add_argument(
+        "--rerun",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="run cells again: failed, stale (run by other code than there is now), or all of a METHOD; repeatable",
+    )
+    action.add_argument("--retry", action="store_true", help="the same as --rerun failed")
     action.add_argument("--json", action="store_true", help="print the summary as JSON")
     action.set_defaults(run=_run)
 
@@ -67,6 +76,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "bound contradicts an allocation.",
     )
     action.add_argument("folder", metavar="DIR", help="folder of the study")
+    action.add_argument("-o", "--output", metavar="OUT", help="folder to write to (default: DIR/report)")
     action.add_argument("--json", action="store_true", help="print the names of the files and contradictions as JSON")
     action.set_defaults(run=_report)
 
@@ -143,13 +153,18 @@ def _plan(parsed: argparse.Namespace) -> int:
     failed = f"; {outlook.failed} have failed, --retry runs them again" if outlook.failed else ""
     print(
         f"{outlook.scenarios} scenarios, {outlook.variants} variants of methods, {outlook.cells} cells; "
-        f"{outlook.cells - missing} have ended, {missing} are missing{failed}"
+        f"{outlook.cells - missing} have ended, {missing} are missing{failed}{stale_cells(outlook.stale)}"
     )
     if missing:
         known = "" if outlook.seconds is None else f"about {duration(outlook.seconds)}, "
         print(f"time left on {outlook.workers} workers: {known}at most {duration(outlook.most_seconds)} by the limits")
     if not any(variant.method.proves_bounds for variant in study.description.variants):
-        print("no method proves bounds: the report will have no gaps; dual does")
+        from ..algorithms.willing import advice
+
+        # One scenario for each set of limits: that is what methods refuse.
+        kinds = {planned.kinds: planned for planned in study.description.scenarios}
+        said = advice([planned.scenario() for planned in kinds.values()])
+        print(f"no method proves bounds: the report will have no gaps; {said}")
     return 0
 
 
@@ -157,8 +172,11 @@ def _run(parsed: argparse.Namespace) -> int:
     study = _read(parsed)
     progress = Cells(study.description.name)
     try:
-        with stopped_by_batch_systems(), progress:
-            summary = study.run(workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, watch=progress)
+        with progress:
+            summary = study.run(
+                workers=parsed.workers, scheduler=parsed.scheduler, retry=parsed.retry, rerun=parsed.rerun,
+                watch=progress,
+            )  # fmt: skip
     except KeyboardInterrupt:
         last = progress.last
         kept = "" if last is None else f" at {last.done} of {last.total} cells"
@@ -169,10 +187,19 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         did = f"ran {summary.ran} of {summary.total} cells" if summary.ran else "nothing to do"
         failed = f", {summary.failed} have failed" if summary.failed else ""
-        print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}")
+        stale = stale_cells(summary.stale)
+        print(f"{study.description.name}: {did}; all {summary.total} cells are in {study.folder}{failed}{stale}")
         for line in _failures(study.folder) if summary.failed else ():
             print(line)
     return 0
+
+
+def stale_cells(number: int) -> str:
+    """Return what is to be said of cells that other code has run than there is now."""
+    if not number:
+        return ""
+    which = "1 was" if number == 1 else f"{number} were"
+    return f"; {which} run by another or an unknown version of the code, --rerun stale runs them again"
 
 
 def _failures(folder: Path) -> Iterator[str]:
@@ -188,19 +215,24 @@ def _failures(folder: Path) -> Iterator[str]:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from ..study.report import write_report
+    require_matplotlib()
     from ..study.report.data import StudyData
     from ..study.store import Store
 
+    if parsed.output == "":
+        raise InputError("--output: an empty name; expected a folder")
     with Store(parsed.folder) as store:
         data = StudyData.of(store)
-        page = write_report(store, data=data)
+        folder = store.folder / "report" if parsed.output is None else Path(parsed.output)
+        page = folder / "index.html"
+        drawn = report_or_complain(store, folder, data)
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())
         said = [{"scenario": name, "text": text} for name, text in found]
         document = {"format": "dashf-study-report", "version": 1, "page": str(page), "files": names}
-        print(canonical({**document, "contradictions": said}))
+        versions = {name: {v: len(cells) for v, cells in known.items()} for name, known in data.versions.items()}
+        print(canonical({**document, "contradictions": said, "versions": versions}))
     else:
         from rich.text import Text
 
@@ -209,8 +241,12 @@ def _report(parsed: argparse.Namespace) -> int:
         console = Output(highlight=False)
         for name, text in found:
             console.print(Text(f"CONTRADICTION: {name}: {text}", style="bold red"), soft_wrap=True)
+        for name, known in data.mixed_versions.items():
+            each = ", ".join(f"{version} in {len(cells)} cells" for version, cells in known.items())
+            line = f"DIFFERENT VERSIONS: the cells were run by different versions of {name}: {each}"
+            console.print(Text(line, style="bold red"), soft_wrap=True)
         print(f"report: {page}")
-    return 1 if found else 0
+    return 1 if found else 0 if drawn else 3
 
 
 def _export(parsed: argparse.Namespace) -> int:

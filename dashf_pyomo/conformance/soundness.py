@@ -16,7 +16,7 @@ import numpy as np
 from formulations import Allocation, InputError, Scenario, evaluate
 from formulations.association.pairs import equal_split
 
-from ..algorithms import Limits, configure
+from ..algorithms import Limits, configure, run_method
 from ..algorithms.run import Run
 from ..algorithms.steps import ResourceStep
 from ..backends import BackendError
@@ -138,10 +138,11 @@ def judge_bound(
 ) -> Verdict | None:
     """Run a method and judge its bound against a known allocation and its own; None where it declines the scenario."""
     try:
-        result = configure(method, options).solve(scenario, Limits(time_limit=time_limit))
+        result = run_method(configure(method, options), scenario, Limits(time_limit=time_limit))
     except InputError:
         return None
-    best = max(evaluate(scenario, known).scr, result.scr or 0.0)
+    reached = evaluate(scenario, known)
+    best = max(reached.scr if reached.feasible else 0.0, result.scr or 0.0)
     bound = result.upper_bound
     sound = bound is None or bound >= best * (1.0 - ROUNDING)
     if result.status is Status.CERTIFIED:

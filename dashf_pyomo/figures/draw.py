@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Sheet
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
 from formulations import InputError
 
 from ..pictures import COLOURS
+from ..pictures.drawing import drawing
+from ..pictures.ticks import label_axes
 from .numbers import Place, Value
 from .plan import BOUND, METHODS, Figure, Kind
 
@@ -42,7 +42,7 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
         If a file cannot be written.
     """
     readings = list(dict.fromkeys(place.reading for place in places))
-    with matplotlib.style.context(["default", _STYLE]):
+    with drawing(_STYLE):
         sheet = Sheet(layout="constrained")
         if figure.kind is Kind.CONVERGENCE:
             points = list(dict.fromkeys(place.point.label for place in places))
@@ -64,12 +64,9 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
                     else:
                         _curves(axes, figure, here, values, quantity)
                     axes.set_title(f"{reading}{_count(here)}")
-        for axes in sheet.axes:
-            for axis in (axes.xaxis, axes.yaxis):
-                if axis.get_scale() == "log":
-                    _ticks(axis)
         _legend(sheet, figure)
         sheet.suptitle(figure.title)
+        label_axes(sheet)
         return [_save(sheet, Path(folder, f"{figure.name}.{kind}")) for kind in ("png", "pdf")]
 
 
@@ -106,15 +103,6 @@ def _legend(sheet: Sheet, figure: Figure) -> None:
     if found:
         columns = 3 if figure.kind is Kind.CONVERGENCE else 6
         sheet.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), columns))
-
-
-def _ticks(axis: Axis) -> None:
-    """Label a log scale: powers of ten, and where there are few of them, 2 and 5 between."""
-    low, high = axis.get_view_interval()
-    axis.set_minor_formatter(NullFormatter())
-    if high < 30 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def _look(method: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from formulations import InputError
 
+from ..pictures.drawing import Attempts
 from .claims import Claim, claim_table, claims_of
 from .numbers import Value, places_of, table, values_of
 from .plan import Figure, FigureRequest, chosen, study_of
@@ -38,6 +39,10 @@ class Made:
         What the paper says of it, and how that fares.
     contradictions
         Bounds that a verified allocation refutes; they are not used.
+    undrawn
+        Why its picture cannot be drawn, empty where it is; its numbers are written all the same.
+    stale
+        How many of the runs were by other code than there is now, or nobody knows by which.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Made:
     values: tuple[Value, ...]
     claims: tuple[Claim, ...]
     contradictions: tuple[str, ...]
+    stale: int = 0
+    undrawn: str = ""
 
 
 def make_figures(
@@ -57,6 +64,7 @@ def make_figures(
     *,
     workers: int | None = None,
     retry: bool = False,
+    rerun: str | Iterable[str] = (),
     watch: Callable[[str, StudyProgress], None] | None = None,
 ) -> list[Made]:
     """Make figures in a folder; runs that are in its store already are not repeated.
@@ -69,7 +77,7 @@ def make_figures(
         What they are drawn from.
     folder
         Where the store is, or is to be, and the files.
-    workers, retry
+    workers, retry, rerun
         As in `Study.run`.
     watch
         Sees which figure it is and how far its study.
@@ -82,7 +90,7 @@ def make_figures(
         If the user interrupts; the next call goes on from there.
     """
     figures = chosen(names)
-    return [_make(figure, request, folder, workers, retry, watch) for figure in figures]
+    return [_make(figure, request, folder, workers, retry, rerun, watch) for figure in figures]
 
 
 def _make(
@@ -91,6 +99,7 @@ def _make(
     folder: str | os.PathLike[str],
     workers: int | None,
     retry: bool,
+    rerun: str | Iterable[str],
     watch: Callable[[str, StudyProgress], None] | None,
 ) -> Made:
     from ..study.report.data import StudyData
@@ -102,7 +111,7 @@ def _make(
         if watch is not None:
             watch(figure.name, progress)
 
-    summary = study.run(workers=workers, retry=retry, watch=tell)
+    summary = study.run(workers=workers, retry=retry, rerun=rerun, watch=tell)
     with Store(folder) as store:
         data = StudyData.of(store)
         places = places_of(figure, request, store, data)
@@ -111,13 +120,24 @@ def _make(
         _write(Path(folder, f"{figure.name}.csv"), table(figure, values)),
         _write(Path(folder, f"{figure.name}-claims.csv"), claim_table(claims)),
     ]
+    attempts = Attempts()
     if values:
         from .draw import draw
 
-        files += draw(figure, places, values, folder)
+        with attempts.at(f"figure {figure.name}"):
+            files += draw(figure, places, values, folder)
     said = tuple(found.text for found in data.contradictions)
     return Made(
-        figure.name, tuple(files), summary.total, summary.ran, summary.failed, tuple(values), tuple(claims), said
+        name=figure.name,
+        files=tuple(files),
+        cells=summary.total,
+        ran=summary.ran,
+        failed=summary.failed,
+        values=tuple(values),
+        claims=tuple(claims),
+        contradictions=said,
+        stale=summary.stale,
+        undrawn="; ".join(attempts.failures),
     )
 
 

@@ -14,18 +14,27 @@ from formulations import InputError, Scenario
 from ..result import Result, bound_text
 from .allocation import draw_association
 from .course import draw_race
+from .legends import short_names
 from .sheet import COLOURS, axis_scale, clean, judge, sheet
+from .ticks import label_axes
 
 __all__ = ["draw_comparison"]
 
 
-def draw_comparison(scenario: Scenario, results: Sequence[Result], path: str | os.PathLike[str]) -> None:
+def draw_comparison(
+    scenario: Scenario,
+    results: Sequence[Result],
+    path: str | os.PathLike[str],
+    names: Sequence[str] | None = None,
+) -> None:
     """Draw several results of one scenario: SCR, delay and energy, SCR over time, association of the best.
 
     Parameters
     ----------
     scenario, results, path
         What was solved, what came out, and where to; the suffix .png, .pdf or .svg says the format.
+    names
+        How the results are called, by default like their methods.
 
     Raises
     ------
@@ -35,8 +44,9 @@ def draw_comparison(scenario: Scenario, results: Sequence[Result], path: str | o
     if not results:
         raise InputError("no results to compare; expected at least one")
     judged = [judge(scenario, result) for result in results]
-    names = [clean(result.method, 24) for result in results]
-    names = [n if names.count(n) == 1 else f"{n} #{names[: i + 1].count(n)}" for i, n in enumerate(names)]
+    names = _numbered([result.method for result in results]) if names is None else names
+    names = [clean(name) for name in short_names(names, 24)]
+    names = [f"{n}, stricter problem" if r.restriction else n for n, r in zip(names, results, strict=True)]
     names = [f"{n}, infeasible" if e and not e.feasible else n for n, e in zip(names, judged, strict=True)]
     scr, delay, energy = np.array([(e.scr, e.delay, e.energy) if e else (np.nan,) * 3 for e in judged]).T
     best = max(range(len(results)), key=lambda i: (e.feasible, e.scr) if (e := judged[i]) else (False, -1.0))
@@ -48,7 +58,13 @@ def draw_comparison(scenario: Scenario, results: Sequence[Result], path: str | o
         _draw_bars(figure.add_subplot(grid[0, 2]), delay, "Delay (s)", names)
         _draw_bars(figure.add_subplot(grid[0, 3]), energy, "Energy (J)", [""] * len(names))
         draw_race(figure.add_subplot(grid[1, :2]), results, names)
+        label_axes(figure)
         draw_association(figure.add_subplot(grid[1, 2:]), scenario, results[best].allocation, f" by {names[best]}")
+
+
+def _numbered(methods: Sequence[str]) -> list[str]:
+    """Return names of methods, with a number where there are several of one."""
+    return [m if methods.count(m) == 1 else f"{m} #{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
 
 
 def _draw_bars(axes: Axes, values: np.ndarray, title: str, names: Sequence[str], bound: float = np.nan) -> None:

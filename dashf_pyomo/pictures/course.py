@@ -9,9 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..result import Result
+from .legends import legend_below, legend_name
 from .sheet import COLOURS, axis_scale, column, say
 
 __all__ = ["draw_convergence", "draw_race"]
+
+#: Results that a legend inside a panel has room for.
+_INSIDE = 8
 
 
 def draw_convergence(axes: Axes, result: Result) -> None:
@@ -37,11 +41,17 @@ def draw_convergence(axes: Axes, result: Result) -> None:
 
 def draw_race(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> None:
     """Draw the SCR that each method keeps over time."""
+    lines = []
     for i, (result, name) in enumerate(zip(results, names, strict=True)):
         time, best = column(result.trace, "time"), column(result.trace, "best")
         style: dict[str, Any] = {"color": COLOURS[i % 8], "marker": "osD^vP*X"[(i + i // 8) % 8], "markersize": 5}
-        axes.step(time, best, where="post", label=f" {name}" if len(time) > 1 else f" {name} (no iterations)", **style)
+        told = legend_name(name if len(time) > 1 else f"{name} (no iterations)")
+        lines += axes.step(time, best, where="post", label=told, **style)
     xscale, yscale = (axis_scale(*(np.asarray(line.get_data()[i]) for line in axes.lines)) for i in (0, 1))
     axes.set(xscale=xscale, xlabel=f"wall time (s), {xscale} scale", yscale=yscale, ylabel=f"SCR kept, {yscale} scale")
     axes.set_title("SCR over time")
-    axes.legend(loc="best")
+    if len(lines) <= _INSIDE:
+        axes.legend(loc="best")
+    else:
+        figure: Any = axes.figure
+        legend_below(figure, lines, [str(line.get_label()) for line in lines])

@@ -11,6 +11,7 @@ from .allocation import MOST_SERVERS, draw_association, draw_delay, draw_shares
 from .bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from .course import draw_convergence
 from .sheet import clean, judge, sheet
+from .ticks import label_axes
 
 __all__ = ["draw_result"]
 
@@ -36,6 +37,8 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
     facts = [f"{clean(result.method)} on {clean(scenario.name)}"]
     facts += ["no allocation" if scr is None else f"SCR {scr:.6g}", str(result.status)]
     facts.append("no bound" if bound is None else f"bound {bound_text(bound)}")
+    facts += [f"which is of {result.bound_of}"] if result.bound_of else []
+    facts += [f"keeps also: {clean(result.restriction)}"] if result.restriction else []
     facts += [] if (gap := relative_gap(scr, bound)) is None else [f"gap {gap:.2%}"]
     if evaluation is not None and not evaluation.feasible:
         facts.append(f"BREAKS CONSTRAINTS by {evaluation.max_violation:.2g}")
@@ -52,4 +55,5 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
             draw_bound_over_deadlines(figure.add_subplot(grid[2, 1]), result, evaluation)
         elif proven:
             draw_bound_over_time(figure.add_subplot(grid[2, :]), result)
+        label_axes(figure)
         draw_association(panels[0][0], scenario, result.allocation)  # last: its labels need the final layout

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 from formulations import Evaluation, InputError, Scenario, evaluate
 
 from ..result import Result
-from .quiet import without_glyph_warnings
+from .drawing import drawing
 
 __all__ = ["COLOURS", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet"]
 
@@ -46,7 +45,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 def sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
     """Give an empty figure, and write it when it is drawn."""
     kind = check_suffix(path)
-    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
+    with drawing(_STYLE):
         figure = Figure(figsize=(14, height), layout="constrained")
         figure.suptitle(title, fontsize=13)
         yield figure

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -27,10 +28,11 @@ def when_imported(name: str, action: Callable[[], None]) -> None:
     action
         What to do. Where the module is imported later, an error in it does not undo the import, but is passed on.
     """
-    if name in sys.modules:
+    watcher = _Watcher(name, action)
+    sys.meta_path.insert(0, watcher)  # first, as another thread may import it just now
+    if name in sys.modules and watcher in sys.meta_path:
+        sys.meta_path.remove(watcher)
         action()
-    else:
-        sys.meta_path.insert(0, _Watcher(name, action))
 
 
 class _Watcher(MetaPathFinder):
@@ -39,19 +41,19 @@ class _Watcher(MetaPathFinder):
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self._name = name
         self._action = action
-        self._looking = False
+        self._looking = threading.local()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that the other finders give, with a loader that acts afterwards."""
-        if fullname != self._name or self._looking:
+        if fullname != self._name or getattr(self._looking, "here", False):
             return None
-        self._looking = True  # asked again by ourselves
+        self._looking.here = True  # asked again by ourselves
         try:
             spec = importlib.util.find_spec(fullname)
         finally:
-            self._looking = False
+            self._looking.here = False
         if spec is not None and spec.loader is not None:
             spec.loader = _Following(spec.loader, self, self._action)
         return spec

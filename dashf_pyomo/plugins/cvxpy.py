@@ -24,7 +24,7 @@ from formulations import FEASIBILITY_TOLERANCE, InputError
 from formulations.joint.literal_cvxpy import JointProblem, domain, fingerprint, joint_problem
 from formulations.registry import when_discovered
 
-from ..algorithms import Limits, configure, methods
+from ..algorithms import Limits, configure, methods, run_method
 from ..result import Result, Status
 from .names import ON_EXTENSION, solver_name, solver_names
 
@@ -138,7 +138,8 @@ def _solve(
         if observer is not None:
             observer(entry)
 
-    result = configure(name, options).solve(joint.scenario, Limits(time_limit, gap, threads, certificate), tell)
+    limits = Limits(time_limit, gap, threads, certificate)
+    result = run_method(configure(name, options), joint.scenario, limits, tell)
     return _unpack(problem, joint, extension, result)
 
 

@@ -1,16 +1,19 @@
 """The same cells on a cluster, through dask.distributed (extra ``[cluster]``).
 
 A task on the cluster runs its cell in a warm process of its own, as on this machine, so that limits, crashes and hangs
-are handled in the same way. A machine of the cluster that goes away has its cells run elsewhere.
+are handled in the same way. A machine of the cluster that goes away has its cells run elsewhere. What the cluster loses
+for good says nothing about a method, and is entered nowhere.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import pickle
 import queue
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 from formulations import InputError
@@ -18,12 +21,16 @@ from formulations.arrays import shown
 
 from ..backends import BackendError
 from .pool import LocalPool
-from .task import Outcome, Record, Task
+from .task import Lost, PoolError, Record, Task
 
 __all__ = ["ClusterPool", "perform_apart"]
 
-#: How often a cell may take its machine down before it is recorded as a crash.
+#: How often a cell that is lost, with its machine or without, is tried elsewhere.
 RETRIES = 3
+#: Seconds within which an answer has to arrive that is there.
+_ANSWER = 60.0
+#: Seconds to take leave of a scheduler.
+_LEAVE = 5.0
 #: Seconds between looks at who is there.
 _ASK = 5.0
 
@@ -32,8 +39,15 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
 _idle: queue.SimpleQueue[LocalPool] = queue.SimpleQueue()
 
 
-def perform_apart(task: Task) -> Record:
-    """Do a task in a warm process of its own; run on the cluster's workers, from any of their threads."""
+def perform_apart(content: bytes) -> Record:
+    """Do a pickled task in a warm process of its own; run on the cluster's workers, from any of their threads.
+
+    Raises
+    ------
+    BackendError
+        If the task is lost here; it may be done elsewhere.
+    """
+    task: Task = pickle.loads(content)
     try:
         pool = _idle.get_nowait()
     except queue.Empty:
@@ -46,7 +60,10 @@ def perform_apart(task: Task) -> Record:
         pool.close()
         raise
     _idle.put(pool)
-    return records[0]
+    (record,) = records
+    if isinstance(record, Lost):
+        raise BackendError(record.reason)
+    return record
 
 
 class ClusterPool:
@@ -82,16 +99,20 @@ class ClusterPool:
         self._log_levels = {name: logging.getLogger(name).level for name in names}
         for name in names:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._lost: type[BaseException] = distributed.scheduler.KilledWorker
+        self._address = address
+        self._killed: type[BaseException] = distributed.scheduler.KilledWorker
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._tasks: dict[Any, Task] = {}
+        self._unsent: list[Lost] = []
         self._asked, self._threads = -math.inf, 1
 
     @property
     def workers(self) -> int:
         """How many cells run at a time; asked anew every few seconds, machines come and go."""
-        if time.monotonic() > self._asked + _ASK:
-            self._asked, self._threads = time.monotonic(), max(sum(self._client.nthreads().values()), 1)
+        if time.monotonic() > self._asked + _ASK and self._connected:
+            self._asked = time.monotonic()
+            with suppress(Exception):  # a scheduler that is gone: handing out and collecting say so
+                self._threads = max(sum(self._client.nthreads().values()), 1)
         return self._threads
 
     @property
@@ -104,36 +125,77 @@ class ClusterPool:
         """How many cells are handed out."""
         return len(self._tasks)
 
+    @property
+    def _connected(self) -> bool:
+        return str(self._client.status) == "running"
+
+    def _require_connection(self) -> None:
+        if not self._connected:
+            raise PoolError(f"scheduler {self._address} is lost: it ended, or the connection to it did")
+
     def submit(self, task: Task) -> None:
-        """Hand out a task."""
-        future = self._client.submit(perform_apart, task, key=f"dashf-cell-{task.key}", pure=False, retries=RETRIES)
+        """Hand out a task.
+
+        Raises
+        ------
+        PoolError
+            If the scheduler is lost.
+        """
+        self._require_connection()
+        name = f"dashf-cell-{task.key}"
+        try:
+            content = pickle.dumps(task)
+            future = self._client.submit(perform_apart, content, key=name, pure=False, retries=RETRIES)
+        except Exception as error:  # whatever the options hold, or a connection that has just gone
+            self._require_connection()
+            self._unsent.append(Lost(task.key, f"the cell cannot be sent ({_said(error)})"))
+            return
         self._tasks[future.key] = task
         future.add_done_callback(self._ended.put)
 
-    def collect(self, timeout: float) -> list[Record]:
-        """Return what has ended, after at most `timeout` seconds if nothing has."""
-        records = []
-        try:
-            records.append(self._take(self._ended.get(timeout=timeout)))
-            while True:
-                records.append(self._take(self._ended.get_nowait()))
-        except queue.Empty:
-            return records
+    def collect(self, timeout: float) -> list[Record | Lost]:
+        """Return what has ended, after at most `timeout` seconds if nothing has.
 
-    def _take(self, future: Any) -> Record:
+        Raises
+        ------
+        PoolError
+            If the scheduler is lost, and all that came from it before has been returned.
+        """
+        found: list[Record | Lost] = [*self._unsent]
+        self._unsent = []
+        try:
+            found.append(self._take(self._ended.get(timeout=0.0 if found else timeout)))
+            while True:
+                found.append(self._take(self._ended.get_nowait()))
+        except queue.Empty:
+            pass
+        if not found:
+            self._require_connection()
+        return found
+
+    def _take(self, future: Any) -> Record | Lost:
         task = self._tasks.pop(future.key)
         try:
-            return future.result()
-        except self._lost as error:
-            return Record(task.key, Outcome.CRASH, f"the machines that it ran on died ({error})")
-        except Exception as error:
-            return Record(task.key, Outcome.CRASH, f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
+            record = future.result(timeout=_ANSWER)
+        except self._killed as error:
+            return Lost(task.key, f"the machines that it ran on died ({_said(error)})")
+        except BackendError as error:  # see `perform_apart`
+            return Lost(task.key, str(error))
+        except Exception as error:  # whatever dask or the network raise: it says nothing about the method
+            return Lost(task.key, f"the cluster lost it, or its answer ({_said(error)})")
         finally:
             future.release()
+        if not isinstance(record, Record):
+            return Lost(task.key, f"what the cluster returned is no record of a cell, but {shown(record)}")
+        return record
 
     def close(self) -> None:
         """Take back what is handed out."""
         self._tasks.clear()
-        self._client.close()
+        self._client.close(timeout=_LEAVE)
         for name, level in self._log_levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -32,7 +32,7 @@ COLUMNS = {
     "limits": "str", "outcome": "str", "message": "str", "status": "str", "scr": "float", "score": "float",
     "delay": "float", "energy": "float", "max_violation": "float", "upper_bound": "float", "bound_source": "str",
     "iterations": "int?", "started": "str", "wall_time": "float", "cpu_time": "float", "cell_time": "float",
-    "warm_time": "float", "worker": "str", "own_gap": "float", "machine": "str", "versions": "str",
+    "warm_time": "float", "worker": "str", "code": "str", "own_gap": "float", "machine": "str", "versions": "str",
 }  # fmt: skip
 
 
@@ -139,7 +139,8 @@ def _json_lines(store: Store) -> tuple[bytes, int]:
     environments = store.environments()
     lines = []
     for row in store.rows():
-        row["options"], row["limits"] = (json.loads(row[name] or "null") for name in ("options", "limits"))
+        for name in ("options", "limits", "code"):
+            row[name] = json.loads(row[name] or "null")
         row["environment"] = environments.get(row["environment"] or "")
         row["outcome"] = row["outcome"] or "missing"
         lines.append(canonical({**row, "result": results.get(row["key"])}))

@@ -1,6 +1,8 @@
 """Files that PAVER reads: GAMS trace records (``.trc``) and known values (``.solu``).
 
-Source: Bussieck, Dirkse and Vigerske (2014), PAVER 2.0. A comment names the columns; PAVER goes by it.
+Source: Bussieck, Dirkse and Vigerske (2014), PAVER 2.0. A comment names the columns; PAVER goes by it. It takes the
+column ObjectiveValueEstimate for the dual bound, except where the model status is 1 (optimal): there it sets the dual
+bound to the objective value. What is certified within a gap has its own bound, and is 8 (integer solution).
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ _COLUMNS = (
     "ObjectiveValueEstimate", "SolverTime", "NumberOfIterations",
 )  # fmt: skip
 
-#: GAMS model and solver status: 1 optimal, 8 integer solution, 14 no solution, 19 infeasible; 1 normal, 3 resource
+#: GAMS model and solver status: 8 integer solution, 14 no solution, 19 infeasible; 1 normal, 3 resource
 #: limit, 8 user interrupt, 10 solver failure, 13 system failure.
 _STATUS = {
-    "certified": (1, 1), "feasible": (8, 1), "infeasible": (19, 1), "time_limit": (8, 3), "interrupted": (8, 8),
+    "certified": (8, 1), "feasible": (8, 1), "infeasible": (19, 1), "time_limit": (8, 3), "interrupted": (8, 8),
     "unknown": (14, 1), "error": (8, 10),
 }  # fmt: skip
 _OUTCOME = {"error": (13, 10), "crash": (13, 13), "overdue": (14, 3), "memory": (14, 10)}
@@ -44,8 +46,10 @@ def trace(rows: Iterable[Mapping[str, Any]]) -> str:
         if row["outcome"] == "done" and row["scr"] is None and model == 8:
             model = 14
         bound = row["upper_bound"]
-        if is_refuted(bound, best.get(row["scenario"], 0.0)):  # it proves nothing, optimality least of all
-            model, bound = 8 if model == 1 else model, None
+        if is_refuted(bound, best.get(row["scenario"], 0.0)):
+            bound = None  # it proves nothing
+        elif bound is not None and row["scr"] is not None:
+            bound = max(bound, row["scr"])  # within the tolerance below the SCR, a bound counts as that
         # The equations (3b) to (3j), and x, phi, b, p, F and T, as Problem (3) has them.
         equations, variables = 3 * users + 3 * servers, users * servers * 4 + 3 * users + 1
         fields = (
@@ -71,10 +75,10 @@ def solu(rows: Iterable[Mapping[str, Any]]) -> str:
         if scenario not in best:
             lines.append(f"=unkn= {name}")
             continue
-        lines.append(f"=best= {name} {best[scenario]:.12g}")
+        lines.append(f"=best= {name} {_number(best[scenario])}")
         if scenario in bounds:
             # Within the tolerance below the best SCR, a bound counts as that.
-            lines.append(f"=bestdual= {name} {max(min(bounds[scenario]), best[scenario]):.12g}")
+            lines.append(f"=bestdual= {name} {_number(max(min(bounds[scenario]), best[scenario]))}")
     return "\n".join(lines) + "\n"
 
 
@@ -114,7 +118,8 @@ def _instance(row: Mapping[str, Any]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "NA" if value is None else f"{value:.12g}"
+    """Return a number with all its digits: a bound that is rounded downwards is none."""
+    return "NA" if value is None else repr(float(value)).removesuffix(".0")
 
 
 def _julian(started: str) -> str:

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
+from ..backends import BackendError
 from .plan import Cell
 from .store import Store
-from .task import Outcome, Record, Task
+from .task import Lost, Outcome, PoolError, Record, Task
 
-__all__ = ["Pool", "StudyProgress", "remaining_time", "run_cells"]
+__all__ = ["LostError", "Pool", "StudyProgress", "remaining_time", "run_cells"]
 
 #: Seconds between reports of progress where nothing ends.
 _TICK = 0.5
@@ -38,8 +39,8 @@ class Pool(Protocol):
     def submit(self, task: Task) -> None:
         """Hand out a task; `running` has to be below `capacity`."""
 
-    def collect(self, timeout: float) -> list[Record]:
-        """Return what has ended, after at most `timeout` seconds if nothing has."""
+    def collect(self, timeout: float) -> list[Record | Lost]:
+        """Return what has ended or is lost, after at most `timeout` seconds if nothing has."""
 
     def close(self) -> None:
         """Stop all work."""
@@ -98,6 +99,22 @@ def is_failure(record: Record) -> bool:
     return record.outcome is not Outcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
 
 
+class LostError(BackendError):
+    """Cells were lost, or what runs them; see `Lost`.
+
+    Parameters
+    ----------
+    reason
+        What was lost, and why.
+    kept
+        What was not.
+    """
+
+    def __init__(self, reason: str, kept: str) -> None:
+        super().__init__(f"{reason}; {kept}")
+        self.reason = reason
+
+
 def run_cells(
     cells: Sequence[Cell],
     total: int,
@@ -121,6 +138,8 @@ def run_cells(
 
     Raises
     ------
+    LostError
+        If cells were lost, or what runs them: they are not in the store, all that has ended is.
     KeyboardInterrupt
         If the user interrupts; what had ended by then is in the store.
     """
@@ -137,6 +156,13 @@ def run_cells(
         left = remaining_time(waiting, spent, pool.workers)
         watch(StudyProgress(total, done, failed + failures, min(len(out), pool.workers), left))
 
+    lost: list[str] = []
+
+    def give_up(reason: str) -> NoReturn:
+        tell()
+        kept = f"{done} of {total} cells have ended and are kept"
+        raise LostError(reason, f"{kept}, the same command runs the others")
+
     try:
         while True:
             while upcoming is not None and pool.running < pool.capacity:
@@ -146,9 +172,13 @@ def run_cells(
             if time.monotonic() - shown > _BLINK or not out:
                 shown = time.monotonic()
                 tell()
+            if not out and lost:
+                number = "1 cell was" if len(lost) == 1 else f"{len(lost)} cells were"
+                give_up(f"{number} lost, {lost[0]}")
             if not out:
                 return failures
-            records = pool.collect(_TICK)
+            found = pool.collect(_TICK)
+            records = [item for item in found if isinstance(item, Record)]
             if records:
                 store.add((out[record.key], record) for record in records)
             for record in records:
@@ -159,6 +189,16 @@ def run_cells(
                 spent[kind] = (ended + 1, seconds + max(record.cell_time, record.wall_time))
                 done += 1
                 failures += is_failure(record)
+            for item in found:
+                if isinstance(item, Lost):
+                    cell = out.pop(item.key)
+                    waiting[kind_of(cell)] -= 1
+                    scenario = cell.scenario.name or cell.scenario.sha256[:8]
+                    lost.append(f"{cell.variant.name} on {scenario}: {item.reason}")
+                    if item.final:
+                        give_up(item.reason)
+    except PoolError as error:
+        give_up(str(error))
     except KeyboardInterrupt:
         tell()  # who interrupts wants to know how far it came
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import itertools
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from formulations import InputError, Scenario
+from formulations import Extra, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
 from formulations.families import draw, families
@@ -24,7 +25,12 @@ from .section import Section
 
 __all__ = ["SCENARIO_KEYS", "PlannedScenario", "planned"]
 
-SCENARIO_KEYS = ("name", "family", "users", "servers", "sizes", "seeds", "draws", "preset", "readings", "set", "grid")
+SCENARIO_KEYS = (
+    "name", "family", "users", "servers", "sizes", "seeds", "draws", "preset", "readings", "set", "grid", "constraints",
+)  # fmt: skip
+
+#: What stands in a list of limits for none, as TOML has no null.
+NO_LIMIT = "none"
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class PlannedScenario:
         As in `Scenario`.
     document
         The canonical JSON, compressed.
+    kinds
+        Kinds of extra constraints that it declares.
     """
 
     sha256: str
@@ -50,6 +58,7 @@ class PlannedScenario:
     n_servers: int
     seed: int | None
     document: bytes
+    kinds: frozenset[Extra] = frozenset()
 
     @classmethod
     def of(cls, scenario: Scenario, group: str) -> PlannedScenario:
@@ -63,7 +72,12 @@ class PlannedScenario:
             n_servers=scenario.n_servers,
             seed=scenario.seed,
             document=zlib.compress(text),
+            kinds=scenario.extra_kinds,
         )
+
+    def scenario(self) -> Scenario:
+        """Return the scenario itself."""
+        return Scenario.from_dict(json.loads(zlib.decompress(self.document)))
 
 
 def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
@@ -84,10 +98,10 @@ def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> I
         If a scenario cannot be.
     """
     if "given" in entry:
-        entry.only("given", "name")
+        entry.only("given", "name", "constraints")
         if not isinstance(entry.values["given"], Scenario):
             entry.refuse("given", "a Scenario")
-        yield PlannedScenario.of(entry.values["given"], entry.text("name", "given"))
+        yield PlannedScenario.of(_limited(entry, entry.values["given"]), entry.text("name", "given"))
     elif "files" in entry:
         yield from _files(entry, folder)
     else:
@@ -95,7 +109,7 @@ def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> I
 
 
 def _files(entry: Section, folder: Path) -> Iterator[PlannedScenario]:
-    entry.only("files", "name")
+    entry.only("files", "name", "constraints")
     patterns = entry.values["files"]
     if not isinstance(patterns, (list, tuple)) or not patterns or not all(isinstance(p, str) and p for p in patterns):
         entry.refuse("files", "a list of names of scenario files, patterns such as 'cases/*.json' among them")
@@ -104,7 +118,7 @@ def _files(entry: Section, folder: Path) -> Iterator[PlannedScenario]:
         if not found:
             entry.fail("files", f"no file fits {pattern!r} in {folder}; expected scenario files")
         for path in found:
-            scenario = entry.within("files", partial(Scenario.read, path))
+            scenario = _limited(entry, entry.within("files", partial(Scenario.read, path)))
             yield PlannedScenario.of(scenario, entry.text("name", "files"))
 
 
@@ -122,6 +136,8 @@ def _grid(entry: Section, drawn_seed: Callable[[int], int]) -> Iterator[PlannedS
         label = [entry.text("name", family)]
         if "name" in entry and len(names) > 1:
             label.append(family)
+        if "name" not in entry:
+            label += [f"{key} {_short(value)}" for key, value in entry.section("constraints").values.items()]
         group = ", ".join([*label, *(f"{key} {_short(value)}" for key, value in point.items())])
         for (users, servers), seed in itertools.product(sizes, seeds):
             arguments: dict[str, Any] = {"preset": preset, "readings": readings, **fixed.values, **point}
@@ -129,7 +145,31 @@ def _grid(entry: Section, drawn_seed: Callable[[int], int]) -> Iterator[PlannedS
                 drawn = draw(family, users, servers, seed, **arguments)
             except InputError as error:
                 _blame(entry, point, str(error))
-            yield PlannedScenario.of(drawn, group)
+            yield PlannedScenario.of(_limited(entry, drawn), group)
+
+
+def _limited(entry: Section, scenario: Scenario) -> Scenario:
+    """Return a scenario with the extra constraints that its entry declares.
+
+    Raises
+    ------
+    InputError
+        If there can be none such, or the scenario declares one of them itself.
+    """
+    section = entry.section("constraints")
+    declared = {key: _nulls(value) for key, value in section.values.items()}
+    try:
+        return scenario.with_constraints(declared)
+    except InputError as error:
+        named = next((key for key in declared if _word(key, str(error).partition(";")[0])), None)
+        section.fail(named, f"{error} ({scenario.name})" if scenario.name else str(error))
+
+
+def _nulls(value: Any) -> Any:
+    """Return limits with None for those that are none."""
+    if isinstance(value, (list, tuple)):
+        return [None if isinstance(item, str) and item == NO_LIMIT else item for item in value]
+    return value
 
 
 def _blame(entry: Section, point: Mapping[str, Any], said: str) -> NoReturn:

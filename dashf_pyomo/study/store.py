@@ -24,7 +24,9 @@ from formulations.arrays import shown
 from ..result import Result, Status
 from .description import Description
 from .plan import Cell
+from .reading import Reading
 from .task import SUMMARY, Outcome, Record
+from .transaction import Transaction, primary_code
 
 __all__ = ["FILE", "VERSION", "Store", "StoreError"]
 
@@ -49,12 +51,19 @@ CREATE TABLE cells (
     repeat INTEGER NOT NULL, outcome TEXT NOT NULL, message TEXT NOT NULL, status TEXT, scr REAL, score REAL,
     delay REAL, energy REAL, max_violation REAL, upper_bound REAL, bound_source TEXT, iterations INTEGER,
     started TEXT NOT NULL, wall_time REAL NOT NULL, cpu_time REAL NOT NULL, cell_time REAL NOT NULL,
-    warm_time REAL NOT NULL, environment TEXT NOT NULL, worker TEXT NOT NULL, result BLOB
+    warm_time REAL NOT NULL, environment TEXT NOT NULL, worker TEXT NOT NULL, result BLOB,
+    code TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE again (key TEXT PRIMARY KEY);
+"""
+#: What stores of the same version did not have at first: the code that cells were run by, and cells to run again.
+_ADDED = """
+ALTER TABLE cells ADD COLUMN code TEXT NOT NULL DEFAULT '';
+CREATE TABLE IF NOT EXISTS again (key TEXT PRIMARY KEY);
 """
 _CELL = (
     "key", "scenario", "method", "options", "limits", "repeat", "outcome", "message", *SUMMARY, "started",
-    "wall_time", "cpu_time", "cell_time", "warm_time", "environment", "worker", "result",
+    "wall_time", "cpu_time", "cell_time", "warm_time", "environment", "worker", "code", "result",
 )  # fmt: skip
 
 
@@ -65,7 +74,9 @@ _NUMBERS = {
     "warm_time",
 }  # fmt: skip
 #: Columns of cells that have ended which may be empty.
-_EMPTY = {"seed", "status", "bound_source", "iterations"}
+_EMPTY = {"seed", "status", "bound_source", "iterations", "code"}
+#: How SQLite says that it may not, or cannot, write.
+_UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR}
 
 
 class StoreError(InputError):
@@ -92,20 +103,28 @@ class Store:
         self.folder = Path(folder)
         self.path = self.folder / FILE
         self._lock: sqlite3.Connection | None = None
+        self._reading: Reading | None = None
         self._environments: dict[str, str] = {}
         try:
             if write:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock = self._take_lock()
+                self._database = sqlite3.connect(self.path, isolation_level=None)
             elif not self.path.is_file():
                 raise StoreError(f"{self.path}: there is no such file; expected the folder of a study that was run")
-            self._database = sqlite3.connect(self.path, isolation_level=None)
+            else:
+                self._reading = Reading(self.path)
+                self._database = self._reading.database
             self._database.row_factory = sqlite3.Row
             self._open(write)
         except OSError as error:
-            raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from None
+            self.close()
+            cannot = "written" if write else "read"
+            raise StoreError(f"{folder}: cannot be {cannot} ({error.strerror or error})") from None
         except sqlite3.Error as error:
             self.close()
+            if write and primary_code(error) in _UNWRITABLE:
+                raise StoreError(f"{self.path}: cannot be written ({error})") from None
             raise StoreError(f"{self.path}: is no store of a study ({error})") from None
 
     def _take_lock(self) -> sqlite3.Connection:
@@ -113,8 +132,10 @@ class Store:
         lock = sqlite3.connect(self.folder / "study.lock", isolation_level=None, timeout=0.0)
         try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             lock.close()
+            if primary_code(error) != sqlite3.SQLITE_BUSY:
+                raise StoreError(f"{self.folder}: cannot be written ({error})") from None
             raise StoreError(f"{self.folder}: another run is writing to this study; expected only one") from None
         return lock
 
@@ -132,6 +153,10 @@ class Store:
             self.close()
             found = "is empty" if empty else f"has version {version} of the tables"
             raise StoreError(f"{self.path}: {found}; expected version {VERSION}")
+        self._knows_code = any(row["name"] == "code" for row in execute("PRAGMA table_info(cells)"))
+        if write and not self._knows_code:
+            self._database.executescript(f"BEGIN; {_ADDED} COMMIT;")
+            self._knows_code = True
         # The log survives the death of any process; only a power cut may cost the last commits, never the file.
         execute("PRAGMA synchronous = NORMAL")
 
@@ -141,13 +166,18 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        disturbed = self._reading is not None and self._reading.disturbed
         self.close()
+        if disturbed:
+            raise StoreError(f"{self.path}: was written to while it was read, by a run; try again") from error
         if isinstance(error, (sqlite3.Error, zlib.error)):
             raise StoreError(f"{self.path}: cannot be used any more ({error})") from error
 
     def close(self) -> None:
         """Close the file and give up the lock."""
-        if hasattr(self, "_database"):
+        if self._reading is not None:
+            self._reading.close()
+        elif hasattr(self, "_database"):
             with suppress(sqlite3.Error):  # what is committed is in the file
                 self._database.close()
         if self._lock is not None:
@@ -218,6 +248,7 @@ class Store:
                     f"INSERT OR REPLACE INTO cells ({', '.join(_CELL)}) VALUES ({marks})",
                     [values[column] for column in _CELL],
                 )
+                self._database.execute("DELETE FROM again WHERE key = ?", (cell.key,))
 
     def _environment(self, document: str) -> str:
         if document not in self._environments:
@@ -231,8 +262,13 @@ class Store:
         with self._transaction():
             self._database.executemany("DELETE FROM cells WHERE key = ?", ((key,) for key in keys))
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._database)
+    def mark(self, keys: Iterable[str]) -> None:
+        """Note cells that are to be run again; each counts as what it is until its new record takes its place."""
+        with self._transaction():
+            self._database.executemany("INSERT OR IGNORE INTO again VALUES (?)", ((key,) for key in keys))
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self._database)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -312,6 +348,17 @@ class Store:
         """Return the outcome of every cell that has ended, by key."""
         return dict(tuple(row) for row in self._database.execute("SELECT key, outcome FROM cells"))
 
+    def again(self) -> set[str]:
+        """Return the keys of cells that are to be run again."""
+        if not self._knows_code:
+            return set()
+        return {row[0] for row in self._database.execute("SELECT key FROM again")}
+
+    def codes(self) -> dict[str, str]:
+        """Return the code that every cell that has ended was run by, by key; empty where nobody has recorded it."""
+        column = "code" if self._knows_code else "''"
+        return dict(tuple(row) for row in self._database.execute(f"SELECT key, {column} FROM cells"))
+
     def failed(self) -> set[str]:
         """Return the keys of cells that have failed: ended without an allocation, or with status error."""
         query = "SELECT key FROM cells WHERE outcome != 'done' OR status = 'error' OR scr IS NULL"
@@ -319,9 +366,9 @@ class Store:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the planned cells in order, with all columns but the whole result; None where one has not ended."""
-        columns = ", ".join(
-            f"cells.{name}" for name in _CELL if name not in ("key", "scenario", "method", "repeat", "result")
-        )
+        left_out = {"key", "scenario", "method", "repeat", "result", "code"}
+        columns = ", ".join(f"cells.{name}" for name in _CELL if name not in left_out)
+        columns += ", nullif(cells.code, '') AS code" if self._knows_code else ", NULL AS code"
         query = f"""
             SELECT plan.position, plan.key, plan."group", plan.scenario, plan.variant, plan.role, plan.method,
                 plan.repeat, scenarios.name, scenarios.users, scenarios.servers, scenarios.seed, {columns}
@@ -329,8 +376,9 @@ class Store:
             ORDER BY plan.position
         """
         rows = [self._checked(dict(row)) for row in self._database.execute(query)]
-        for text in {row["options"] for row in rows} - {None}:
-            self._table(text, "options")
+        for name in ("options", "code"):
+            for text in {row[name] for row in rows} - {None}:
+                self._table(text, name)
         for text in {row["limits"] for row in rows} - {None}:
             limits = self._table(text, "limits")
             if not isinstance(limits.get("time", 0.0), (int, float)):
@@ -381,23 +429,3 @@ class Store:
             if missing or not isinstance(document["packages"], dict):
                 raise self._damaged(f"environment {digest}", "expected a machine and its versions")
         return found
-
-
-class _Transaction:
-    """All or nothing; the next one waits for nobody, there is one writer."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._database.execute("COMMIT" if kind is None else "ROLLBACK")
-        except sqlite3.OperationalError:
-            if kind is None:
-                raise
-            # A statement that fails badly enough, as on a full disk, has rolled back by itself.

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 
+from ..cores import available_cores
 from .description import Description, read_description
+from .importable import refuse_what_workers_lack
 from .plan import Cell, cells_of
 from .run import StudyProgress, kind_of, remaining_time, run_cells
 from .store import FILE, Store
+from .versions import Codes
 
 if TYPE_CHECKING:
     import pandas
@@ -30,11 +33,14 @@ class Summary:
     ----------
     total, ran, failed
         Cells of the study, cells that this run ran, and all cells of the study that have failed.
+    stale
+        Cells of the study that were run by other code than their methods consist of now, or nobody knows by which.
     """
 
     total: int
     ran: int
     failed: int
+    stale: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,10 @@ class Outlook:
     scenarios, variants, cells
         Numbers.
     missing
-        Number of cells that are not in the store, by variant.
-    failed
-        How many cells in the store have failed; they are run again only when asked for.
+        Number of cells that are not in the store, or are to be run again, by variant.
+    failed, stale
+        How many cells in the store have failed, and how many were run by other code than their methods consist of
+        now, or nobody knows by which; they are run again only when asked for.
     seconds
         Estimate of the time that is left on so many workers, from cells of the same kind; None where nothing is known.
     most_seconds
@@ -65,6 +72,7 @@ class Outlook:
     seconds: float | None
     most_seconds: float
     workers: int
+    stale: int = 0
 
 
 class Study:
@@ -137,11 +145,13 @@ class Study:
         workers = _workers(workers)
         ended: dict[str, str] = {}
         spent: dict[str, tuple[int, float]] = {}
-        failed = 0
+        failed, stale = 0, 0
         if (self.folder / FILE).exists():
             with Store(self.folder) as store:
-                ended = store.outcomes()
+                again = store.again()
+                ended = {key: outcome for key, outcome in store.outcomes().items() if key not in again}
                 failed = len(store.failed() & self._unique.keys())
+                stale = len(self._stale(store))
                 for row in store.rows():
                     if row["outcome"] is not None:
                         kind = f"{row['variant']}/{row['users']}/{row['servers']}"
@@ -165,7 +175,41 @@ class Study:
             seconds=remaining_time(kinds, spent, min(workers, sum(kinds.values()))),
             most_seconds=max(most / max(min(workers, sum(kinds.values())), 1), longest),
             workers=workers,
+            stale=stale,
         )
+
+    def _stale(self, store: Store) -> set[str]:
+        """Return the cells that were run by other code than their methods consist of now, or by who knows which."""
+        now, recorded = Codes(), store.codes()
+        today = {variant.name: now.of(variant.method) for variant in self.description.variants}
+        return {
+            key for key, cell in self._unique.items() if key in recorded and recorded[key] != today[cell.variant.name]
+        }
+
+    def _chosen(self, wanted: Iterable[str], store: Store) -> set[str]:
+        """Return the cells that have ended and are to be run again: what failed, what is stale, what a method ran."""
+        chosen: set[str] = set()
+        for what in wanted:
+            if what == "failed":
+                chosen |= store.failed()
+            elif what == "stale":
+                chosen |= self._stale(store)
+            else:
+                chosen |= {
+                    key for key, cell in self._unique.items() if what in (cell.variant.name, cell.variant.method.name)
+                }
+        return chosen & store.outcomes().keys() & self._unique.keys()
+
+    def _wanted(self, rerun: str | Iterable[str], retry: bool) -> list[str]:
+        """Return what is to be run again, checked."""
+        wanted = ["failed"] if retry else []
+        known = [name for variant in self.description.variants for name in (variant.name, variant.method.name)]
+        for what in [rerun] if isinstance(rerun, str) else rerun:
+            if what not in ("failed", "stale", *known):
+                names = ", ".join(dict.fromkeys(known))
+                raise InputError(f"rerun = {shown(what)}; expected failed, stale, or a method of this study: {names}")
+            wanted.append(what)
+        return wanted
 
     def run(
         self,
@@ -173,6 +217,7 @@ class Study:
         workers: int | None = None,
         scheduler: str | None = None,
         retry: bool = False,
+        rerun: str | Iterable[str] = (),
         watch: Callable[[StudyProgress], None] | None = None,
     ) -> Summary:
         """Run what is missing; a run that was stopped goes on where it was.
@@ -180,34 +225,38 @@ class Study:
         Parameters
         ----------
         workers
-            Worker processes on this machine; by default one per core.
+            Worker processes on this machine; by default one for each core that this process may use.
         scheduler
             Address of a Dask scheduler whose workers are used instead.
         retry
-            Whether cells that failed are run again.
+            Whether cells that failed are run again, as with ``rerun="failed"``.
+        rerun
+            Which cells that have ended are run again: ``failed``, ``stale`` (run by other code than their methods
+            consist of now, or by who knows which), names of methods or of variants. Each keeps its record until the
+            new one takes its place. What an earlier call left of them goes first, and alone.
         watch
             Sees how far it is.
 
         Raises
         ------
         InputError
-            If there cannot be so many workers; nothing is made then.
+            If there cannot be so many workers, or workers cannot import a method; nothing is made then.
         StoreError
             If another run writes to the folder, or it cannot be written.
         BackendError
-            If the scheduler cannot be reached.
+            If the scheduler cannot be reached, or it or cells were lost on the way; what had ended is in the store.
         KeyboardInterrupt
             If the user interrupts; what had ended by then is in the store.
         """
-        workers = _workers(workers)
+        workers, wanted = _workers(workers), self._wanted(rerun, retry)
+        refuse_what_workers_lack(self.description.variants)
         with Store(self.folder, write=True) as store:
             store.enter_plan(self.description, self.plan)
-            ended = store.outcomes()
-            failed = store.failed() & self._unique.keys()
-            if retry:
-                store.forget(failed)
-                ended = {key: outcome for key, outcome in ended.items() if key not in failed}
-                failed = set()
+            chosen = self._chosen(wanted, store)
+            if not chosen & store.again():
+                store.mark(chosen)
+            ended = store.outcomes().keys() - store.again()
+            failed = store.failed() & self._unique.keys() & ended
             missing = [cell for key, cell in self._unique.items() if key not in ended]
             failures = 0
             if missing:
@@ -218,7 +267,7 @@ class Study:
                     )
                 finally:
                     pool.close()
-            return Summary(len(self._unique), len(missing), len(failed) + failures)
+            return Summary(len(self._unique), len(missing), len(failed) + failures, len(self._stale(store)))
 
     def frame(self) -> pandas.DataFrame:
         """Return the cells as a pandas DataFrame, one row each, in the order of the plan.
@@ -235,18 +284,25 @@ class Study:
         with Store(self.folder) as store:
             return frame(store)
 
-    def report(self) -> Path:
+    def report(self, folder: str | os.PathLike[str] | None = None) -> Path:
         """Write the report on what has ended, and return the page.
+
+        Parameters
+        ----------
+        folder
+            Where to; ``report`` in the folder of the study by default.
 
         Raises
         ------
-        StoreError
-            If nothing was run yet.
+        InputError
+            If nothing was run yet, or the folder cannot be written.
+        BackendError
+            If a picture cannot be drawn; the rest of the report is written by then.
         """
         from .report import write_report
 
         with Store(self.folder) as store:
-            return write_report(store)
+            return write_report(store, None if folder is None else Path(folder))
 
 
 def _several(name: str, values: Any) -> list[Any]:
@@ -257,7 +313,7 @@ def _several(name: str, values: Any) -> list[Any]:
 
 def _workers(workers: int | None) -> int:
     if workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1024:
         raise InputError(f"workers = {shown(workers)}; expected a whole number from 1 to 1024")
     return workers

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
 import platform
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,13 +20,16 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..algorithms import Limits, configure
+from ..algorithms import Limits, Method, configure, run_method
+from ..backends import BackendError
 from ..backends.parcel import lift_memory_limit, limit_memory
+from ..cores import available_cores
 from ..result import Result
 from .description import CellLimits
 from .plan import Cell
+from .versions import Codes, foreign_modules
 
-__all__ = ["Outcome", "Record", "Task", "environment", "perform"]
+__all__ = ["Begun", "Loaded", "Lost", "Outcome", "PoolError", "Record", "Task", "environment", "load", "perform"]
 
 #: Distributions whose versions are recorded with every cell.
 PACKAGES = (
@@ -59,6 +63,8 @@ class Task:
         SHA-256 of the scenario.
     document
         The scenario as compressed canonical JSON.
+    modules
+        Modules that have registered something by hand, to be imported first.
     """
 
     key: str
@@ -67,6 +73,7 @@ class Task:
     limits: CellLimits
     scenario: str
     document: bytes
+    modules: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cell: Cell) -> Task:
@@ -78,7 +85,41 @@ class Task:
             limits=cell.limits,
             scenario=cell.scenario.sha256,
             document=cell.scenario.document,
+            modules=foreign_modules(),
         )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a worker says when it has found the method of a task: the code that it consists of, see `Codes`."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a worker says when it is warm and the clock of the cell starts."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A cell of which nothing is known: it was not run, or what came of it did not arrive. It is entered nowhere.
+
+    Parameters
+    ----------
+    key, reason
+        Which cell, and what is known of why.
+    final
+        Whether others will not fare better, so that the run had better end.
+    """
+
+    key: str
+    reason: str
+    final: bool = False
+
+
+class PoolError(BackendError):
+    """What runs cells is gone, or can run none."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +144,8 @@ class Record:
         Machine and versions, as JSON.
     worker
         Process number.
+    code
+        Distributions and versions that the method consists of, as JSON, see `Codes`.
     """
 
     key: str
@@ -117,6 +160,7 @@ class Record:
     warm_time: float = 0.0
     environment: str = ""
     worker: str = ""
+    code: str = ""
 
 
 #: Numbers and texts of a result that the store keeps as columns.
@@ -142,7 +186,7 @@ def environment() -> str:
         "machine": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "python": platform.python_version(),
         "packages": versions,
     }
@@ -162,6 +206,8 @@ def _processor() -> str:
 
 _warm: set[str] = set()
 _scenarios: dict[str, Scenario] = {}
+#: A process runs the code that it has imported, whatever becomes of the files.
+_codes = Codes()
 
 
 def _scenario(task: Task) -> Scenario:
@@ -171,7 +217,27 @@ def _scenario(task: Task) -> Scenario:
     return _scenarios[task.scenario]
 
 
-def _warm_up(task: Task) -> float:
+def load(modules: Iterable[str], name: str, options: Mapping[str, Any]) -> Method:
+    """Return a configured method in a process that may not have imported all that registered it.
+
+    Raises
+    ------
+    InputError
+        If this process has no such method, or it takes no such options.
+    """
+    reasons = []
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (Exception, SystemExit) as error:  # it may not be needed
+            reasons.append(f"; {module}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    try:
+        return configure(name, options)
+    except InputError as error:
+        raise InputError(f"{error}{''.join(reasons)}") from None
+
+
+def _warm_up(task: Task, method: Method) -> float:
     """Run the method once on a tiny scenario if this process has not yet; return the seconds."""
     name = canonical({"method": task.method, "options": {k: v for k, v in task.options.items() if "seed" not in k}})
     if name in _warm:
@@ -179,7 +245,6 @@ def _warm_up(task: Task) -> float:
     start = time.perf_counter()
     _warm.add(name)
     try:
-        method = configure(task.method, task.options)
         method.prepare()
         method.solve(Scenario.random(2, 2, seed=0), _WARM_UP)
     except (Exception, SystemExit) as error:
@@ -188,27 +253,35 @@ def _warm_up(task: Task) -> float:
     return time.perf_counter() - start
 
 
-def perform(task: Task, starting: Callable[[], None]) -> Record:
+def perform(task: Task, say: Callable[[Loaded | Begun], None]) -> Record | Lost:
     """Do a task in this process.
 
     Parameters
     ----------
     task
         What to do.
-    starting
-        Called when the process is warm and the clock of the cell starts.
+    say
+        Told what code runs, and when the process is warm and the clock of the cell starts.
     """
     begin = time.perf_counter()
-    warm_time = _warm_up(task)
+    try:
+        method = load(task.modules, task.method, task.options)
+    except Exception as error:  # where the study was planned it is there and takes these options
+        said = " ".join(str(error).split())[:500]
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        return Lost(task.key, f"worker on {platform.node()}: {kind}{said}")
+    code = _codes.of(method)
+    say(Loaded(code))
+    warm_time = _warm_up(task, method)
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    starting()
+    say(Begun())
     limited = limit_memory(task.limits.memory * 10**6)
     start, cpu = time.perf_counter(), time.process_time()
     result: Result | None = None
     outcome, message = Outcome.DONE, ""
     try:
         method = configure(task.method, task.options)
-        result = method.solve(_scenario(task), task.limits.of_method())
+        result = run_method(method, _scenario(task), task.limits.of_method())
         _check_numbers(result)
     except SystemExit as error:  # it must not end the worker
         outcome, message = Outcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"
@@ -226,12 +299,17 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
     if outcome is not Outcome.DONE:
         result = None
     if result is not None:
-        document = zlib.compress(canonical(result.to_dict()).encode())
         wall = result.wall_time
+        try:
+            document = zlib.compress(canonical(result.to_dict()).encode())
+        except Exception as error:  # methods of others may return anything
+            said = " ".join(str(error).split())[:500]
+            result, outcome = None, Outcome.ERROR
+            message = f"what method {task.method} returned cannot be kept ({type(error).__name__}: {said})"
     return Record(
         key=task.key,
         outcome=outcome,
-        message=message if result is None else result.message,
+        message=message if result is None else str(result.message),
         summary={} if result is None else {name: _plain(getattr(result, name)) for name in SUMMARY},
         result=document,
         started=started,
@@ -241,6 +319,7 @@ def perform(task: Task, starting: Callable[[], None]) -> Record:
         warm_time=warm_time,
         environment=environment(),
         worker=f"{platform.node()}:{os.getpid()}",
+        code=code,
     )
 
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation
-from ..constraints import EXCESS_PRICE, Extra
+from ..constraints import EXCESS_PRICE, Extra, require_support
 from ..scenario import Scenario
-from .limited import AssociationLimits, limited_offloading, rate_shortage
+from .limited import ASSOCIATION_EXTRAS, AssociationLimits, limited_offloading, rate_shortage
 from .pairs import PairResources
 
 __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
@@ -125,6 +125,7 @@ class AssociationCoefficients:
         if price == 0.0:
             user_cost, server_cost = np.zeros_like(user_time), np.zeros_like(server_time)
         extra = s.constraints
+        require_support("AO part 1", ASSOCIATION_EXTRAS, s)
         if extra is not None:
             user_time = np.where(extra.allowed, user_time, np.inf)
             server_time = np.where(extra.allowed, server_time, np.inf)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import cvxpy as cp
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limited import ASSOCIATION_EXTRAS
 from .matrix import AssociationMatrix
 from .model import AssociationModel, Lifting
 
@@ -45,6 +45,6 @@ formulations.register(
         summary="LP: products over the convex hull of each user; at least as tight as the SDR",
         faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
-        supports=ALL_EXTRAS,
+        supports=ASSOCIATION_EXTRAS,
     )
 )

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import EXCESS_PRICE, Constraints
+from ..constraints import EXCESS_PRICE, Constraints, Extra
 
-__all__ = ["AssociationLimits", "limited_offloading", "rate_shortage"]
+__all__ = ["ASSOCIATION_EXTRAS", "AssociationLimits", "limited_offloading", "rate_shortage"]
 
 Array = NDArray[np.float64]
+
+#: Kinds that are stated here; the models of `model` and `matrix` have rows for all of them.
+ASSOCIATION_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
 #: Largest share of a budget of energy that is told apart; anything above is out of reach anyway.
 _MOST_ENERGY = 1e4

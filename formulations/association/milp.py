@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .hull import lift
+from .limited import ASSOCIATION_EXTRAS
 from .matrix import AssociationMatrix
 from .model import AssociationModel
 
@@ -37,6 +37,6 @@ formulations.register(
         summary="MILP: the hull with binary association, exact",
         faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
-        supports=ALL_EXTRAS,
+        supports=ASSOCIATION_EXTRAS,
     )
 )

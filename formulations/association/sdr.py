@@ -10,10 +10,10 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from ..constraints import ALL_EXTRAS
 from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limited import ASSOCIATION_EXTRAS
 from .model import AssociationModel, Lifting
 
 __all__ = ["build", "lift"]
@@ -69,6 +69,6 @@ formulations.register(
         summary="SDP: the paper's relaxation, one dense matrix of N + NM + 1 rows",
         faces={Language.CVXPY: build},
         options=("delay_rows",),
-        supports=ALL_EXTRAS,
+        supports=ASSOCIATION_EXTRAS,
     )
 )

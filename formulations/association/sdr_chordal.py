@@ -11,9 +11,9 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limited import ASSOCIATION_EXTRAS
 from .model import AssociationModel, Lifting
 
 __all__ = ["build", "lift"]
@@ -51,6 +51,6 @@ formulations.register(
         summary="SDP: the paper's relaxation in N blocks of M + 2 rows, the same value",
         faces={Language.CVXPY: build},
         options=("delay_rows",),
-        supports=ALL_EXTRAS,
+        supports=ASSOCIATION_EXTRAS,
     )
 )

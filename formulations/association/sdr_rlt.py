@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import cvxpy as cp
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limited import ASSOCIATION_EXTRAS
 from .model import AssociationModel, Lifting
 from .sdr_chordal import lift as lift_chordal
 
@@ -45,6 +45,6 @@ formulations.register(
         summary="SDP: the relaxation in blocks plus the hull rows, at least as tight as both",
         faces={Language.CVXPY: build},
         options=("delay_rows",),
-        supports=ALL_EXTRAS,
+        supports=ASSOCIATION_EXTRAS,
     )
 )

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
+from .limits import JOINT_EXTRAS
 from .model import decisions, objective, rows
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ formulations.register(
         source="(3) with on/off resources",
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
-        supports=ALL_EXTRAS,
+        supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
     )
 )

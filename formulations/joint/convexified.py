@@ -26,13 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
-from ..constraints import ALL_EXTRAS
 from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JointLimits
+from .limits import JOINT_EXTRAS, JointLimits
 from .model import decisions, objective
 
 if TYPE_CHECKING:
@@ -315,7 +314,7 @@ formulations.register(
         source="(3), perspectives of local training, uplink and server training",
         summary="perspectives and tangent planes; four products per pair are all that is not convex",
         faces={Language.PYOMO: build},
-        supports=ALL_EXTRAS,
+        supports=JOINT_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),
     )
 )

@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import physics
+from ..constraints import Extra, require_support
 from ..scenario import Scenario
 
-__all__ = ["JointLimits"]
+__all__ = ["JOINT_EXTRAS", "JointLimits"]
 
 Array = NDArray[np.float64]
+
+
+#: Kinds that every joint model states.
+JOINT_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +45,9 @@ class JointLimits:
 
     @classmethod
     def of(cls, scenario: Scenario, time_unit: float) -> JointLimits | None:
-        """Return the limits in a unit of time, or None where the scenario has none."""
+        """Return the limits in a unit of time, or None where the scenario has none; a kind without rows is refused."""
         s, extra = scenario, scenario.constraints
+        require_support("the joint models", JOINT_EXTRAS, s)
         if extra is None:
             return None
         nats = np.log(2.0) / s.bandwidth_max

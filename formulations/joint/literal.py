@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..allocation import Allocation
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JointLimits
+from .limits import JOINT_EXTRAS, JointLimits
 from .model import decisions, objective, rows
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ formulations.register(
         source="(2), (3)",
         summary="the problem as printed: products of x and resources, the ratio as objective",
         faces={Language.PYOMO: build},
-        supports=ALL_EXTRAS,
+        supports=JOINT_EXTRAS,
         options=("known", "assume_scr", "longest_delay"),
     )
 )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..allocation import Allocation
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .data import JointData
+from .limits import JOINT_EXTRAS
 from .literal import state
 from .model import decisions, objective
 
@@ -62,7 +62,7 @@ formulations.register(
         source="(4)",
         summary="the problem as printed with the objective score - y cost",
         faces={Language.PYOMO: build},
-        supports=ALL_EXTRAS,
+        supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
     )
 )

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from .. import physics
 from ..allocation import Allocation, Evaluation, evaluate
-from ..constraints import ALL_EXTRAS, EXCESS_PRICE
+from ..constraints import EXCESS_PRICE
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
-from .limits import LIMIT_MARGIN
+from .limits import LIMIT_MARGIN, RESOURCE_EXTRAS, require_rows
 
 __all__ = ["FractionalProgram", "build"]
 
@@ -64,6 +64,7 @@ class FractionalProgram:
     problem: cp.Problem
 
     def __init__(self, scenario: Scenario) -> None:
+        require_rows(scenario)
         self._scenario = scenario
         self._members: NDArray[np.int64] | None = None  # association that is compiled in
         self._reference: Allocation | None = None
@@ -335,6 +336,6 @@ formulations.register(
         source="(12)",
         summary="convex surrogate of the paper's fractional programming, solved again around its solution",
         faces={Language.CVXPY: build},
-        supports=ALL_EXTRAS,
+        supports=RESOURCE_EXTRAS,
     )
 )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limits import RESOURCE_EXTRAS
 from .nonlinear import ResourceProgram
 
 if TYPE_CHECKING:
@@ -41,6 +41,6 @@ formulations.register(
         summary="offloading and resources together at a fixed association, smooth nonlinear program",
         faces={Language.NONLINEAR: build, Language.CVXPY: build_cvxpy},
         frees_offloading=True,
-        supports=ALL_EXTRAS,
+        supports=RESOURCE_EXTRAS,
     )
 )

@@ -17,16 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import physics
-from ..constraints import Extra
+from ..constraints import Extra, require_support
 from ..scenario import Scenario
 
-__all__ = ["LIMIT_MARGIN", "LimitRows", "ResourceLimits"]
+__all__ = ["LIMIT_MARGIN", "RESOURCE_EXTRAS", "LimitRows", "ResourceLimits", "require_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+#: Kinds that are stated here; a forced or forbidden pair needs no row, as the association is given.
+RESOURCE_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
+
 #: Limits are stated this much tighter, relative, so that what a solver leaves within its tolerance keeps them.
 LIMIT_MARGIN = 2e-7
+
+
+def require_rows(scenario: Scenario) -> None:
+    """Refuse a scenario with a kind of extra constraints that no row states.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    require_support("AO part 2", RESOURCE_EXTRAS, scenario)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +68,7 @@ class ResourceLimits:
     def of(cls, scenario: Scenario, server: Index, time_unit: float) -> ResourceLimits | None:
         """Return the coefficients, or None where the scenario limits no resources."""
         s, m, extra = scenario, server, scenario.constraints
+        require_rows(s)
         if extra is None or not extra.kinds - {Extra.ASSOCIATION}:
             return None
         nats = np.log(2.0) / s.bandwidth_max[m]  # bit/s to R

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..constraints import ALL_EXTRAS
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from .limits import RESOURCE_EXTRAS
 from .nonlinear import ResourceProgram
 
 if TYPE_CHECKING:
@@ -39,6 +39,6 @@ formulations.register(
         source="(10)",
         summary="(10) itself as a smooth nonlinear program",
         faces={Language.NONLINEAR: build, Language.CVXPY: build_cvxpy},
-        supports=ALL_EXTRAS,
+        supports=RESOURCE_EXTRAS,
     )
 )

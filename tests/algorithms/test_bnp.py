@@ -13,8 +13,8 @@ import pytest
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.boxes import Box, DeadlineCut, OffloadCut, ServerCut
 from dashf_pyomo.certificate import Certificate, verify
-from dashf_pyomo.certificate.tree import Box as CertificateBox
-from dashf_pyomo.certificate.tree import ByOffload, ByServers, Claim, leaf_boxes
+from dashf_pyomo.certificate.nodes import Box as CertificateBox
+from dashf_pyomo.certificate.nodes import ByOffload, ByServers, Claim, leaf_boxes
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
 from dashf_pyomo.result import Status
@@ -139,14 +139,14 @@ def test_many_users_whose_deadlines_all_lie_close_together_are_bounded() -> None
 
 
 def test_proofs_that_are_no_numbers_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashf_pyomo.algorithms.dual import pricer
+    from dashf_pyomo.algorithms.dual import problem
 
-    def infinite(self: pricer.Pricer, *args: Any, **kwargs: Any) -> pricer.Priced:
+    def infinite(self: problem.SeparableProblem, *args: Any, **kwargs: Any) -> problem.Priced:
         found = prove(self, *args, **kwargs)
-        return replace(found, best=np.where(np.arange(len(found.best)) == 0, np.inf, found.best), excess=np.inf)
+        return replace(found, best=np.where(np.arange(len(found.best)) == 0, np.inf, found.best), dual_value=np.inf)
 
-    prove = pricer.Pricer.prove
-    monkeypatch.setattr(pricer.Pricer, "prove", infinite)
+    prove = problem.SeparableProblem.prove
+    monkeypatch.setattr(problem.SeparableProblem, "prove", infinite)
     result = dashf_pyomo.solve(Scenario.random(2, 2, seed=0), "bnp", time_limit=20)
     assert result.status is not Status.CERTIFIED and result.upper_bound is None
 
@@ -156,13 +156,13 @@ def test_proofs_that_are_no_numbers_prove_nothing(monkeypatch: pytest.MonkeyPatc
 def test_proofs_below_what_is_known_to_be_reached_prove_nothing(
     monkeypatch: pytest.MonkeyPatch, users: int, lie: float
 ) -> None:
-    from dashf_pyomo.algorithms.dual import pricer
+    from dashf_pyomo.algorithms.dual import problem
 
-    def lying(self: pricer.Pricer, *args: Any, **kwargs: Any) -> pricer.Priced:
+    def lying(self: problem.SeparableProblem, *args: Any, **kwargs: Any) -> problem.Priced:
         found = prove(self, *args, **kwargs)
         return replace(found, best=np.where(np.arange(len(found.best)) == 0, lie, found.best))
 
-    prove = pricer.Pricer.prove
-    monkeypatch.setattr(pricer.Pricer, "prove", lying)
+    prove = problem.SeparableProblem.prove
+    monkeypatch.setattr(problem.SeparableProblem, "prove", lying)
     result = dashf_pyomo.solve(Scenario.random(users, 2, seed=0), "dual", time_limit=20)
     assert result.status is not Status.CERTIFIED and result.upper_bound is None

@@ -20,6 +20,7 @@ from dashf_pyomo.certificate.balls import ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
 from dashf_pyomo.certificate.claims import Task, user_bound
 from dashf_pyomo.certificate.pairs import ScaledPair
+from dashf_pyomo.certificate.points import tangent_of_r
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
 
@@ -70,7 +71,7 @@ def test_no_multipliers_prove_a_pair_below_a_point_that_is_reached(seed: int) ->
     for _ in range(4):
         forged = leaves.copy()
         for _ in range(rng.integers(1, 4)):
-            row, column = rng.integers(len(forged)), rng.integers(4, 9)
+            row, column = rng.integers(len(forged)), rng.integers(4, 10)
             forged[row, column] *= 10.0 ** rng.uniform(-3.0, 3.0)
             forged[:, column] *= rng.choice([1.0, 0.9, 1.1])
         assert bound(forged) >= known
@@ -139,12 +140,13 @@ def test_a_cell_bound_is_the_largest_lagrangian_where_nothing_is_relaxed_and_abo
             return relaxed_maximum(c, norm, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, nu)
 
         for phi in (0.0, rng.uniform(), 1.0):
-            bound = cell_bound(pair, [x0, x0, phi, phi, m, tau, tau, nu, nu])
+            bound = cell_bound(pair, [x0, x0, phi, phi, m, tau, tau, nu, nu, x0])
             found = float(bound)
             assert largest(x0, phi) <= found + 1e-9 * abs(found) + 1e-9
             assert found == pytest.approx(largest(x0, phi), rel=1e-3, abs=1e-3)
         x1, phis = x0 * rng.choice([1.1, 3.0, 100.0]), np.sort(rng.uniform(size=2))
-        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, nu, nu]))
+        touch = tangent_of_r(x0, x1)
+        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, nu, nu, touch]))
         for x in np.geomspace(x0, x1, 5):
             assert max(largest(x, phi) for phi in (*phis, phis.mean())) <= bound + 1e-9 * abs(bound)
 
@@ -154,15 +156,15 @@ def test_bounds_do_not_depend_on_the_float_searches(seed: int, monkeypatch: pyte
     rng = np.random.default_rng(seed)
     monkeypatch.setattr(points, "falling_root", lambda function, low, high: float(rng.uniform(1e-3, 1.0)))
     monkeypatch.setattr(points, "level_for", lambda *_: float(10.0 ** rng.uniform(-2.0, 1.5)))
-    monkeypatch.setattr(points, "tangent_of_r", lambda x0, x1: float(x0 + (x1 - x0) * rng.uniform(0.01, 1.0)))
     c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
     c[7:] = 10.0 ** rng.uniform(-1.0, 3.0, 2)
     prices, b0, m = 10.0 ** rng.uniform(-1.0, 1.0, 3), 10.0 ** rng.uniform(-3.0, -1.0), 10.0 ** rng.uniform(-2.0, 1.0)
     x0 = c[8] * 10.0 ** rng.uniform(-3.0, -0.01 - np.log10(b0))
     x1, phis, tau = x0 * rng.choice([1.0, 3.0, 100.0]), np.sort(rng.uniform(size=2)), rng.uniform(0.3, 1.0)
+    touch = float(x0 + (x1 - x0) * rng.uniform(0.01, 1.0)) * rng.choice([1e-3, 1.0, 1e3])
     with flint.ctx.workprec(128):
         pair = Priced(ScaledPair(*map(ball, c)), ball(1.0), tuple(map(ball, prices)), ball(m), 1e8, 2e8, ball(b0))
-        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, 0.0, 0.0]))
+        bound = float(cell_bound(pair, [x0, x1, *phis, m, tau, tau, 0.0, 0.0, touch]))
     for x, phi in itertools.product(np.geomspace(x0, x1, 3), phis):
         below = relaxed_maximum(c, 1.0, prices, (b0, min(1.0, c[8] / x0)), x, phi, m, tau, 0.0)
         assert below <= bound + 1e-9 * abs(bound)
@@ -176,6 +178,6 @@ def test_cells_next_to_no_snr_at_all_have_bounds(x1: float) -> None:
     with flint.ctx.workprec(128):
         prices = ball(1.0), ball(1.0), ball(1.0)
         pair = Priced(ScaledPair(*map(ball, c)), ball(1.0), prices, ball(0.1), 1.0, 4.0, ball(1e-3))
-        found, usual = (cell_bound(pair, [0.0, end, 0.96, 1.0, 0.1, 0.1, 0.1, 0.0, 0.0]) for end in (x1, 1e-90))
+        found, usual = (cell_bound(pair, [0.0, end, 0.96, 1.0, 0.1, 0.1, 0.1, 0.0, 0.0, end]) for end in (x1, 1e-90))
     # Only phi = 1 counts, and there it does not matter how small the SNR is.
     assert float(found) == pytest.approx(float(usual), rel=1e-12)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import highspy
 import numpy as np
 import pytest
-from numba.core.event import install_recorder
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual import Dual
+from dashf_pyomo.algorithms.dual.bounding import Envelope
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
-from dashf_pyomo.algorithms.dual.deadline import Envelope
-from dashf_pyomo.algorithms.dual.master import Master
+from dashf_pyomo.algorithms.dual.master import RestrictedMaster
 from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
@@ -124,13 +121,13 @@ def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: 
     pool = ColumnPool()
     data = np.array([[0.5, 0.2, 0.3, 0.5, 1.0, 1.0, 0.1, 1.0], [0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 0.2, 1.1]])
     pool.add(np.array([0, 1]), np.array([0, 0]), data)
-    master = Master(2, 1, 1.0, 1.0, (1.0, 1.2))
+    master = RestrictedMaster(2, 1, 1.0, 1.0, (1.0, 1.2))
     master.add(pool, np.arange(2))
     expected = master.solve()[0]
     patched = Undecided(master._highs)
     master._highs = patched
     if undecided == 4:
-        with pytest.raises(BackendError, match="the master program ended with"):
+        with pytest.raises(BackendError, match="the restricted master problem ended with"):
             master.solve()
     else:
         assert master.solve()[0] == pytest.approx(expected)
@@ -150,11 +147,3 @@ def test_a_user_whose_energy_is_dear_does_not_hide_behind_nobody() -> None:
     # At the ratio of the first columns its best choice costs thousands; the mixture must serve it all the same.
     result = dashf_pyomo.solve(wide_scenario(1219), "dual", time_limit=60)
     assert result.gap is not None and result.gap <= 1e-3
-
-
-@pytest.mark.parametrize("method", ["dual", "bnp"])
-def test_nothing_is_compiled_after_preparing(method: str, tmp_path: Path) -> None:
-    Dual.prepare()
-    with install_recorder("numba:compile") as recorder:
-        dashf_pyomo.solve(Scenario.random(3, 2, seed=1), method, certificate=str(tmp_path / "c.npz"))
-    assert not recorder.buffer

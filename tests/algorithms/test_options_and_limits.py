@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 import dashf_pyomo
 from dashf_pyomo import Status
 from dashf_pyomo.algorithms import OptionError, methods
-from dashf_pyomo.algorithms.run import Limits, Run
 from dashf_pyomo.backends import BackendError
 from formulations import InputError, Scenario, evaluate
 from formulations.registry import UnknownNameError
@@ -146,11 +144,3 @@ def test_falls_that_are_allowed_do_not_stop_dashf() -> None:
     assert [entry["scr"] for entry in longer.trace[: len(shared)]] == shared
     assert longer.iterations > printed.iterations and longer.scr >= printed.scr
     assert longer.options["falls"] == 3
-
-
-def test_what_is_done_off_the_clock_is_no_part_of_a_run() -> None:
-    run = Run(Scenario.random(2, 1, seed=0), Limits(time_limit=1.0))
-    with run.off_the_clock():
-        time.sleep(0.3)
-    assert run.elapsed < 0.3
-    assert run.backend_limits().time_limit > 0.7

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from pricing_cases import FAMILIES, Pricing, delay_and_energy, realistic, value, wide
 
-from dashf_pyomo.algorithms.dual.kernels.energy import least_energy
-from dashf_pyomo.algorithms.dual.kernels.pricing import LEAF, price_pairs, prove_pair
+from dashf_pyomo.algorithms.dual.kernels.pricing import LEAF, least_energy, price_pairs, prove_pair
 
 RANGES = [(0.0, 0.0), (1.0, 1.0), (0.0, 0.5), (0.3, 0.8), (0.5, 1.0)]
 

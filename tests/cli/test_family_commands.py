@@ -46,6 +46,23 @@ def test_constraints_are_declared_honoured_and_checked(dashf: Dashf, tmp_path: P
     assert_refused(dashf("solve", s, "--method", "nearest"), "nearest", "delay limit")
 
 
+def test_constraints_are_added_to_a_scenario_file(dashf: Dashf, tmp_path: Path) -> None:
+    file, s, r = tmp_path / "file.json", tmp_path / "s.json", tmp_path / "r.json"
+    Scenario.random(3, 2, 0, constraints={"forbidden": [[1, 0]]}).write(file)
+    limited = Scenario.random(3, 2, 0, constraints={"forbidden": [[1, 0]], "delay_limit": 60.0})
+    assert dashf("scenario", file, "--constraint", "delay_limit=60", "-o", s).code == 0
+    assert Scenario.read(s) == limited
+    said = dashf("solve", file, "--constraint", "delay_limit=60", "--method", "dashf", "-o", r, "--json")
+    assert said.code == 0 and said.json["scenario_sha256"] == limited.sha256
+    assert dashf("check", s, r).code == 0
+    assert dashf("check", file, r).code == 1
+    twice = dashf("solve", file, "--constraint", "forbidden=[[2,0]]")
+    assert_refused(twice, "--constraint", "file.json", "constraints.forbidden", "by the scenario itself", "expected")
+    assert_refused(dashf("solve", file, "--constraint", "speed=1"), "--constraint", "file.json", "'speed'")
+    assert_refused(dashf("scenario", file, "--constraint", "delay_limit=60", "-o", file), "is the scenario itself")
+    assert_refused(dashf("scenario", file, "--users", 2), "--users", "file.json")
+
+
 def test_bad_constraints_are_refused(dashf: Dashf, tmp_path: Path) -> None:
     assert_refused(dashf("scenario", "--constraint", "delay_limit=x"), "delay_limit", "'x'")
     assert_refused(dashf("scenario", "--constraint", "speed=1"), "speed", "delay_limit")

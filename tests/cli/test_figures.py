@@ -130,6 +130,18 @@ def test_a_second_command_repeats_nothing_and_more_seeds_run_only_what_is_new(da
     assert "all 48 cells were there" in dashf(*(part for part in arguments if part != "--json")).out
 
 
+def test_runs_of_other_code_are_said_and_repeated_when_asked_for(dashf: Dashf, tmp_path: Path) -> None:
+    arguments = ("figures", "3a", "-o", tmp_path, "--bound", "none", *SMALL)
+    assert dashf(*arguments, "--json").json["figures"][0]["stale"] == 0
+    database = sqlite3.connect(tmp_path / "study.sqlite")
+    database.execute("UPDATE cells SET code = '{}' WHERE rowid <= 3")
+    database.commit()
+    database.close()
+    assert "3 were run by another or an unknown version of the code, --rerun stale" in dashf(*arguments).out
+    figure = dashf(*arguments, "--rerun", "stale", "--json").json["figures"][0]
+    assert (figure["ran"], figure["stale"]) == (3, 0)
+
+
 def test_sweeps_have_all_points_of_both_readings_and_no_bound_where_none_is_asked(dashf: Dashf, tmp_path: Path) -> None:
     arguments = ("--seeds", 1, "--sizes", "2x2", "--bound", "none", "--workers", 1)
     said = dashf("figures", "3b", "3c", "-o", tmp_path, *arguments, "--json")

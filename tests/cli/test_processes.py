@@ -18,7 +18,7 @@ from formulations.documents import read_document
 
 # -- what is imported -------------------------------------------------------------------------
 
-HEAVY = ("cvxpy", "matplotlib", "numba", "pyomo", "clarabel", "highspy", "scs", "cyipopt")
+HEAVY = ("cvxpy", "matplotlib", "pyomo", "clarabel", "highspy", "scs", "cyipopt")
 
 REPORT = f"""
 import sys

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: Methods of another distribution, found through its entry point; on two users (the warm-up) all behave.
 EXTENSION = """
-import ctypes, os, sys, time
+import ctypes, os, signal, stat, struct, sys, time
 from dataclasses import dataclass
 import numpy as np
 from dashf_pyomo.algorithms import Method, methods
@@ -64,6 +65,32 @@ def log(self, run):
         lines.write(run.scenario.name + chr(10))
 
 
+def scribble(self, run):
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                os.write(number, struct.pack("!i", 5) + b"words")
+        except OSError:
+            pass
+    time.sleep(1000)
+
+
+def unkept(self, scenario, limits=None, observer=None):
+    found = Behaved.solve(self, scenario, limits, observer)
+    return found if scenario.n_users == 2 else Strange(found)
+
+
+class Strange:
+    def __init__(self, found):
+        self._found = found
+
+    def __getattr__(self, name):
+        return getattr(self._found, name)
+
+    def to_dict(self):
+        return {"what": object()}
+
+
 add("crashing", lambda self, run: ctypes.string_at(0))
 add("leaving", lambda self, run: os._exit(7))
 add("hanging", lambda self, run: time.sleep(1000))
@@ -72,6 +99,9 @@ add("failing", fail)
 add("stumbling", stumble)
 add("exiting", leave)
 add("logging", log)
+add("scribbling", scribble)
+add("ended", lambda self, run: os.kill(os.getpid(), signal.SIGTERM))
+add("unkept", lambda self, run: None, solve=unkept)
 """
 
 
@@ -93,6 +123,19 @@ def environment(*places: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **more}
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process has started, on Linux."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        if parent == pid:
+            found.append(int(place.name))
+    return found
+
+
 def start(*arguments: object, env: Mapping[str, str], cwd: Path | None = None) -> subprocess.Popen[str]:
     """``dashf study`` as a process of its own."""
     return subprocess.Popen(
@@ -105,6 +148,14 @@ def finish(process: subprocess.Popen[str], timeout: float = 120.0) -> tuple[int,
     """Exit code and both streams."""
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something has happened in a running process."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
 
 
 #: What differs from one run to the next.

@@ -64,6 +64,11 @@ WRONG = {
         ":5: methods[0].options: method dashf: epsilon = 'x'; expected a number",
     ),
     "name twice": (SCENARIO + METHOD + METHOD, ":5: methods[1]: name 'nearest' is taken"),
+    "unknown constraint": (SCENARIO + "constraints = {speed = 3}\n" + METHOD, "unknown key 'speed'; expected only"),
+    "constraint out of range": (
+        SCENARIO + "[scenarios.constraints]\ndelay_limit = -1\n" + METHOD,
+        ":4: scenarios[0].constraints.delay_limit: constraints.delay_limit = -1.0; expected a number > 0",
+    ),
     "two ways of sizes": ("[[scenarios]]\nusers = 3\nsizes = [[3, 2]]\n" + METHOD, "[0].users: given beside"),
     "sizes that are none": ("[[scenarios]]\nsizes = [[3]]\n" + METHOD, "sizes = [[3]]; expected a list of"),
     "seeds and draws": ("[[scenarios]]\nseeds = 1\ndraws = 3\n" + METHOD, ":3: scenarios[0].draws: given beside seeds"),
@@ -238,6 +243,28 @@ def test_files_are_found_from_the_folder_of_the_description(tmp_path: Path) -> N
         Scenario.random(2, 2, seed).write(tmp_path / "cases" / f"{seed}.json")
     found = described('[[scenarios]]\nfiles = ["cases/*.json"]\n' + METHOD, tmp_path).scenarios
     assert [scenario.seed for scenario in found] == [1, 2]
+
+
+def test_constraints_are_added_to_every_scenario_of_a_group(tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    Scenario.random(users=2, servers=3, seed=5, constraints={"forced": [[0, 2]]}).write(tmp_path / "cases" / "a.json")
+    text = (
+        '[[scenarios]]\nusers = 2\nseeds = "0..1"\nconstraints = {delay_limit = [60.0, "none"], forbidden = [[1, 0]]}\n'
+        '[[scenarios]]\nfiles = ["cases/a.json"]\nconstraints = {server_energy = 5e3}\n'
+    )
+    found = described(text + METHOD, tmp_path).scenarios
+    first = {"delay_limit": [60.0, None], "forbidden": [[1, 0]]}
+    expected = [Scenario.random(2, 2, seed, constraints=first) for seed in (0, 1)]
+    expected.append(Scenario.random(2, 3, 5, constraints={"forced": [[0, 2]], "server_energy": 5e3}))
+    assert [scenario.sha256 for scenario in found] == [scenario.sha256 for scenario in expected]
+    assert found[0].group == "paper, delay_limit [60.0, 'none'], forbidden [[1, 0]]"
+    given = {"given": expected[0], "constraints": {"uplink_rate": 1e6}}
+    (one,) = read_description({"scenarios": [given], "methods": [{"method": "dashf"}]}).scenarios
+    assert one.sha256 == expected[0].with_constraints({"uplink_rate": 1e6}).sha256
+    again = '[[scenarios]]\nfiles = ["cases/a.json"]\n[scenarios.constraints]\ndelay_limit = 60.0\nforced = [[0, 1]]\n'
+    assert "study.toml:5: scenarios[0].constraints.forced: constraints.forced is declared by the scenario" in refusal(
+        again + METHOD, tmp_path
+    )
 
 
 def test_every_seed_that_is_not_given_follows_from_the_master_seed(tmp_path: Path) -> None:

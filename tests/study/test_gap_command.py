@@ -11,6 +11,8 @@ from cli_helpers import SCENARIO, Dashf, assert_refused
 from study_helpers import environment, extension
 
 import dashf_pyomo
+from dashf_pyomo.cli.gap import METHODS, _variants
+from formulations import Scenario
 
 
 def test_gaps_are_to_the_bound_of_the_method_that_proves_one(dashf: Dashf, tmp_path: Path) -> None:
@@ -36,6 +38,30 @@ def test_without_a_bound_it_says_that_nobody_can_say(dashf: Dashf) -> None:
     said = dashf("gap", "--users", "3", "--methods", "rucaa,gucaa", "--workers", "1")
     assert f"{dashf_pyomo.solve(SCENARIO, 'rucaa').scr:.6g}" in said.out  # with the seed of `dashf solve`
     assert said.code == 0 and "no method proved a bound" in said.out and "none" in said.out
+
+
+def test_with_limits_it_runs_what_takes_the_scenario_and_names_the_relaxation(dashf: Dashf) -> None:
+    declared = ("--users", 2, "--constraint", "delay_limit=60")
+    said = dashf("gap", *declared, "--methods", "dashf,dual", "--json")
+    assert said.code == 0 and said.json["bound_of"] == "the scenario without its delay limit"
+    assert said.json["bound_source"].endswith("pricing, of the scenario without its delay limit")
+    assert all(0 <= row["gap"] < 1 and row["outcome"] == "done" for row in said.json["methods"])
+    limited = Scenario.random(2, 2, 0, constraints={"delay_limit": 60.0})
+    variants, remarks = _variants(METHODS.split(","), limited, asked=False)
+    assert [variant["method"] for variant in variants] == ["dashf", "dashf-plus", "dual"]
+    assert variants[-1]["options"]["relax"] is True and "relax" not in variants[0]["options"]
+    assert remarks == ["left out, as they cannot honour this scenario: rucaa, gucaa, gucro, aauco"]
+    variants, remarks = _variants(METHODS.split(","), SCENARIO, asked=False)
+    assert len(variants) == len(METHODS.split(",")) and variants[-1]["options"]["relax"] is False and not remarks
+
+
+def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
+    said = dashf("gap", "--users", 2, "--constraint", "delay_limit=60", "--methods", "dashf", "--workers", 1)
+    assert "dual with relax=true proves one of the scenario without its delay limit" in said.out
+    study = tmp_path / "study.toml"
+    study.write_text('[[scenarios]]\nusers = 2\nconstraints = {delay_limit = 60.0}\n[[methods]]\nmethod = "dashf"\n')
+    planned = dashf("study", "plan", study)
+    assert planned.code == 0 and "dual with relax=true proves one of the scenario without" in planned.out
 
 
 LYING = """
@@ -81,3 +107,14 @@ def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: P
 )
 def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, arguments: tuple[str, ...], said: str) -> None:
     assert_refused(dashf("gap", *arguments), said)
+
+
+def test_a_method_that_is_lost_on_the_way_costs_nothing_that_others_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--workers", "1", "--methods"]
+    env = environment(extension(tmp_path))
+    done = subprocess.run([*command, "nearest,ended"], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 3 and "nearest" in done.stdout and done.stderr.count("\n") == 1
+    assert "1 cell was lost, ended on random-3x2-seed0: worker died from signal 15" in done.stderr
+    assert "kept" not in done.stderr
+    done = subprocess.run([*command, "ended"], capture_output=True, text=True, env=env, timeout=120)
+    assert (done.returncode, done.stdout) == (3, "") and "1 cell was lost" in done.stderr

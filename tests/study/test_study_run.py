@@ -10,11 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from study_helpers import contents, environment, extension, finish, outcomes, start, write_study
+from study_helpers import children, contents, environment, extension, finish, outcomes, start, wait_for, write_study
 
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.pool import LocalPool
@@ -24,27 +23,6 @@ from formulations import Scenario
 
 posix_only = pytest.mark.skipif(not hasattr(os, "killpg"), reason="local workers need Linux or macOS")
 pytestmark = posix_only
-
-
-def children(pid: int) -> list[int]:
-    """Processes that a process has started, on Linux."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-        if parent == pid:
-            found.append(int(place.name))
-    return found
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened in a running process."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
 
 
 def assert_gone(pids: list[int]) -> None:
@@ -76,6 +54,41 @@ def test_crashes_hangs_and_lack_of_memory_are_recorded_outcomes(tmp_path: Path) 
     assert found["stumbling"] == ("error", "ZeroDivisionError: by nothing at all")
     assert found["exiting"] == ("error", "SystemExit: 3")
     assert found["nearest"][0] == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker's socket in /proc")
+def test_what_is_lost_on_the_way_is_no_crash_of_a_method(tmp_path: Path) -> None:
+    """A worker that somebody ends, an answer that cannot be read: not recorded, and the next run does the cell."""
+    env = environment(extension(tmp_path))
+    for method, said in (("ended", "died from signal 15 (SIGTERM)"), ("scribbling", "cannot be read (UnpicklingError")):
+        study = write_study(tmp_path / f"{method}.toml", [method, "nearest"])
+        for ran in ("1 of 2 cells have ended", "1 of 2 cells have ended"):
+            code, out, err = finish(start("run", study, "--workers", 1, env=env))
+            assert (code, out, err.count("\n")) == (3, "", 1), err
+            assert f"1 cell was lost, {method} on random-3x2-seed0: " in err and said in err and ran in err
+        found = outcomes(tmp_path / method)
+        assert found[method] == (None, None) and found["nearest"][0] == "done"
+
+
+def test_a_result_that_cannot_be_kept_is_an_error_of_its_method(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s.toml", ["unkept"])
+    code, out, err = finish(start("run", study, "--workers", 1, env=environment(extension(tmp_path))))
+    assert (code, err) == (0, "") and "1 have failed" in out
+    outcome, message = outcomes(tmp_path / "s")["unkept"]
+    assert outcome == "error" and message.startswith("what method unkept returned cannot be kept (TypeError: ")
+
+
+def test_workers_that_cannot_start_end_the_run_and_blame_no_method(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashf_pyomo.backends import BackendError, child
+
+    monkeypatch.setattr(child, "_BOOT", "import sys; sys.exit('no such thing')")
+    study = Study([{"users": 3, "seeds": "0..9"}], ["nearest"], tmp_path / "out")
+    with pytest.raises(BackendError, match=r"no worker can be started: .*exit code 1: no such thing; 0 of 10 cells"):
+        study.run(workers=1)
+    with Store(tmp_path / "out") as store:
+        assert store.outcomes() == {}
 
 
 def test_failures_are_run_again_only_when_asked_for(tmp_path: Path) -> None:
@@ -207,7 +220,7 @@ def test_twenty_kills_lose_no_more_than_the_cells_in_flight(tmp_path: Path) -> N
     assert "nothing to do" in finish(run("killed"))[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_stops_at_once_and_leaves_a_store_to_go_on_from(number: int, tmp_path: Path) -> None:
     study = write_study(tmp_path / "s.toml", ["logging"], seeds=400)
     env = environment(extension(tmp_path), STUDY_TEST_LOG=str(tmp_path / "log"))

@@ -29,10 +29,13 @@ from dashf_pyomo.certificate import (
 from dashf_pyomo.certificate.archive import MOST_BYTES, read_arrays
 from dashf_pyomo.certificate.cover import covers
 from dashf_pyomo.certificate.format import ARRAYS, sealed
-from dashf_pyomo.certificate.tree import Box, leaf_boxes
+from dashf_pyomo.certificate.nodes import Box, leaf_boxes
+from dashf_pyomo.certificate.points import tangent_of_r
 from formulations import InputError
 
-LEAVES = np.array([[0.0, 2.0, 0.0, 1.0, 0.1, 0.2, 0.3, 0.0, 0.1], [2.0, 5.0, 0.0, 1.0, 0.1, 0.2, 0.3, 0.0, 0.1]])
+LEAVES = np.array(
+    [[0.0, 2.0, 0.0, 1.0, 0.1, 0.2, 0.3, 0.0, 0.1, 0.7], [2.0, 5.0, 0.0, 1.0, 0.1, 0.2, 0.3, 0.0, 0.1, 3.0]]
+)
 
 
 def claim() -> Claim:
@@ -152,7 +155,9 @@ def at(key: str, index: Any, value: Any) -> dict[str, Any]:
 
 
 RANGES = {
-    "version": {"version": np.array(2)},
+    "version": {"version": np.array(3)},
+    "leaf_touch": {"version": np.array(1)},
+    "leaves[0][9]": at("leaf_touch", 0, 0.0),
     "format": {"format": np.array("dashf-scenario", "<U17")},
     "upper_bound": {"upper_bound": np.array(np.inf)},
     "time_unit": {"time_unit": np.array(0.0)},
@@ -283,3 +288,19 @@ def test_cells_cover_a_single_phi() -> None:
     rows = np.array([[0.0, 1.0, 0.2, 0.5], [1.0, 2.0, 0.5, 0.7]])
     assert covers(rows, 2.0, (0.5, 0.5))
     assert not covers(rows, 2.0, (0.4, 0.4)) and not covers(rows, 2.0, (0.5, 0.6))
+
+
+def test_version_1_is_read_and_touches_where_its_verifier_did(tmp_path: Path) -> None:
+    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
+    first = Certificate.read(save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)})))
+    leaves = np.concatenate(
+        [node.leaves for node, _ in leaf_boxes(first.root, Box.root(np.full((3, 2), True))) if isinstance(node, Claim)]
+    )
+    assert np.array_equal(leaves[:, :9], ORIGINAL["leaves"])
+    assert leaves[:, 9].tolist() == [tangent_of_r(low, high) for low, high in ORIGINAL["leaves"][:, :2].tolist()]
+
+
+def test_version_2_without_its_points_of_touch_is_refused(tmp_path: Path) -> None:
+    some = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
+    path = save(tmp_path / "c.npz", sealed(some))
+    assert_clear(refusal(lambda: Certificate.read(path)), path, "leaf_touch", "missing")

@@ -30,6 +30,7 @@ assert not checked.violated and hull.x[0, 0].value is not None
 assert problem.status == 'user_limit' and values['x'].shape == (3, 2)
 assert quick.solver_stats.extra_stats['differences']
 """,
+    "docs/deploying.md": "assert result.status == 'feasible'",
     "docs/studies.md": "assert page.is_file() and study.outlook().missing == {'nearest': 0, 'dashf, hull': 0}",
 }
 

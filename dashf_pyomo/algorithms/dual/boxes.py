@@ -1,4 +1,4 @@
-"""Boxes of allocations, and the cuts that branching makes."""
+"""Boxes of allocations, the cuts that branching makes, and what is known of a box."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Cut", "DeadlineCut", "OffloadCut", "ServerCut"]
+from .prices import Prices
+
+__all__ = ["NARROW", "Bounded", "Box", "Cut", "DeadlineCut", "OffloadCut", "ServerCut"]
 
 Mask = NDArray[np.bool_]
+
+#: An interval of deadlines whose ends differ by less, relative, is not cut any more.
+NARROW = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +97,39 @@ class OffloadCut:
 
 
 Cut = DeadlineCut | ServerCut | OffloadCut
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """What is known of a box: a bound, and the solution of its restricted master problem.
+
+    Parameters
+    ----------
+    bound
+        Upper bound on the scaled SCR of its allocations (minus infinity if it has none).
+    value
+        Value of the restricted master problem: about what the bound of this box can be at best.
+    prices
+        Where the bound was taken.
+    weights
+        Of `members`, in the solution of the linear program; those of each user sum to one; shape (J,).
+    members
+        Columns of the pool in the restricted master problem, shape (J,).
+    rounds
+        Rounds of column generation.
+    deadline
+        Of the solution: the longest mean deadline of a user.
+    """
+
+    bound: float
+    value: float
+    prices: Prices | None
+    weights: NDArray[np.float64]
+    members: NDArray[np.int64]
+    rounds: int
+    deadline: float
+
+    @classmethod
+    def without_solution(cls, bound: float, prices: Prices | None, rounds: int, deadline: float) -> Bounded:
+        """Return what is known of a box whose linear program was not solved, or has nothing to mix."""
+        return cls(bound, -np.inf, prices, np.zeros(0), np.zeros(0, np.int64), rounds, deadline)

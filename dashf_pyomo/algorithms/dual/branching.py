@@ -1,29 +1,120 @@
-"""Where to cut a box: at a deadline, at the servers of a user, or at its phi."""
+"""Branching: which box is cut where, at a deadline, at the servers of a user, or at its phi."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Box, Cut, DeadlineCut, OffloadCut, ServerCut
+from .bounding import Bounding
+from .boxes import NARROW, Bounded, Box, Cut, DeadlineCut, OffloadCut, ServerCut
 from .columns import ENERGY, OFFLOAD, ColumnPool
-from .interval import Bounded
+from .settings import Cutoff
+from .tree import Node
 
-__all__ = ["NARROW", "deadline_cut", "far_cut", "user_cut"]
+__all__ = ["Branching", "RootBranching", "TreeBranching", "user_cut"]
 
 Array = NDArray[np.float64]
 
-#: An interval of deadlines whose ends differ by less, relative, is not cut any more.
-NARROW = 1e-3
+#: The root is exhausted when cutting deadlines can bring the bound down by no more than this part of the gap.
+EXHAUSTED = 0.05
+
+#: Branching cuts deadlines while that can bring a bound down by this part of what it lies above the target.
+BY_DEADLINE = 0.3
+
+#: Branching cuts deadlines first where the bound is above the incumbent by this part: LP solutions with deadlines that
+#: are further apart than this factor round badly.
+FAR, NEARBY = 0.05, 1.1
 
 #: What is farther than this factor, squared, from the best deadline is cut off at this factor.
 AROUND = 1.15
 
-#: A user is split when no part of its mixture has all the weight but this.
+#: A user is split when no part of it in the LP solution has all the weight but this.
 WHOLE = 1e-3
 
-#: Parts of a mixture whose phi differ by less are not told apart.
+#: Parts of a user whose phi differ by less are not told apart.
 ALIKE = 0.02
+
+
+@dataclass
+class Branching(ABC):
+    """A way to choose cuts.
+
+    Parameters
+    ----------
+    bounding
+        Says what cutting deadlines can bring.
+    pool
+        The columns.
+    cutoff
+        The incumbent.
+    accuracy
+        Relative accuracy of the bounds.
+    """
+
+    bounding: Bounding
+    pool: ColumnPool
+    cutoff: Cutoff
+    accuracy: float
+    #: Why the search stops where there is no cut.
+    exhausted: ClassVar[str]
+
+    @abstractmethod
+    def cut(self, worst: Node) -> Cut | None:
+        """Return where to cut the worst node, or None if nothing is left to cut."""
+
+    def divided(self, parent: Node, children: tuple[Node, ...]) -> None:  # noqa: B027
+        """Learn what a cut has brought."""
+
+    def _far_cut(self, box: Box) -> DeadlineCut | None:
+        """Return the cut that takes off what is far from the best deadline on one side, or None if nothing is."""
+        best = self.bounding.best_deadline
+        return None if best is None else far_cut(box, best)
+
+
+@dataclass
+class RootBranching(Branching):
+    """Cuts of deadlines alone, until they bring next to nothing: what is left is the root bound."""
+
+    exhausted: ClassVar[str] = "root bound exhausted"
+    _stuck: bool = field(default=False, init=False)
+
+    def cut(self, worst: Node) -> Cut | None:
+        """Return a cut of deadlines, or None if that can bring the bound down by next to nothing."""
+        if self._stuck:
+            return None
+        limit = self.bounding.limit(worst)
+        little = max(self.accuracy * limit, EXHAUSTED * (worst.bound - self.cutoff.value))
+        if worst.bound - limit <= little:
+            return None
+        return self._far_cut(worst.box) or deadline_cut(worst.box)
+
+    def divided(self, parent: Node, children: tuple[Node, ...]) -> None:
+        """Remember whether a cut has helped neither part."""
+        self._stuck = all(child.bound >= parent.bound for child in children)
+
+
+@dataclass
+class TreeBranching(Branching):
+    """Cuts of deadlines if that helps, else of a user that the LP solution splits: branch and price."""
+
+    exhausted: ClassVar[str] = "no box can be cut"
+
+    def cut(self, worst: Node) -> Cut | None:
+        """Return the cut of a node, or None if there is nothing to cut in it."""
+        by_deadline = self._far_cut(worst.box) or deadline_cut(worst.box)
+        if by_deadline is not None:
+            low, high = worst.box.interval
+            if high > NEARBY * low and worst.bound > (1.0 + FAR) * self.cutoff.value:
+                return by_deadline
+            target = self.cutoff.target
+            gain = worst.bound - max(self.bounding.limit(worst), target)
+            if gain > BY_DEADLINE * (worst.bound - target):
+                return by_deadline
+        return user_cut(worst.box, worst.bounded, self.pool) or deadline_cut(worst.box, 1e-9)
 
 
 def deadline_cut(box: Box, narrow: float = NARROW) -> DeadlineCut | None:
@@ -43,7 +134,7 @@ def far_cut(box: Box, best: float) -> DeadlineCut | None:
 
 
 def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
-    """Return the cut of the user that the mixture of a box splits most, or None if it splits nobody.
+    """Return the cut of the user that the LP solution of a box splits most, or None if it splits nobody.
 
     A user counts by how far apart its parts are: the mean distance of its columns from their mean, at their prices.
 
@@ -52,7 +143,7 @@ def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
     box
         What is to be cut.
     bounded
-        Has the mixture and its prices.
+        Has the LP solution and its prices.
     pool
         The columns.
     """

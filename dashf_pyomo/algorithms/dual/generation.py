@@ -1,12 +1,13 @@
-"""Column generation in one box: good prices, round by round, and the mixture that goes with them.
+"""Column generation in one box: good prices, round by round, and the LP solution that goes with them.
 
 Prices are smoothed in and out (Ben-Ameur and Neto 2007): each round prices at a point between the best prices so far
-and those of the master program. Most rounds search only pairs near the best, from their best columns so far. That can
-miss a better one, and a bound that is too low would mislead all that follows; so now and then, and before it is done,
-all pairs are searched from all starts at the best prices themselves.
+and those of the restricted master problem. Most rounds are *warm*: only pairs near the best are searched, from their
+best columns so far. That can miss a better column, and an estimate that is too low would mislead all that follows; so
+now and then, and before the end, all pairs are searched from all starts at the best prices themselves (a *full* round).
 
-While columns are few the master program cannot keep the budgets, and its prices would be those of despair. It may buy
-more of them at prices not far above those to start from, which become dearer until nothing is bought any more.
+While columns are few the restricted master problem cannot keep the budgets, and its prices would be far too high. It
+has surplus columns, which buy more of a budget at prices not far above those to start from; they become dearer until
+none is used.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ from numpy.typing import NDArray
 
 from .boxes import Box
 from .columns import DELAY, OFFLOAD, ColumnPool
-from .master import Master, Prices
-from .pricer import Priced, Pricer
+from .master import RestrictedMaster
+from .prices import Prices
+from .problem import Priced, SeparableProblem
 
-__all__ = ["Generation", "collect", "fits"]
+__all__ = ["ColumnGeneration", "collect", "fits"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-#: Prices go this part of the way from the best so far to those of the master.
+#: Prices go this part of the way from the best so far to those of the restricted master problem.
 STEP = 0.5
 
-#: Every so many rounds all pairs are searched, from all starts; between, the promising ones from their last columns.
-THOROUGH = 4
+#: Every so many rounds is a full one.
+FULL = 4
 
-#: Prices stay below those to start from by this factor, and can rise to the least cap, until columns are done.
-CAP, LEAST_CAP = 4.0, 1.0
+#: Surplus costs this factor more than the price to start from, and at least the least price.
+SURPLUS, LEAST_SURPLUS = 4.0, 1.0
 
-#: A user that is not served counts as worth less by this factor, until columns are done.
-INSIST = 30.0
+#: Artificial columns that are still used at the end get a score that is lower by this factor.
+LOWER = 30.0
 
 #: Columns are kept if they are worse than the best of their user by no more than this part of their score.
 NEAR = 0.1
@@ -47,62 +49,62 @@ SUITABLE = 0.5
 #: Columns a user at the start; if there are more, only the more suitable ones are taken.
 FIRST_COLUMNS = 15
 
-#: Columns a user in the master program, at which the far ones are forgotten.
+#: Columns a user in the restricted master problem, at which the far ones are removed.
 MOST_COLUMNS = 40
 
 
-class Generation:
+class ColumnGeneration:
     """Column generation in a box.
 
     Parameters
     ----------
-    pricer
-        Prices the pairs.
+    problem
+        The separable problem.
     pool
         Columns so far; new ones are added.
     box
         What is bounded.
-    floor
+    cutoff
         A scaled SCR that is reached; bounds below it are of no interest.
     start
         Prices to start from, or None.
     tolerance
         Accuracy of the search, absolute, for a user.
     deadline_rows
-        Whether the master program has a row for each user's deadline; one deadline needs none.
-    thorough
-        Whether all pairs are searched, from all starts, before it is done.
+        Whether the restricted master problem has a row for each user's deadline; one deadline needs none.
+    ends_full
+        Whether its last round is a full one.
 
     Attributes
     ----------
     best
         Least bound so far, as the search says: not proven.
     value
-        Value of the master program.
+        Value of the restricted master problem.
     centre
         Prices of the least bound.
     weights
-        The mixture, for `members`.
+        The LP solution, for `members`.
     possible
         False once a user is found that no pair serves in time.
     """
 
     def __init__(
         self,
-        pricer: Pricer,
+        problem: SeparableProblem,
         pool: ColumnPool,
         box: Box,
-        floor: float,
+        cutoff: float,
         start: Prices | None,
         tolerance: float,
         deadline_rows: bool = True,
-        thorough: bool = True,
+        ends_full: bool = True,
     ) -> None:
-        self._pricer, self._pool, self._box, self._floor, self._tolerance = pricer, pool, box, floor, tolerance
+        self._problem, self._pool, self._box, self._cutoff, self._tolerance = problem, pool, box, cutoff, tolerance
         n, m = box.allowed.shape
-        norm, self._time_weight = pricer.scenario.score_norm, pricer.pairs.time_weight
-        caps = None if start is None else np.maximum(CAP * start.shares, LEAST_CAP)
-        self._master = Master(n, m, norm, self._time_weight, box.interval, deadline_rows, caps)
+        norm = problem.scenario.score_norm
+        surplus = None if start is None else np.maximum(SURPLUS * start.shares, LEAST_SURPLUS)
+        self._master = RestrictedMaster(n, m, norm, problem.time_weight, box.interval, deadline_rows, surplus)
         members = np.arange(len(pool))
         members = members[fits(pool, members, box)]
         part = SUITABLE
@@ -111,9 +113,9 @@ class Generation:
             part = 0.5 * part if len(members) > FIRST_COLUMNS * n + 1000 else 0.0
         self._master.add(pool, members)
         self._most_columns = MOST_COLUMNS * n + 1000
-        self._step, self._sure, self._verified = STEP, thorough, False
+        self._step, self._ends_full, self._centre_is_full = STEP, ends_full, False
         # Prices to start from come with columns to climb from.
-        self._thorough = 1 - THOROUGH if start is None else 0
+        self._last_full = 1 - FULL if start is None else 0
         self._trial: Prices | None = None
         self.centre, self.best, self.value = start, np.inf, -np.inf
         self.weights: Array = np.zeros(0)
@@ -131,12 +133,8 @@ class Generation:
         """The columns of the pool that `weights` are for."""
         return self._master.members[: len(self.weights)]
 
-    def estimate(self, prices: Prices, excess: float) -> float:
-        """Return the bound that D shows at given prices."""
-        return prices.bound(excess, self._time_weight, self._box.interval[0])
-
     def round(self, done: Callable[[float, float], bool]) -> bool:
-        """Solve the master program, search at new prices, and return whether it is done.
+        """Solve the restricted master problem, price, and return whether it is done.
 
         Parameters
         ----------
@@ -145,69 +143,74 @@ class Generation:
         """
         self.rounds += 1
         before = self.value
-        with self._pricer.clock("master"):
+        with self._problem.profile.clock("master"):
             self.value, prices, self.weights = self._master.solve()
-        self._forget(prices)
-        # Where the last columns changed nothing, the prices of the master are nearer to those that will.
+        self._remove_far(prices)
+        # Where the last columns changed nothing, the prices of the linear program are nearer to those that will.
         moved = abs(self.value - before) > 1e-6 * abs(before) if before > -np.inf else True
         self._step = STEP if moved else 0.5 * (1.0 + self._step)
-        prices = Prices(max(prices.ratio, self._floor), prices.shares, prices.delay)
-        due = self.rounds >= self._thorough + THOROUGH
-        priced = self._verify(prices) if due else self._try(prices)
+        prices = Prices(max(prices.ratio, self._cutoff), prices.shares, prices.delay)
+        full = self.rounds >= self._last_full + FULL
+        priced = self._price_full(prices) if full else self._price_warm(prices)
         if not np.isfinite(priced.best).all():
             self.possible = False
             return True
         if done(self.best, self.value):
-            if self._sure and not self._verified:
+            if self._ends_full and not self._centre_is_full:
                 self._add(priced)
-                priced = self._verify(prices)
+                priced = self._price_full(prices)
             if done(self.best, self.value):
-                # Where nobody would serve a user, at the ratio reached, the value is not that of a mixture.
-                unserved = self._master.unserved.any() and not done(self.best, -np.inf)
-                if not self._master.oversold.any() and not (unserved and self._master.insist(INSIST)):
+                # Where artificial columns are used, at the ratio reached, the value is not that of allocations.
+                artificial = self._master.uses_artificial.any() and not done(self.best, -np.inf)
+                if not self._master.uses_surplus.any() and not (
+                    artificial and self._master.lower_artificial_scores(LOWER)
+                ):
                     return True
-                self._master.raise_caps(CAP)
+                self._master.raise_surplus_prices(SURPLUS)
         self._add(priced)
         return False
 
-    def _try(self, prices: Prices) -> Priced:
-        """Search quickly between the best prices so far and those of the master program."""
+    def _price_warm(self, prices: Prices) -> Priced:
+        """Price between the best prices so far and those of the restricted master problem, from known columns."""
         trial = prices if self.centre is None else self.centre.towards(prices, self._step if self.rounds > 1 else 0.0)
-        self._trial = trial = trial.balanced(self._time_weight)
-        self._pricer.start_from(self._pool, self._master.members, trial, self._box)
-        priced = self._pricer.search(trial, self._box, self._tolerance, quick=True, near=True)
-        if self.estimate(trial, priced.excess) < self.best:
-            priced = self._pricer.search(trial, self._box, self._tolerance, quick=True)  # what was left out may matter
-        reached = self.estimate(trial, priced.excess)
+        self._trial = trial = trial.balanced(self._problem.time_weight)
+        self._problem.start_from(self._pool, self._master.members, trial, self._box)
+        priced = self._problem.search(trial, self._box, self._tolerance, warm=True, near=True)
+        if self._estimate(trial, priced) < self.best:
+            priced = self._problem.search(trial, self._box, self._tolerance, warm=True)  # what was left out may matter
+        reached = self._estimate(trial, priced)
         if reached < self.best:
-            self.best, self.centre, self._step, self._verified = reached, trial, STEP, False
+            self.best, self.centre, self._step, self._centre_is_full = reached, trial, STEP, False
         return priced
 
-    def _verify(self, prices: Prices) -> Priced:
-        """Search thoroughly at the best prices so far: what a quick search misses makes its bounds too low."""
-        self._trial = centre = (prices if self.centre is None else self.centre).balanced(self._time_weight)
-        self._pricer.start_from(self._pool, self._master.members, centre, self._box)
-        priced = self._pricer.search(centre, self._box, self._tolerance)
-        self.best, self.centre, self._step = self.estimate(centre, priced.excess), centre, STEP
-        self._verified, self._thorough = True, self.rounds
+    def _price_full(self, prices: Prices) -> Priced:
+        """Price all pairs from all starts at the best prices so far: a warm round may miss what raises its bound."""
+        self._trial = centre = (prices if self.centre is None else self.centre).balanced(self._problem.time_weight)
+        self._problem.start_from(self._pool, self._master.members, centre, self._box)
+        priced = self._problem.search(centre, self._box, self._tolerance)
+        self.best, self.centre, self._step = self._estimate(centre, priced), centre, STEP
+        self._centre_is_full, self._last_full = True, self.rounds
         return priced
+
+    def _estimate(self, prices: Prices, priced: Priced) -> float:
+        return self._problem.bound(prices, priced.dual_value, self._box)
 
     def _add(self, priced: Priced) -> None:
         known = len(self._pool)
-        collect(self._pricer, self._pool, priced)
+        collect(self._problem, self._pool, priced)
         fresh = np.arange(known, len(self._pool))
         self._master.add(self._pool, fresh[fits(self._pool, fresh, self._box)])
 
     def deadline(self) -> float:
-        """Return the longest mean deadline of a user in the mixture, in the interval of the box."""
+        """Return the longest mean deadline of a user in the LP solution, in the interval of the box."""
         shortest, longest = self._box.interval
         late = np.maximum(self._pool.data[self.members, DELAY], shortest)
         n = len(self._box.allowed)
         mean = np.bincount(self._pool.user[self.members], self.weights * late, minlength=n).max()
         return float(np.clip(mean, shortest, longest))  # a user without columns as yet has no deadline
 
-    def _forget(self, prices: Prices) -> None:
-        """Drop the far columns of a master program that has many."""
+    def _remove_far(self, prices: Prices) -> None:
+        """Remove the far columns of a restricted master problem that has many."""
         if len(self._master.members) <= self._most_columns:
             return
         keep = self.weights > 0.0
@@ -219,16 +222,16 @@ class Generation:
     def _promising(self, members: Index, prices: Prices, part: float) -> NDArray[np.bool_]:
         """Return which columns are worse than the best of their user by no more than a part of their score."""
         pool = self._pool
-        reduced = self._pricer.reduced(pool, members, prices, self._box.interval[0])
+        reduced = self._problem.reduced(pool, members, prices, self._box.interval[0])
         best = np.full(len(self._box.allowed), -np.inf)
         np.maximum.at(best, pool.user[members], reduced)
-        gains = np.log1p(self._pricer.scenario.score_norm * pool.data[members, :3].sum(axis=1))
+        gains = np.log1p(self._problem.scenario.score_norm * pool.data[members, :3].sum(axis=1))
         return np.asarray(reduced >= best[pool.user[members]] - part * gains)
 
 
-def collect(pricer: Pricer, pool: ColumnPool, priced: Priced) -> None:
+def collect(problem: SeparableProblem, pool: ColumnPool, priced: Priced) -> None:
     """Add the columns that are among the best of their users, by a part of their score."""
-    gains = np.log1p(pricer.scenario.score_norm * priced.data[:, :3].sum(axis=1))
+    gains = np.log1p(problem.scenario.score_norm * priced.data[:, :3].sum(axis=1))
     near = priced.reduced >= priced.best[priced.user] - NEAR * gains
     pool.add(priced.user[near], priced.server[near], priced.data[near])
 

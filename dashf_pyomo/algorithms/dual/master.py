@@ -1,4 +1,4 @@
-"""The master program: the best mixture of columns, and the prices that follow from it.
+"""The restricted master problem: the best convex combination of the columns known, and the prices that follow.
 
 With weights w_j of the columns over a total t (the ratio is made linear by scaling the cost to one)::
 
@@ -15,66 +15,26 @@ tau go, and t costs omega T: that is much quicker to solve for many users.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...backends import BackendError
 from .columns import DELAY, ENERGY, ColumnPool
+from .prices import Prices
 
-__all__ = ["Master", "Prices"]
+__all__ = ["RestrictedMaster"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-#: Score of a user without a column: far below any real one.
-NOBODY, LEAST_NOBODY = -10.0, -1e9
+#: Score of an artificial column, far below any real one, and the least that it can be lowered to.
+ARTIFICIAL, LEAST_ARTIFICIAL = -10.0, -1e9
 
 #: Scores of a user below this are tiny.
 TINY = 1e-2
 
-#: A budget counts as oversold if more than this part of it is bought.
-OVERSOLD = 1e-7
-
-
-@dataclass(frozen=True, eq=False)
-class Prices:
-    """What separates the users.
-
-    Parameters
-    ----------
-    ratio
-        y, score over cost, scaled.
-    shares
-        lambda, at least zero, shape (M, 3).
-    delay
-        rho, at least zero, shape (N,); the sum is y omega.
-    """
-
-    ratio: float
-    shares: Array
-    delay: Array
-
-    def towards(self, other: Prices, part: float) -> Prices:
-        """Return the prices that lie `part` of the way to others."""
-        return Prices(
-            self.ratio + part * (other.ratio - self.ratio),
-            self.shares + part * (other.shares - self.shares),
-            self.delay + part * (other.delay - self.delay),
-        )
-
-    def bound(self, excess: float, time_weight: float, shortest: float) -> float:
-        """Return the bound that D shows at these prices: as cost >= omega T0, V - y K <= D gives y + D / (omega T0)."""
-        return self.ratio + max(excess, 0.0) / (time_weight * shortest)
-
-    def balanced(self, time_weight: float) -> Prices:
-        """Return the prices with no negative ones and delay prices that sum to y omega."""
-        total = self.ratio * time_weight
-        delay = np.maximum(self.delay, 0.0)
-        held = delay.sum()
-        delay = delay * (total / held) if held > 0.0 else np.full_like(delay, total / len(delay))
-        return Prices(self.ratio, np.maximum(self.shares, 0.0), delay)
+#: Parts of a budget, or of a user, that count as nothing.
+NEGLIGIBLE = 1e-7
 
 
 #: Ways to solve it, an option and its value, tried in turn: as ever, on from there, and from the start in other ways.
@@ -86,7 +46,7 @@ _WAYS: tuple[tuple[str | None, int | str], ...] = (
 )
 
 
-class Master:
+class RestrictedMaster:
     """The linear program of one interval of deadlines, solved again and again as columns come.
 
     Parameters
@@ -101,17 +61,17 @@ class Master:
         Shortest and longest deadline.
     deadline_rows
         Whether there is a row for each user's deadline; without, the interval is one deadline.
-    caps
-        What an additional share of each budget may be bought at, shape (M, 3): prices stay below, however few columns
-        there are as yet. Without, nothing is sold.
+    surplus_prices
+        Costs of the surplus columns, at which more of a budget is bought, shape (M, 3): prices stay below, however few
+        columns there are as yet. Without, there are no surplus columns.
 
     Attributes
     ----------
     members
         Indices of the columns in their pool.
-    oversold
+    uses_surplus
         Budgets of which the last solution buys more, shape (M, 3).
-    unserved
+    uses_artificial
         Users that the last solution does not serve wholly, shape (N,).
     """
 
@@ -123,7 +83,7 @@ class Master:
         time_weight: float,
         interval: tuple[float, float],
         deadline_rows: bool = True,
-        caps: Array | None = None,
+        surplus_prices: Array | None = None,
     ) -> None:
         import highspy
 
@@ -136,7 +96,7 @@ class Master:
         largest = float(np.log1p(3.0 * norm))
         self._unit = largest if largest < TINY else 1.0
         # Rows: cost; users; budgets by server and resource; deadlines.
-        self._late = deadline_rows
+        self._deadline_rows = deadline_rows
         rows = 1 + n_users + 3 * n_servers + (n_users if deadline_rows else 0)
         lower = np.concatenate([[1.0], np.zeros(n_users), np.full(rows - 1 - n_users, -infinity)])
         upper = np.concatenate([[1.0], np.zeros(rows - 1)])
@@ -152,17 +112,18 @@ class Master:
         tau = np.concatenate([[time_weight], np.full(len(tau_rows) - 1, -1.0)])
         highs.addCol(0.0, 0.0, infinity if deadline_rows else 0.0, len(tau_rows), tau_rows, tau)
         highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
-        # Somebody who gets nothing and is worth far less than that: some mixture is always possible.
-        self._nobody = np.full(n_users, NOBODY)
-        self.unserved = np.zeros(n_users, bool)
+        # Artificial columns serve a user at no budget for a very bad score: the problem is always feasible.
+        self._artificial = np.full(n_users, ARTIFICIAL)
+        self.uses_artificial = np.zeros(n_users, bool)
         for user in range(n_users):
-            highs.addCol(NOBODY, 0.0, infinity, 1, np.array([1 + user], np.int32), np.ones(1))
-        self._caps = np.zeros((n_servers, 3)) if caps is None else caps
-        for budget, cap in enumerate(self._caps.ravel().tolist()):
+            highs.addCol(ARTIFICIAL, 0.0, infinity, 1, np.array([1 + user], np.int32), np.ones(1))
+        self._surplus_prices = np.zeros((n_servers, 3)) if surplus_prices is None else surplus_prices
+        most = 0.0 if surplus_prices is None else infinity
+        for budget, price in enumerate(self._surplus_prices.ravel().tolist()):
             row = np.array([1 + n_users + budget], np.int32)
-            highs.addCol(-cap / self._unit, 0.0, 0.0 if caps is None else infinity, 1, row, -np.ones(1))
+            highs.addCol(-price / self._unit, 0.0, most, 1, row, -np.ones(1))
         self._fixed = 2 + n_users + 3 * n_servers
-        self.oversold = np.zeros((n_servers, 3), bool)
+        self.uses_surplus = np.zeros((n_servers, 3), bool)
         self.members: Index = np.zeros(0, np.int64)
 
     def add(self, pool: ColumnPool, members: Index) -> None:
@@ -183,7 +144,7 @@ class Master:
         values = np.column_stack(
             [data[:, ENERGY], np.ones(count), data[:, :3], np.maximum(data[:, DELAY], self._interval[0])]
         )
-        if not self._late:
+        if not self._deadline_rows:
             rows, values = rows[:, :-1], values[:, :-1]
         gains = np.log1p(self._norm * data[:, :3].sum(axis=1)) / self._unit
         self._highs.addCols(
@@ -199,23 +160,23 @@ class Master:
         self.members = np.concatenate([self.members, members])
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Forget all other columns of `members`."""
+        """Remove all other columns of `members`."""
         gone = (self._fixed + np.flatnonzero(~chosen)).astype(np.int32)
         self._highs.deleteCols(len(gone), gone)
         self.members = self.members[chosen]
 
-    def raise_caps(self, factor: float) -> None:
+    def raise_surplus_prices(self, factor: float) -> None:
         """Make dearer what the last solution buys beyond the budgets."""
-        self._caps = np.where(self.oversold, factor * self._caps, self._caps)
-        for budget in np.flatnonzero(self.oversold).tolist():
-            self._highs.changeColCost(2 + self._n + budget, -float(self._caps.flat[budget]) / self._unit)
+        self._surplus_prices = np.where(self.uses_surplus, factor * self._surplus_prices, self._surplus_prices)
+        for budget in np.flatnonzero(self.uses_surplus).tolist():
+            self._highs.changeColCost(2 + self._n + budget, -float(self._surplus_prices.flat[budget]) / self._unit)
 
-    def insist(self, factor: float) -> bool:
-        """Make it worth less that the last solution does not serve somebody; return whether there was room for that."""
-        chosen = self.unserved & (self._nobody > LEAST_NOBODY)
-        self._nobody = np.where(chosen, factor * self._nobody, self._nobody)
+    def lower_artificial_scores(self, factor: float) -> bool:
+        """Lower the score of the artificial columns that the last solution uses; return whether there was room."""
+        chosen = self.uses_artificial & (self._artificial > LEAST_ARTIFICIAL)
+        self._artificial = np.where(chosen, factor * self._artificial, self._artificial)
         for user in np.flatnonzero(chosen).tolist():
-            self._highs.changeColCost(2 + user, float(self._nobody[user]))
+            self._highs.changeColCost(2 + user, float(self._artificial[user]))
         return bool(chosen.any())
 
     def solve(self) -> tuple[float, Prices, Array]:
@@ -234,11 +195,11 @@ class Master:
         prices = Prices(
             value,
             np.abs(duals[budgets : budgets + 3 * self._m].reshape(self._m, 3)),
-            np.abs(duals[budgets + 3 * self._m :]) if self._late else np.ones(self._n),
+            np.abs(duals[budgets + 3 * self._m :]) if self._deadline_rows else np.ones(self._n),
         )
         weights = np.asarray(solution.col_value) / max(solution.col_value[0], 1e-300)
-        self.unserved = weights[2 : 2 + self._n] > OVERSOLD
-        self.oversold = weights[2 + self._n : self._fixed].reshape(self._m, 3) > OVERSOLD
+        self.uses_artificial = weights[2 : 2 + self._n] > NEGLIGIBLE
+        self.uses_surplus = weights[2 + self._n : self._fixed].reshape(self._m, 3) > NEGLIGIBLE
         return value, prices, weights[self._fixed :]
 
     def _optimise(self) -> None:
@@ -258,4 +219,4 @@ class Master:
             status = highs.getModelStatus()
             if status == highspy.HighsModelStatus.kOptimal:
                 return
-        raise BackendError(f"the master program ended with {highs.modelStatusToString(status)}")
+        raise BackendError(f"the restricted master problem ended with {highs.modelStatusToString(status)}")

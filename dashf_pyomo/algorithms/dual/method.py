@@ -8,15 +8,26 @@ generation (Dantzig and Wolfe 1960) on the ratio itself; intervals cover all dea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from formulations import Extra
+from formulations import Extra, Scenario
+from formulations.constraints import relaxation_text
 
 from ...backends import BackendError
+from ..dashf_plus import DashfPlus
 from ..method import Method, methods, option
+from ..relaxed import RelaxedRun
 from ..run import OutOfTimeError, Run
+from ..steps import ResourceStep
+from .range import out_of_range
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 __all__ = ["Dual"]
+
+#: Share of the time for allocations that keep limits which the bound does not know.
+_LIMITED_SHARE = 0.4
 
 
 @methods.register
@@ -41,35 +52,90 @@ class Dual(Method):
     moves: int = option(20, "most moves of single users, where the gap stays open", at_least=0)
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
+    relax: bool = option(False, "bound the scenario without the limits that the method cannot honour, not refuse it")
+
+    def honours(self) -> frozenset[Extra]:
+        """Return what allocations keep: the pairs, and with `relax` all that the search for allocations knows."""
+        return DashfPlus().honours() if self.relax else self.supports
+
+    def bounded(self, scenario: Scenario) -> Scenario:
+        """Return the problem that bounds are of: with `relax` the scenario with no limits but its pairs."""
+        return scenario.without(self._relaxed(scenario)) if self.relax else scenario
+
+    def refusal(self, scenario: Scenario) -> str:
+        """Return why the method cannot take a scenario with these options, or an empty text."""
+        beyond, outside = super().refusal(scenario), out_of_range(scenario)
+        if not beyond:
+            return f"method {self.name}: {outside}" if outside else ""
+        able = not self.relax and not outside and scenario.extra_kinds <= DashfPlus().honours()
+        return f"{beyond}; relax=true bounds {relaxation_text(self._relaxed(scenario))}" if able else beyond
+
+    def _relaxed(self, scenario: Scenario) -> frozenset[Extra]:
+        return scenario.extra_kinds - self.supports
 
     @classmethod
     def prepare(cls) -> None:
-        """Compile the kernels, which takes half a minute, if that was never done on this machine."""
-        from .kernels.ready import compile_all
+        """Load the kernels and what the search needs beside them."""
+        from . import search  # noqa: F401
+        from .kernels.running import kernels
 
-        compile_all()
+        kernels()
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
-        from .kernels.compiling import at_most_threads
-        from .kernels.ready import seem_compiled
-        from .search import Search
+        from .kernels.running import at_most_threads, is_compiled
+        from .primal import POLISHED_LAST
 
-        if seem_compiled():
-            self.prepare()
-        else:
-            run.note("compiling kernels, once on this machine; that is not counted as time")
-            with run.off_the_clock():
-                self.prepare()
+        how = "" if is_compiled() else "; the kernels ran as Python, a hundred times slower than compiled"
+        if how:
+            run.note("the kernels run as Python: the package was installed without a C compiler")
+        relaxed = self.bounded(run.scenario)
         with at_most_threads(run.limits.threads):
-            search = Search(self, run)
-            try:
-                said = search.bound_all()
-            except (KeyboardInterrupt, Exception) as error:
-                # Ctrl-C may come out of compiled code as an error of its own.
-                interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
-                if interrupted or isinstance(error, OutOfTimeError | BackendError):
-                    search.finish(interrupted)
-                raise
-            search.finish()
-            return said
+            if relaxed is run.scenario:
+                return self._bound(run) + how
+            # Limits first: what is found is an allocation of the relaxation too.
+            with run.part(_LIMITED_SHARE):
+                DashfPlus().search(run)
+            part = RelaxedRun(run, relaxed)
+            if run.has_incumbent:
+                part.record(run.incumbent[0], phase="start")
+            said = f"{self._bound(part)}; bound of {relaxation_text(self._relaxed(run.scenario))}{how}"
+            if not run.closed and run.scenario.n_users <= POLISHED_LAST:
+                allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
+                repaired, facts = allocate(*part.incumbent)
+                run.record(repaired, phase="repair", **facts)
+            return said if run.has_incumbent else f"{said}; no allocation found that meets the extra constraints"
+
+    def _bound(self, run: Run) -> str:
+        """Bound the scenario of a run, which the method honours as it is."""
+        from .search import Search
+        from .start import first_allocation
+
+        first_allocation(run, few=run.scenario.n_users <= self.joint_users)
+        search = Search(run, self.settings(run))
+        try:
+            said = search.run_to_end()
+        except (KeyboardInterrupt, Exception) as error:
+            # Ctrl-C may come out of compiled code as an error of its own.
+            interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
+            if interrupted or isinstance(error, OutOfTimeError | BackendError):
+                search.conclude(interrupted)
+            raise
+        search.conclude()
+        return said
+
+    def settings(self, run: Run) -> Settings:
+        """Return what a search goes by."""
+        from .settings import Settings
+
+        return Settings(
+            source=self.source,
+            accuracy=self.accuracy,
+            max_cells=self.max_cells,
+            proven=self.rigour == "proven",
+            branches=self.branches,
+            dives=self.dives,
+            moves=self.moves,
+            joint_users=self.joint_users,
+            check=run.backend_limits,  # raises when nothing is left
+        )

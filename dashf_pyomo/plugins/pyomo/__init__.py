@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 
-from formulations.registry import when_discovered
+from formulations.registry import kind_of, when_discovered
 
 __all__ = ["register"]
 
@@ -34,7 +34,10 @@ def _register() -> None:
     for name, method in solver_names(methods).items():
         if name in SolverFactory:
             present = SolverFactory.get_class(name)
-            if getattr(present, "method", None) is not method:
+            known = getattr(present, "method", None)
+            if present.__module__ == __name__ and known is not None and kind_of(known) == kind_of(method):
+                present.method = method  # the same one, which may have been edited
+            elif known is not method:
                 methods.skip(
                     f"{method.name} in Pyomo", ValueError(f"{name} is registered as {present.__name__} already")
                 )

@@ -235,7 +235,7 @@ class _Case:
         model, limits = self._recognised.model, self._limits
         kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
         # The rest of the gap is for what the judge finds below the claims.
-        budget = BackendLimits(left, limits.threads, 0.5 * limits.gap, self._method.memory * 10**6)
+        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._method.memory * 10**6)
         try:
             return self._backend.solve(model, budget, warm_start=warmstart, watch=watch), False
         except InterruptedSolve as stopped:

@@ -20,7 +20,7 @@ from formulations import InputError, Scenario, evaluate
 from formulations.constraints import require_support
 
 from ... import __version__
-from ...algorithms import Limits, Method, configure
+from ...algorithms import Limits, Method, configure, run_method
 from ...algorithms.minlp import Minlp
 from ...backends import BackendError
 from ...result import Result, Status
@@ -178,7 +178,7 @@ def _solve(job: _Job) -> Solved:
     if strict and others:
         raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
     scenario = _scenario(job, inside, strict)
-    return _translate(recognised, job.method.solve(scenario, job.limits, job.log), scenario, job.limits.gap)
+    return _translate(recognised, run_method(job.method, scenario, job.limits, job.log), scenario, job.limits.gap)
 
 
 def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:

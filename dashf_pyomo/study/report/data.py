@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ...result import RESTRICTION, relaxation_of
 from ..bounds import is_refuted
 from ..store import Store, StoreError
+from ..versions import OURS
 
-__all__ = ["CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
+__all__ = ["UNKNOWN", "CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
+
+#: How a version is called that nobody has recorded.
+UNKNOWN = "unknown version"
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class CellRow:
         Seconds and SCR of every improvement, in order.
     environment
         Digest of machine and versions, empty where the process died.
+    code
+        Version of every distribution that the method consisted of, empty where nobody has recorded it.
+    restriction
+        What the method demanded of the allocation beyond the scenario, empty if nothing.
     """
 
     position: int
@@ -54,6 +63,8 @@ class CellRow:
     time_limit: float
     steps: tuple[tuple[float, float], ...] = ()
     environment: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    restriction: str = ""
 
     @property
     def ended(self) -> bool:
@@ -142,6 +153,11 @@ class ScenarioRow:
             return None
         return max(self.bound.upper_bound, self.best_scr or 0.0)
 
+    @property
+    def bound_of(self) -> str:
+        """The relaxation of the scenario that the bound was proven for, empty where it is the scenario itself."""
+        return relaxation_of(None if self.bound is None else self.bound.bound_source)
+
     def certified(self, cell: CellRow) -> bool:
         """Whether a cell has proved its own SCR to be best, by a bound that stands."""
         highest = 0.0 if self.witness is None else self.witness.scr or 0.0
@@ -181,17 +197,17 @@ class StudyData:
     def of(cls, store: Store) -> StudyData:
         """Read a store."""
         about = store.about()
-        steps = {}
+        told = {}
         for key, document in store.results():
             try:
-                steps[key] = climbs(document)
+                told[key] = _Told.of(document)
             except (AttributeError, KeyError, TypeError, ValueError):
                 raise StoreError(f"{store.path}: is damaged: result of cell {key}: expected a trace") from None
         rows = store.rows()
         return cls(
             about=about,
             settings=json.loads(about.get("report", "{}")),
-            cells=tuple(_cell(row, steps.get(row["key"], ())) for row in rows),
+            cells=tuple(_cell(row, told.get(row["key"])) for row in rows),
             names={row["scenario"]: row["name"] for row in rows},
             environments=store.environments(),
         )
@@ -200,6 +216,11 @@ class StudyData:
     def variants(self) -> list[str]:
         """Names of the variants that are compared, in order."""
         return list(dict.fromkeys(cell.variant for cell in self.cells if cell.role == "compared"))
+
+    @cached_property
+    def restrictions(self) -> dict[str, str]:
+        """What variants demand of allocations beyond the scenario, by name, in order."""
+        return {cell.variant: cell.restriction for cell in self.cells if cell.restriction}
 
     @cached_property
     def reference(self) -> str:
@@ -243,6 +264,20 @@ class StudyData:
                 if cell.message.startswith("CONTRADICTION"):
                     found.append(Contradiction(known.sha256, f"{cell.variant}: {cell.message}", (cell.position,)))
         return found
+
+    @cached_property
+    def versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The cells that have ended by distribution and its version; those of which none is known count as ours."""
+        found: dict[str, dict[str, list[CellRow]]] = {}
+        for cell in self.distinct:
+            for name, version in (cell.code or {OURS: UNKNOWN}).items() if cell.ended else ():
+                found.setdefault(name, {}).setdefault(version, []).append(cell)
+        return found
+
+    @property
+    def mixed_versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The distributions of which the cells were run by different versions."""
+        return {name: known for name, known in self.versions.items() if len(known) > 1}
 
     def of_variant(self, variant: str, where: str | None = None) -> list[CellRow]:
         """Return the cells of a variant that have ended, of one group and size or of all.
@@ -296,8 +331,25 @@ def climbs(document: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
     return tuple(steps)
 
 
-def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> CellRow:
+@dataclass(frozen=True)
+class _Told:
+    """What the whole result of a cell says beside the columns of the store."""
+
+    scenario: str
+    steps: tuple[tuple[float, float], ...]
+    restriction: str
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> _Told:
+        readings = document.get("readings", {})
+        return cls(document.get("scenario_sha256", ""), climbs(document), str(readings.get(RESTRICTION, "")))
+
+
+def _cell(row: Mapping[str, Any], told: _Told | None) -> CellRow:
     limits = json.loads(row["limits"] or "{}")
+    if told is not None and told.scenario != row["scenario"]:
+        said = f"CONTRADICTION: its result is of another scenario, {told.scenario[:16]}..., and counts nowhere"
+        row = {**row, "message": said, "status": "error", "scr": None, "upper_bound": None, "bound_source": None}
     return CellRow(
         position=row["position"],
         key=row["key"],
@@ -317,8 +369,10 @@ def _cell(row: Mapping[str, Any], steps: tuple[tuple[float, float], ...]) -> Cel
         bound_source=row["bound_source"],
         wall_time=row["wall_time"] or 0.0,
         time_limit=float(limits.get("time", 0.0)),
-        steps=steps,
+        steps=() if told is None else told.steps,
         environment=row["environment"] or "",
+        code={name: str(version) for name, version in json.loads(row["code"] or "{}").items()},
+        restriction="" if told is None else told.restriction,
     )
 
 

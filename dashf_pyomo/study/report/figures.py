@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ...pictures import COLOURS
-from ...pictures.quiet import without_glyph_warnings
+from ...pictures.drawing import Attempts, drawing
+from ...pictures.legends import legend_below, legend_name
+from ...pictures.sheet import clean
+from ...pictures.ticks import label_axes
 from .attribution import attributed
 from .compare import paired
 from .data import CellRow, StudyData
+from .names import labels
 from .statistics import profile_ratios, share_within
-from .tables import time_to_target
+from .tables import restricted_text, time_to_target
 
 __all__ = ["Picture", "all_pictures"]
 
@@ -30,7 +32,9 @@ _STYLE = {
     "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path", "legend.frameon": False,
     "svg.hashsalt": "dashf",
 }  # fmt: skip
-_LINES = ("-", "--", "-.", ":")
+#: For each round of the colours: lines and marks that can be told apart.
+_LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)), (0, (1, 3)), (0, (6, 2, 2, 2)))
+_MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 #: Places that get a panel of their own; tables have all.
 _PANELS = 6
 #: What no time is below, s: differences of less are the clock's.
@@ -59,22 +63,26 @@ class Picture:
     wide: bool = False
 
 
-def all_pictures(data: StudyData) -> list[Picture]:
+def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
     """Draw what there is to draw, in the order of the page."""
     pictures = []
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
-    with matplotlib.style.context(["default", _STYLE]), np.errstate(all="ignore"), without_glyph_warnings():
+    marked = restricted_text(data).replace("Some methods", "Methods with an asterisk")
+    with drawing(_STYLE):
         for draw in kinds:
-            figure = Figure(figsize=(5.0, 3.4), layout="constrained")
-            caption = draw(data, figure)
-            if caption:
-                pictures.append(_finished(draw.__name__.lstrip("_").replace("_", "-"), caption, figure))
+            name = draw.__name__.lstrip("_").replace("_", "-")
+            with attempts.at(f"figure {name}"):
+                figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+                caption = draw(data, figure)
+                if caption:
+                    pictures.append(_finished(name, caption + marked, figure))
     return pictures
 
 
 def _finished(name: str, caption: str, figure: Figure) -> Picture:
+    label_axes(figure)
     drawn = {}
     for kind in ("svg", "png", "pdf"):
         buffer = io.BytesIO()
@@ -88,25 +96,27 @@ def _finished(name: str, caption: str, figure: Figure) -> Picture:
 def _look(data: StudyData, variant: str) -> dict[str, Any]:
     position = data.variants.index(variant)
     cycle = position // len(COLOURS)
-    return {"color": COLOURS[position % len(COLOURS)], "linestyle": _LINES[cycle % len(_LINES)]}
+    return {
+        "color": COLOURS[position % len(COLOURS)],
+        "linestyle": _LINES[cycle % len(_LINES)],
+        "label": legend_name(labels(data)[variant]),
+    }
 
 
-def _clean(text: str, width: int = 34) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return (text if len(text) <= width else text[: width - 3] + "...").replace("$", r"\$")
+def _mark(data: StudyData, variant: str) -> str:
+    return _MARKS[data.variants.index(variant) // len(COLOURS) % len(_MARKS)]
 
 
 def _legend(figure: Figure) -> None:
     """One legend for all panels, below them."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.set_figheight(figure.get_figheight() + 0.2 * math.ceil(len(labels) / 3))
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
+    legend_below(figure, *figure.axes[0].get_legend_handles_labels())
 
 
-def _panels(figure: Figure, places: list[str]) -> list[Axes]:
+def _panels(figure: Figure, places: list[str], rows_of_names: int = 0) -> list[Axes]:
+    """Return a panel for each place, two side by side, high enough for so many names one above the other."""
     rows = math.ceil(len(places) / 2)
     columns = min(len(places), 2)
-    figure.set_size_inches(5.0 * columns, 3.2 * rows)
+    figure.set_size_inches(5.0 * columns, max(3.2, 1.0 + 0.19 * rows_of_names) * rows)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[len(places) :]:
         axes.set_axis_off()
@@ -118,7 +128,8 @@ def _gap_boxes(data: StudyData, figure: Figure) -> str:
     if not places:
         return ""
     shown = places[:_PANELS]
-    panels = _panels(figure, shown)
+    panels = _panels(figure, shown, len(data.variants))
+    names = labels(data)
     for axes, place in zip(panels, shown, strict=False):
         gaps = [100.0 * np.array(data.gaps(data.of_variant(variant, place))) for variant in data.variants]
         drawn = [np.clip(gap, 1e-3, None) for gap in gaps]
@@ -130,8 +141,8 @@ def _gap_boxes(data: StudyData, figure: Figure) -> str:
         for y, values in enumerate(drawn, 1):
             jitter = np.random.default_rng(y).uniform(-0.2, 0.2, len(values))
             axes.plot(values, y + jitter, ".", color="black", markersize=2, alpha=0.5, rasterized=True)
-        axes.set_yticks(range(1, len(gaps) + 1), [_clean(variant, 24) for variant in data.variants])
-        axes.set(xscale="log", xlabel="gap to the certified bound (%), log scale", title=_clean(place, 60))
+        axes.set_yticks(range(1, len(gaps) + 1), names.values())
+        axes.set(xscale="log", xlabel="gap to the certified bound (%), log scale", title=clean(place, 50))
         axes.invert_yaxis()
     more = f" The first {_PANELS} of {len(places)} groups; the table has all." if len(places) > _PANELS else ""
     return (
@@ -158,13 +169,8 @@ def _draw_profile(axes: Axes, data: StudyData, measures: dict[str, np.ndarray], 
     end = min(float(finite.max(initial=1.0)) * 1.1, most)
     grid = np.geomspace(1.0, max(end, 1.1), 400)
     for variant, ratio in ratios.items():
-        axes.step(grid, share_within(ratio, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
+        axes.step(grid, share_within(ratio, grid), where="post", **_look(data, variant))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1.0, grid[-1]), ylabel="share of scenarios")
-    if grid[-1] < 10.0:  # a logarithmic axis has hardly a tick there, or labels on top of each other
-        ticks = np.asarray(MaxNLocator(5).tick_values(1.0, grid[-1]))
-        axes.set_xticks(ticks[(ticks >= 1.0) & (ticks <= grid[-1])])
-        axes.set_xticks([], minor=True)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.5g}")
     return len(next(iter(measures.values())))
 
 
@@ -216,7 +222,7 @@ def _data_profiles(data: StudyData, figure: Figure) -> str:
     for axes, target in zip(_panels(figure, [str(target) for target in targets]), targets, strict=False):
         for variant in shown:
             times = np.array([time_to_target(data, cell, target) for cell in data.of_variant(variant)])
-            axes.step(grid, share_within(times, grid), where="post", label=_clean(variant, 24), **_look(data, variant))
+            axes.step(grid, share_within(times, grid), where="post", **_look(data, variant))
         axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="seconds, log scale", ylabel="share of cells")
         axes.set_title(f"target: within {target:.3g}")
     _legend(figure)
@@ -245,7 +251,7 @@ def _anytime(data: StudyData, figure: Figure) -> str:
             times, values = np.array(cell.steps).T
             reached = np.searchsorted(times, grid, side="right")
             total += np.concatenate([[0.0], values])[reached] / scale
-        axes.plot(grid, total / len(cells), label=_clean(variant, 24), **_look(data, variant))
+        axes.plot(grid, total / len(cells), **_look(data, variant))
     against = "the certified bound" if bounded else "the best SCR known"
     axes.set(xscale="log", ylim=(0.0, 1.03), xlabel="seconds, log scale", ylabel=f"SCR / {against}, mean")
     axes.axhline(1.0, color="black", linewidth=0.8)
@@ -272,14 +278,14 @@ def _trade(data: StudyData, figure: Figure) -> str:
         colour = _look(data, variant)["color"]
         axes.plot(x, np.clip(y, 1e-3, None), ".", color=colour, markersize=3, alpha=0.5, rasterized=True)
         axes.plot(
-            np.exp(np.mean(np.log(x))), max(y.mean(), 1e-3), "o", color=colour, markersize=8, markeredgecolor="black",
-            label=_clean(variant, 24),
+            np.exp(np.mean(np.log(x))), max(y.mean(), 1e-3), _mark(data, variant), color=colour, markersize=8,
+            markeredgecolor="black", linestyle="none", label=_look(data, variant)["label"],
         )  # fmt: skip
     if not drawn:
         return ""
     axes.set(xscale="log", yscale="log", xlabel="time (s), log scale", ylabel="gap (%), log scale")
     _legend(figure)
-    return "What quality costs: time and gap of every cell, and the mean of each method as a disc."
+    return "What quality costs: time and gap of every cell, and the mean of each method as a large mark."
 
 
 def _duels(data: StudyData, figure: Figure) -> str:
@@ -295,8 +301,9 @@ def _duels(data: StudyData, figure: Figure) -> str:
         axes.plot([100 * mean.low, 100 * mean.high], [y, y], color=_look(data, variant)["color"], linewidth=3)
         axes.plot(100 * mean.estimate, y, "o", color="black", markersize=5)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(found)), [_clean(variant, 24) for variant, _ in found])
-    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean difference of the SCR from {_clean(data.reference)} (%)")
+    names = labels(data)
+    axes.set_yticks(range(len(found)), [names[variant] for variant, _ in found])
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean difference of the SCR from {names[data.reference]} (%)")
     return f"Mean relative difference of the SCR from {data.reference}, paired over scenarios, with 95 % intervals."
 
 
@@ -315,7 +322,7 @@ def _attribution(data: StudyData, figure: Figure) -> str:
             axes.plot([100 * row.gain.low, 100 * row.gain.high], [y, y], color="black", linewidth=1.5)
         axes.set_yticks(range(len(names)), names)
         axes.axvline(0.0, color="black", linewidth=0.8)
-        axes.set(title=_clean(place, 60), xlabel="points of the gap (%)")
+        axes.set(title=clean(place, 50), xlabel="points of the gap (%)")
         axes.invert_yaxis()
     return (
         f"Where the gap of {base} comes from: how much of it goes with one part swapped, with 95 % intervals. A "

@@ -12,7 +12,7 @@ from .data import StudyData
 from .figures import Picture
 from .sheets import Sheet
 from .table import Table
-from .tables import outcome_counts
+from .tables import outcome_counts, restricted_text
 
 __all__ = ["page"]
 
@@ -20,9 +20,17 @@ _COLUMNS = (
     "cell", "key", "scenario", "method", "repeat", "outcome", "status", "SCR", "upper bound", "gap", "time (s)",
     "message",
 )  # fmt: skip
+#: Tables that stand above everything: what the rest must not be read without.
+_FIRST = ("contradictions", "versions")
 
 
-def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], sheets: Sequence[Sheet]) -> str:
+def page(
+    data: StudyData,
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    sheets: Sequence[Sheet],
+    undrawn: Sequence[str] = (),
+) -> str:
     """Return the report as one HTML document.
 
     Parameters
@@ -30,11 +38,13 @@ def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], 
     data
         The study.
     tables, pictures, sheets
-        What it shows, in order; contradictions come first whatever the order.
+        What it shows, in order; contradictions and different versions come first whatever the order.
+    undrawn
+        A line for each picture that is missing because it cannot be drawn.
     """
     name = html.escape(data.about.get("name", "study"))
-    first = [table for table in tables if table.name == "contradictions"]
-    rest = [table for table in tables if table.name != "contradictions"]
+    first = [table for table in tables if table.name in _FIRST]
+    rest = [table for table in tables if table.name not in _FIRST]
     links = [(table.name, table.title) for table in rest]
     if pictures:
         links.insert(0, ("figures", "Figures"))
@@ -49,7 +59,8 @@ def page(data: StudyData, tables: Sequence[Table], pictures: Sequence[Picture], 
         f"<title>{name}</title><style>{_text('page.css')}</style></head><body>",
         *(table.to_html() for table in first),
         f"<h1>{name}</h1>",
-        f'<p class="lead">{html.escape(_summary(data, bool(first)))}</p>',
+        f'<p class="lead">{html.escape(_summary(data))}</p>',
+        *(f'<p class="lead">{html.escape(line)}</p>' for line in undrawn),
         f"<nav>{nav}</nav>",
         _figures(pictures),
         *(table.to_html() for table in rest),
@@ -65,7 +76,7 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _summary(data: StudyData, contradicted: bool) -> str:
+def _summary(data: StudyData) -> str:
     counts = outcome_counts(data)
     bounded = sum(scenario.bound is not None for scenario in data.scenarios.values())
     said = (
@@ -73,11 +84,13 @@ def _summary(data: StudyData, contradicted: bool) -> str:
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
         f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.get('seed')}."
     )
-    if contradicted:
+    if data.contradictions:
         said += " There are contradictions, see above."
     elif bounded:
         said += " No bound contradicts any allocation."
-    return said
+    if data.mixed_versions:
+        said += " Cells were run by different versions of the code, see above."
+    return said + restricted_text(data)
 
 
 def _image(picture: bytes, kind: str, text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...pictures import draw_comparison, draw_result
+from ...pictures.drawing import Attempts
 from ...result import Result, bound_text
 from ..store import Store
 from .data import CellRow, ScenarioRow, StudyData
@@ -35,7 +36,7 @@ class Sheet:
     pictures: dict[str, bytes]
 
 
-def sheets(data: StudyData, store: Store) -> Iterator[Sheet]:
+def sheets(data: StudyData, store: Store, attempts: Attempts) -> Iterator[Sheet]:
     """Yield the scenarios that are shown in full, as many as the description says."""
     for number, known in enumerate(_chosen(data)[: int(data.settings.get("scenario_pages", 0))]):
         shown = _pictured(data, known)
@@ -50,13 +51,15 @@ def sheets(data: StudyData, store: Store) -> Iterator[Sheet]:
         pictures: dict[str, bytes] = {}
         with tempfile.TemporaryDirectory(prefix="dashf-report-") as folder:
             place = Path(folder, "picture.png")
-            draw_comparison(scenario, list(results.values()), place)
-            pictures["comparison"] = place.read_bytes()
+            with attempts.at(f"comparison on {known.name or known.sha256[:8]}"):
+                draw_comparison(scenario, list(results.values()), place, list(results))
+                pictures["comparison"] = place.read_bytes()
             # The reference, and the best known allocation where another method found it.
             for variant in dict.fromkeys([data.reference, known.best.variant if known.best else data.reference]):
                 if variant in results:
-                    draw_result(scenario, results[variant], place)
-                    pictures[variant] = place.read_bytes()
+                    with attempts.at(f"result of {variant} on {known.name or known.sha256[:8]}"):
+                        draw_result(scenario, results[variant], place)
+                        pictures[variant] = place.read_bytes()
         yield Sheet(_title(known), _table(data, known, number), pictures)
 
 
@@ -83,6 +86,7 @@ def _pictured(data: StudyData, known: ScenarioRow) -> list[CellRow]:
 def _title(known: ScenarioRow) -> str:
     best = "no allocation known" if known.best is None else f"best SCR {known.best_scr:.6g} ({known.best.variant})"
     bound = "no bound" if known.bound is None else f"bound {bound_text(known.upper_bound)} ({known.bound.variant})"
+    bound += f" of {known.bound_of}" if known.bound_of else ""
     name = known.name or known.sha256[:8]
     where = known.where.removeprefix(f"{name}, ")  # a group may be called after its one scenario
     return f"{name}, {where}: {best}, {bound}"
@@ -93,14 +97,18 @@ def _table(data: StudyData, known: ScenarioRow, number: int) -> Table:
         f"scenario-{number}",
         f"Methods on {known.name or known.sha256[:8]}",
         f"Scenario {known.sha256}.",
-        ("method", "repeat", "SCR", "upper bound", "gap", "time (s)", "outcome", "ended"),
-    )
+        (
+            "method", "repeat", "SCR", "upper bound", "gap", "time (s)", "outcome", "ended",
+            *(["keeps also"] if data.restrictions else []),
+        ),
+    )  # fmt: skip
     for cell in known.cells:
         if cell.ended:
             outcome = cell.status if cell.outcome == "done" else cell.outcome
             table.add(
                 (cell.variant, cell.repeat, Number.of(cell.scr, ".6g"), Number.bound(cell.upper_bound),
-                 Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200]),
+                 Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200],
+                 *([cell.restriction] if data.restrictions else [])),
                 [cell.position],
             )  # fmt: skip
     return table

@@ -10,6 +10,7 @@ import numpy as np
 
 from .compare import TIE, Pairing, paired
 from .data import CellRow, StudyData
+from .names import names_table
 from .statistics import shifted_geometric_mean
 from .table import Entry, Number, Table
 
@@ -23,15 +24,28 @@ def all_tables(data: StudyData) -> list[Table]:
     """Return the tables in the order of the page, those without rows left out."""
     tables = [
         _contradictions(data),
+        _versions(data),
         _gaps(data),
         _bounds(data),
         _times(data),
         *([_duels(data)] if len(data.scenarios) > 1 else []),
         _attribution(data),
+        names_table(data),
         _failures(data),
         _machines(data),
     ]
     return [table for table in tables if table.rows]
+
+
+def restricted_text(data: StudyData) -> str:
+    """Return a sentence on variants that solve a stricter problem than the bounds are of, empty without any."""
+    if not data.restrictions:
+        return ""
+    said = "; ".join(f"{variant}: {restriction}" for variant, restriction in data.restrictions.items())
+    return (
+        f" Some methods solve a stricter problem than the scenario ({said}): bounds and gaps are those of the "
+        "scenario, so a part of their gap may be what the restriction costs."
+    )
 
 
 def _positions(cells: Sequence[CellRow]) -> list[int]:
@@ -50,15 +64,33 @@ def _contradictions(data: StudyData) -> Table:
     return table
 
 
+def _versions(data: StudyData) -> Table:
+    table = Table(
+        "versions",
+        "Different versions",
+        "The cells were run by different versions of the code: what differs between them may be the version, not the "
+        "method or the scenario. dashf study run --rerun stale runs those again that the present code has not run.",
+        ("distribution", "version", "methods", "number"),
+    )
+    for name, known in data.mixed_versions.items():
+        for version, cells in known.items():
+            variants = ", ".join(dict.fromkeys(cell.variant for cell in cells))
+            table.add((name, version, variants, len(cells)), _positions(cells))
+    return table
+
+
 def _gaps(data: StudyData) -> Table:
     table = Table(
         "gaps",
         "Gap to the best certified bound",
         "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
         "that no allocation refutes. Failed cells have no gap; they are counted. Certified: by the bound of that cell "
-        "itself, which stands.",
-        ("scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified"),
-    )
+        f"itself, which stands.{restricted_text(data)}",
+        (
+            "scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified",
+            *(["keeps also"] if data.restrictions else []),
+        ),
+    )  # fmt: skip
     for where in data.places:
         for variant in data.variants:
             cells = data.of_variant(variant, where)
@@ -73,6 +105,7 @@ def _gaps(data: StudyData) -> Table:
                 Number.percent(float(np.median(gaps)) if gaps else None),
                 Number.percent(max(gaps, default=None)),
                 sum(data.scenarios[cell.scenario].certified(cell) for cell in cells),
+                *([data.restrictions.get(variant, "")] if data.restrictions else []),
             ]  # fmt: skip
             table.add(entries, _positions(cells))
     return table

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from formulations import InputError
 
+from ...pictures.drawing import Attempts
 from ..export import csv_text, table
 from ..store import Store
 from .data import StudyData
@@ -41,15 +44,24 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     ------
     InputError
         If nothing has ended yet, or the folder cannot be written.
+    BackendError
+        If a picture cannot be drawn; the rest of the report is written by then, and says so.
     """
     data = StudyData.of(store) if data is None else data
     if not any(cell.ended for cell in data.cells):
         raise InputError(f"{store.path}: no cell has ended yet; expected some to report on")
     folder = store.folder / "report" if folder is None else folder
-    tables, pictures, shown = all_tables(data), all_pictures(data), list(sheets(data, store))
+    try:
+        for name in ("figures", "tables"):  # before the work, which takes a while
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            if not os.access(folder / name, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    attempts = Attempts()
+    tables, pictures, shown = all_tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
             for old in (folder / name).iterdir():
                 if old.suffix in (".png", ".pdf", ".csv", ".tex"):  # of an earlier report
                     old.unlink()
@@ -64,10 +76,16 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
             (folder / "tables" / f"{item.name}.tex").write_text(item.to_latex(), encoding="utf-8")
         (folder / "cells.csv").write_text(csv_text(table(store)), encoding="utf-8")
         place = folder / "index.html"
-        place.write_text(page(data, tables, pictures, shown), encoding="utf-8")
+        place.write_text(page(data, tables, pictures, shown, attempts.failures), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(folder, error) from None
+    attempts.complain()
     return place
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    """Return what is said of a folder that takes no report."""
+    return InputError(f"{folder}: cannot be written ({error.strerror or error}); expected a folder for the report (-o)")
 
 
 def _files(pictures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import cvxpy as cp
 
-from formulations import ALL_EXTRAS
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from formulations.resources.fp import FractionalProgram
+from formulations.resources.limits import RESOURCE_EXTRAS
 
 
 class FairProgram(FractionalProgram):
@@ -29,6 +29,6 @@ formulations.register(
         source="(10) with N min v_n for the score",
         summary="max-min fair variant of the score",
         faces={Language.CVXPY: FairProgram},
-        supports=ALL_EXTRAS,
+        supports=RESOURCE_EXTRAS,
     )
 )

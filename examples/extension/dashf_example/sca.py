@@ -10,9 +10,10 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from formulations import ALL_EXTRAS, Allocation, Scenario
+from formulations import Allocation, Scenario
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from formulations.resources.fp import FractionalProgram
+from formulations.resources.limits import RESOURCE_EXTRAS
 
 
 class SuccessiveApproximation(FractionalProgram):
@@ -46,6 +47,6 @@ formulations.register(
         source="(10), products as differences of convex functions",
         summary="successive convex approximation, a tighter surrogate than that of fp",
         faces={Language.CVXPY: SuccessiveApproximation},
-        supports=ALL_EXTRAS,
+        supports=RESOURCE_EXTRAS,
     )
 )

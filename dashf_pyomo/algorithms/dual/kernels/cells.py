@@ -32,57 +32,50 @@ bound converges to h as cells shrink, with the square of the width inside. Share
 `least_bandwidth` cannot meet t1, so x <= cd / floor. phi = 1 needs no special case: x is free there.
 """
 
-from __future__ import annotations
+import cython
 
-import math
-from typing import NamedTuple
+if not cython.compiled:
+    from math import exp, expm1, inf, isfinite, isnan, log, log1p, sqrt
 
-from .compiling import compiled
-from .link import bandwidth_for, excess, link, log_snr, own_cost
+    from .link import Pair, bandwidth_for, excess, link, log_snr, own_cost
 
 __all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell"]
 
 #: What is added to every bound for rounding, relative to the magnitudes of its terms.
-SLACK = 1e-10
+SLACK = cython.declare(cython.double, 1e-10)
 
 #: Smaller rates are taken for this: they may be zero only because numbers end.
-LEAST_RATE = 1e-300
+LEAST_RATE = cython.declare(cython.double, 1e-300)
 
 #: Below this SNR the line below r is its value at the upper end: squares would be zero.
-LEAST_SNR = 1e-100
+LEAST_SNR = cython.declare(cython.double, 1e-100)
 
 
-class Cell(NamedTuple):
-    """A cell of SNR and offloading, and the lines below q and r on it.
-
-    Parameters
-    ----------
-    x0, x1
-        Range of the downlink SNR.
-    phi0, phi1
-        Range of phi.
-    b0, b1
-        Range of the share of bandwidth.
-    q0, q1
-        Ends of the chord of q.
-    r0, r1
-        Ends of a tangent of r.
-    """
-
-    x0: float
-    x1: float
-    phi0: float
-    phi1: float
-    b0: float
-    b1: float
-    q0: float
-    q1: float
-    r0: float
-    r1: float
+#: A cell of SNR and offloading, and the lines below q and r on it.
+Cell = cython.struct(
+    # Range of the downlink SNR.
+    x0=cython.double,
+    x1=cython.double,
+    # Range of phi.
+    phi0=cython.double,
+    phi1=cython.double,
+    # Range of the share of bandwidth.
+    b0=cython.double,
+    b1=cython.double,
+    # Ends of the chord of q.
+    q0=cython.double,
+    q1=cython.double,
+    # Ends of a tangent of r, and where it touches.
+    r0=cython.double,
+    r1=cython.double,
+    touch=cython.double,
+)
 
 
-@compiled
-def least_bandwidth(pair):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def least_bandwidth(pair: Pair) -> float:
     """Return a share of bandwidth below which no choice meets t1; above 1 if the pair is impossible.
 
     Either link takes a2 / R(max(cu, cd), b, 1) at least. The result is lowered a little, for rounding.
@@ -90,50 +83,57 @@ def least_bandwidth(pair):
     return bandwidth_for(max(pair.cu, pair.cd), pair.a2 / pair.t1) * (1.0 - 1e-6)
 
 
-@compiled
-def least_delay(pair, cell):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def least_delay(pair: Pair, cell: Cell) -> float:
     """Return a delay that no point of the cell undercuts: everything at its largest."""
-    least = math.inf
-    own = pair.a1 + pair.a2 / max(cell.b1 * math.log1p(pair.cu / cell.b1), LEAST_RATE)
-    served = pair.a3 + pair.a2 / max(cell.b1 * math.log1p(min(cell.x1, pair.cd / cell.b1)), LEAST_RATE)
-    for phi in (cell.phi0, cell.phi1):
+    least = inf
+    own = pair.a1 + pair.a2 / max(cell.b1 * log1p(pair.cu / cell.b1), LEAST_RATE)
+    served = pair.a3 + pair.a2 / max(cell.b1 * log1p(min(cell.x1, pair.cd / cell.b1)), LEAST_RATE)
+    for end in range(2):
+        phi = cell.phi0 if end == 0 else cell.phi1
         delay = (phi * own if phi > 0.0 else 0.0) + ((1.0 - phi) * served if phi < 1.0 else 0.0)
-        if math.isnan(delay):
-            return -math.inf  # what is no number is not too late
+        if isnan(delay):
+            return -inf  # what is no number is not too late
         least = min(least, delay)
     return least
 
 
-@compiled
-def make_cell(pair, floor, x0, x1, phi0, phi1):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def make_cell(pair: Pair, floor: float, x0: float, x1: float, phi0: float, phi1: float) -> Cell:
     """Return the cell with its chord of q and its tangent of r."""
     b1 = min(1.0, pair.cd / x0) if x0 > 0.0 else 1.0
     b0 = min(floor, b1)
-    l0, l1 = math.log1p(x0), math.log1p(x1)
+    l0, l1 = log1p(x0), log1p(x1)
     q0 = x0 / l0 if l0 > 0.0 else 1.0
     q1 = x1 / l1 if l1 > 0.0 else 1.0
     if x1 < LEAST_SNR:
         least = 1.0 / max(l1, LEAST_RATE)
-        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, least, least)
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, least, least, x1)
     if not x1 > x0:
-        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1)
+        return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, 1.0 / l0, 1.0 / l1, x1)
     # The geometric mean balances both ends; the tangent must not fall to zero before x1.
-    touch = math.sqrt(x0) * math.sqrt(x1)
-    reach = touch + (1.0 + touch) * math.log1p(touch)
+    touch = sqrt(x0) * sqrt(x1)
+    reach = touch + (1.0 + touch) * log1p(touch)
     while x1 > 0.98 * reach:
         touch = min(x1, 1.3 * max(touch, 0.2 * x1 / (1.0 + l1)))
         if touch >= x1:
             break
-        reach = touch + (1.0 + touch) * math.log1p(touch)
-    level = math.log1p(touch)
+        reach = touch + (1.0 + touch) * log1p(touch)
+    level = log1p(touch)
     # Quotients, not products: those of large x would leave the range of numbers, and the tangent lie flat above r.
     r0 = (1.0 + (touch - x0) / (1.0 + touch) / level) / level
     r1 = (1.0 + (touch - x1) / (1.0 + touch) / level) / level
-    return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1)
+    return Cell(x0, x1, phi0, phi1, b0, b1, q0, q1, r0, r1, touch)
 
 
-@compiled
-def _bandwidth(pair, cell, c, phi, wr, m):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _bandwidth(pair: Pair, cell: Cell, c: float, phi: float, wr: float, m: float) -> tuple[float, float, float, float]:
     """Bound C b - phi U(m, b) - wr m a2 / b over b; return the bound, b, the time on the uplink, magnitudes."""
     g = m * pair.a2
     low, high = cell.b0, cell.b1
@@ -141,7 +141,7 @@ def _bandwidth(pair, cell, c, phi, wr, m):
     a = pair.E2 / pair.cu
     if c < 0.0:
         if phi <= 0.0:
-            b = min(high, max(low, math.sqrt(wr * g / -c)))
+            b = min(high, max(low, sqrt(wr * g / -c)))
         else:
             b = min(high, max(low, _stationary(pair, a, -c, phi, wr, g, high)))
     cost, sent = 0.0, 0.0
@@ -149,65 +149,69 @@ def _bandwidth(pair, cell, c, phi, wr, m):
     if phi > 0.0:
         cost, sent, _, level = link(pair, m, b)
         # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem.
-        slope += phi * cost * math.exp(-level) * excess(level) / (b * level)
+        slope += phi * cost * exp(-level) * excess(level) / (b * level)
     value = c * b - phi * cost - wr * g / b
-    value += max(0.0, slope * (high - b), slope * (low - b)) if math.isfinite(slope) else math.inf
+    value += max(0.0, slope * (high - b), slope * (low - b)) if isfinite(slope) else inf
     return value, b, sent, phi * cost + wr * g / b
 
 
-@compiled
-def _stationary(pair, a, c, phi, wr, g, high):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _stationary(pair: Pair, a: float, c: float, phi: float, wr: float, g: float, high: float) -> float:
     """Return where phi U(m, b) + wr g / b falls at the rate c > 0, nearly.
 
     Below the power cap b = g / (a k(l)), and the condition is (phi / l + wr) k(l)^2 = c g / a^2, solved in l. Above it,
     U = (E2 + g) / R, solved in ln b.
     """
-    b = math.inf
+    b = inf
     if a > 0.0:
-        target = math.log(c) + math.log(g) - 2.0 * math.log(a)
+        target = log(c) + log(g) - 2.0 * log(a)
         if target < 300.0:
-            size = math.exp(target)
+            size = exp(target)
             level = (4.0 * size / phi) ** (1.0 / 3.0)
             if wr > 0.0:
                 level = min(level, (4.0 * size / wr) ** 0.25)
-            level = min(level, 1.0 + 0.5 * max(0.0, target - math.log(phi + wr)))
+            level = min(level, 1.0 + 0.5 * max(0.0, target - log(phi + wr)))
             level = max(level, 1e-100)
             for _ in range(30):
                 k = excess(level)
                 weight = phi / level + wr
-                gap = math.log(weight) + 2.0 * math.log(k) - target
-                step = gap / (2.0 * level * level * math.exp(level) / k - phi / (level * weight))
-                level = level * (1.0 - min(0.8, step)) if level > 1.0 else level * math.exp(-max(-1.5, min(1.5, step)))
+                gap = log(weight) + 2.0 * log(k) - target
+                step = gap / (2.0 * level * level * exp(level) / k - phi / (level * weight))
+                level = level * (1.0 - min(0.8, step)) if level > 1.0 else level * exp(-max(-1.5, min(1.5, step)))
                 if abs(step) < 1e-7:
                     break
             b = g / (a * excess(level))
             # Where it lies beyond the range, only the end of the range matters.
             at = level if b < high else log_snr(g / (a * high))
-            if math.expm1(at) * min(b, high) <= pair.cu:
+            if expm1(at) * min(b, high) <= pair.cu:
                 return b
     # The power cap binds at the solution: Newton's method in ln b.
     b = min(b, high)
     k_total = pair.E2 + g
     for _ in range(40):
-        level = math.log1p(pair.cu / b)
-        u = math.expm1(level)
-        decline = math.exp(-level) * excess(level) / (level * level)  # b |d(1/R)/d ln b|, between 1/2 and 0
+        level = log1p(pair.cu / b)
+        u = expm1(level)
+        decline = exp(-level) * excess(level) / (level * level)  # b |d(1/R)/d ln b|, between 1/2 and 0
         total = phi * k_total * decline + wr * g
         bend = 0.0
         if u > 1e-4:
             v = u / (1.0 + u)
             bend = -u * (-1.0 / ((1.0 + u) * level) * (1.0 + 1.0 / (1.0 + u)) + 2.0 * v / ((1.0 + u) * level * level))
             bend /= level * decline
-        gap = math.log(total / c) - 2.0 * math.log(b)
+        gap = log(total / c) - 2.0 * log(b)
         step = gap / (2.0 - bend * phi * k_total * decline / total)
-        b *= math.exp(max(-2.0, min(2.0, step)))
+        b *= exp(max(-2.0, min(2.0, step)))
         if abs(step) < 1e-10:
             break
     return b
 
 
-@compiled
-def _speed(pair, c, w, m):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _speed(pair: Pair, c: float, w: float, m: float) -> tuple[float, float, float]:
     """Bound c psi - w (E3 psi^2 + m a3 / psi) over psi in [0, 1]; return the bound, psi, magnitudes."""
     if w <= 0.0:
         psi = 1.0 if c > 0.0 else 0.0
@@ -224,12 +228,16 @@ def _speed(pair, c, w, m):
             psi = following
     slope = c - 2.0 * square * psi + hyper / (psi * psi)
     cost = square * psi * psi + hyper / psi
-    value = c * psi - cost + (max(0.0, slope * (1.0 - psi), -slope * psi) if math.isfinite(slope) else math.inf)
+    value = c * psi - cost + (max(0.0, slope * (1.0 - psi), -slope * psi) if isfinite(slope) else inf)
     return value, psi, cost
 
 
-@compiled
-def face_value(pair, cell, phi, m, tau, nu):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def face_value(
+    pair: Pair, cell: Cell, phi: float, m: float, tau: float, nu: float
+) -> tuple[float, float, float, float, float, float]:
     """Bound one face of phi without the term of T, at prices m of delay, tau of the score, nu of a full power share.
 
     Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi. What leaves the range
@@ -237,11 +245,11 @@ def face_value(pair, cell, phi, m, tau, nu):
     """
     w = 1.0 - phi
     span = min(3.0, max(0.0, 1.0 / tau - 1.0 / pair.norm))
-    conj = math.log1p(pair.norm * span) - tau * span
+    conj = log1p(pair.norm * span) - tau * span
     speed, psi, size_speed = _speed(pair, tau - pair.ls, w, m)
     own, trained, _ = own_cost(pair, m)
     energy = w * pair.E4 / pair.cd
-    best, best_b, best_x, best_r, best_sent = -math.inf, 1.0, 0.0, 0.0, 0.0
+    best, best_b, best_x, best_r, best_sent = -inf, 1.0, 0.0, 0.0, 0.0
     for vertex in range(2):
         x = cell.x0 if vertex == 0 else cell.x1
         q = cell.q0 if vertex == 0 else cell.q1
@@ -251,23 +259,25 @@ def face_value(pair, cell, phi, m, tau, nu):
         value -= energy * q
         size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
         value += SLACK * size
-        if not math.isfinite(value):
-            value = math.inf
+        if not isfinite(value):
+            value = inf
         if value > best:
             best, best_b, best_x, best_r, best_sent = value, b, x, r, sent
     total = conj + nu + speed + best - phi * own
     total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
-    if not math.isfinite(total):
-        total = math.inf
+    if not isfinite(total):
+        total = inf
     s = best_b * (1.0 + best_x / pair.cd) + psi
     delay = phi * (trained + best_sent)
     if w > 0.0:
-        delay += w * (pair.a3 / psi + pair.a2 * best_r / best_b) if psi > 0.0 else math.inf
+        delay += w * (pair.a3 / psi + pair.a2 * best_r / best_b) if psi > 0.0 else inf
     return total, s - span, delay, best_b, best_x, psi
 
 
-@compiled
-def cell_value(pair, cell, m, tau0, tau1, nu0, nu1):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def cell_value(pair: Pair, cell: Cell, m: float, tau0: float, tau1: float, nu0: float, nu1: float) -> float:
     """Return the proven bound of a cell at any m > 0, tau > 0, nu >= 0: what a certificate claims."""
     time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
     first = face_value(pair, cell, cell.phi0, m, tau0, nu0)[0]

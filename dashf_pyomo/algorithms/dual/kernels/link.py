@@ -13,105 +13,107 @@ U is convex and non-increasing in b: in logarithms -ln R is jointly convex (ln l
 E2 p + m a2 is a posynomial, so ln U is convex in ln b; a convex non-increasing function of ln b is convex in b.
 """
 
-from __future__ import annotations
+import cython
 
-import math
-from typing import NamedTuple
-
-from .compiling import compiled
+if not cython.compiled:
+    from math import exp, expm1, log, log1p, sqrt
 
 __all__ = ["Pair", "bandwidth_for", "enough_bandwidth", "excess", "link", "log_snr", "make_pair", "own_cost"]
 
 
 #: Ratios this near 1 are not told from it.
-RIM = 1e-13
+RIM = cython.declare(cython.double, 1e-13)
 
 #: Quotients below this are next to the end of the range of numbers, where they have few digits.
-LEAST_QUOTIENT = 1e-290
+LEAST_QUOTIENT = cython.declare(cython.double, 1e-290)
 
 
-class Pair(NamedTuple):
-    """One user at one server, energies multiplied by the ratio, so that all terms are scores.
-
-    Parameters
-    ----------
-    a1, a2, a3
-        Times of training at the user, of the link at R = 1, of training at the server.
-    E1, E2, E3, E4
-        Energies of training at the user, the uplink at R = 1, training at the server, the downlink at R = 1.
-    cu, cd
-        SNR up and down, over all bandwidth at full power.
-    norm
-        The score is ln(1 + norm (b + pi + psi)).
-    lb, lp, ls
-        Prices of a share of bandwidth, power and speed.
-    t0, t1
-        Interval of the deadline.
-    rho
-        Price of the deadline.
-    f0, f1
-        Range of phi.
-    """
-
-    a1: float
-    a2: float
-    a3: float
-    E1: float
-    E2: float
-    E3: float
-    E4: float
-    cu: float
-    cd: float
-    norm: float
-    lb: float
-    lp: float
-    ls: float
-    t0: float
-    t1: float
-    rho: float
-    f0: float
-    f1: float
+#: One user at one server, energies multiplied by the ratio, so that all terms are scores.
+Pair = cython.struct(
+    # Times of training at the user, of the link at R = 1, of training at the server.
+    a1=cython.double,
+    a2=cython.double,
+    a3=cython.double,
+    # Energies of training at the user, the uplink at R = 1, training at the server, the downlink at R = 1.
+    E1=cython.double,
+    E2=cython.double,
+    E3=cython.double,
+    E4=cython.double,
+    # SNR up and down, over all bandwidth at full power.
+    cu=cython.double,
+    cd=cython.double,
+    # The score is ln(1 + norm (b + pi + psi)).
+    norm=cython.double,
+    # Prices of a share of bandwidth, power and speed.
+    lb=cython.double,
+    lp=cython.double,
+    ls=cython.double,
+    # Interval of the deadline, and its price.
+    t0=cython.double,
+    t1=cython.double,
+    rho=cython.double,
+    # Range of phi.
+    f0=cython.double,
+    f1=cython.double,
+)
 
 
-@compiled
-def make_pair(c, norm, prices, ratio, t0, t1, rho, f0, f1):
-    """Return the pair of one row of coefficients, in the order of `Pair`, energies not yet multiplied.
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def make_pair(
+    c: cython.const[cython.double][:, ::1],
+    k: cython.Py_ssize_t,
+    norm: float,
+    lb: float,
+    lp: float,
+    ls: float,
+    ratio: float,
+    t0: float,
+    t1: float,
+    rho: float,
+    f0: float,
+    f1: float,
+) -> Pair:
+    """Return the pair of row k of the coefficients: in the order of `Pair` up to `cd`, energies without the ratio.
 
     An energy of transmission whose quotient by the SNR is next to the end of the range of numbers would be a wrong one
     there. It counts as nothing: bounds only rise, and columns have their true energy.
     """
-    up, down = ratio * c[4], ratio * c[6]
-    if up < LEAST_QUOTIENT * max(c[7], 1.0):
+    up, down = ratio * c[k, 4], ratio * c[k, 6]
+    if up < LEAST_QUOTIENT * max(c[k, 7], 1.0):
         up = 0.0
-    if down < LEAST_QUOTIENT * max(c[8], 1.0):
+    if down < LEAST_QUOTIENT * max(c[k, 8], 1.0):
         down = 0.0
     return Pair(
-        c[0],
-        c[1],
-        c[2],
-        ratio * c[3],
-        up,
-        ratio * c[5],
-        down,
-        c[7],
-        c[8],
-        norm,
-        prices[0],
-        prices[1],
-        prices[2],
-        t0,
-        t1,
-        rho,
-        f0,
-        f1,
+        a1=c[k, 0],
+        a2=c[k, 1],
+        a3=c[k, 2],
+        E1=ratio * c[k, 3],
+        E2=up,
+        E3=ratio * c[k, 5],
+        E4=down,
+        cu=c[k, 7],
+        cd=c[k, 8],
+        norm=norm,
+        lb=lb,
+        lp=lp,
+        ls=ls,
+        t0=t0,
+        t1=t1,
+        rho=rho,
+        f0=f0,
+        f1=f1,
     )
 
 
-@compiled
-def excess(l):  # noqa: E741
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def excess(l: float) -> float:  # noqa: E741
     """Return k(l) = e^l (l - 1) + 1 = (1 + u) ln(1 + u) - u for l >= 0, to full precision."""
     if l > 0.35:
-        return math.exp(l) * (l - 1.0) + 1.0
+        return exp(l) * (l - 1.0) + 1.0
     # Sum over n >= 2 of l^n (n - 1) / n!: the direct form cancels.
     term, total = 0.5 * l * l, 0.0
     for n in range(2, 16):
@@ -120,55 +122,62 @@ def excess(l):  # noqa: E741
     return total
 
 
-@compiled
-def log_snr(kappa):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def log_snr(kappa: float) -> float:
     """Return l >= 0 with k(l) = kappa, by Newton's method on ln k."""
     if kappa <= 0.0:
         return 0.0
     if kappa < 1e-30:
-        return math.sqrt(2.0 * kappa)
-    target = math.log(kappa)
-    level = math.log1p(math.sqrt(2.0 * kappa))
+        return sqrt(2.0 * kappa)
+    target = log(kappa)
+    level = log1p(sqrt(2.0 * kappa))
     for _ in range(40):
         k = excess(level)
-        step = (math.log(k) - target) * k / (level * level * math.exp(level))  # in ln l
+        step = (log(k) - target) * k / (level * level * exp(level))  # in ln l
         # In l itself where k grows exponentially.
-        level = max(0.2 * level, level * (1.0 - step)) if level > 1.0 else level * math.exp(-max(-2.0, min(2.0, step)))
+        level = max(0.2 * level, level * (1.0 - step)) if level > 1.0 else level * exp(-max(-2.0, min(2.0, step)))
         if abs(step) < 1e-9:  # the next error is its square
             break
     return level
 
 
-@compiled
-def link(pair, m, b):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def link(pair: Pair, m: float, b: float) -> tuple[float, float, float, float]:
     """Return U(m, b), the time on the link, the fraction p of power, and l = ln(1 + cu p / b); m > 0, b > 0."""
-    widest = math.log1p(pair.cu / b)
+    widest = log1p(pair.cu / b)
     a = pair.E2 / pair.cu
     price = m * pair.a2 / b
     if a * excess(widest) <= price:
         rate = b * widest
         return (pair.E2 + m * pair.a2) / rate, pair.a2 / rate, 1.0, widest
     level = min(log_snr(price / a), widest)
-    u = math.expm1(level)
+    u = expm1(level)
     # Stationary in u: an error in u enters squared.
     return (a * u + price) / level, pair.a2 / (b * level), min(1.0, b * u / pair.cu), level
 
 
-@compiled
-def own_cost(pair, m):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def own_cost(pair: Pair, m: float) -> tuple[float, float, float]:
     """Return A(m), the time of training at the user, and the fraction f of speed; m > 0."""
     f = 1.0
     if m * pair.a1 < 2.0 * pair.E1:
         cube = 0.5 * m * pair.a1 / pair.E1
-        if cube > LEAST_QUOTIENT:
-            f = cube ** (1.0 / 3.0)
-        else:  # near the end of the range of numbers a quotient has few digits
-            f = math.exp((math.log(0.5 * m) + math.log(pair.a1) - math.log(pair.E1)) / 3.0)
+        f = cube ** (1.0 / 3.0)
+        if cube <= LEAST_QUOTIENT:  # near the end of the range of numbers a quotient has few digits
+            f = exp((log(0.5 * m) + log(pair.a1) - log(pair.E1)) / 3.0)
     return pair.E1 * f * f + m * pair.a1 / f, pair.a1 / f, f
 
 
-@compiled
-def bandwidth_for(c, rate):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def bandwidth_for(c: float, rate: float) -> float:
     """Return the least b with b ln(1 + c / b) >= rate, or a hair less; above 1 if there is none up to 1.
 
     With g = ln(1 + c / b) it solves g = ln(1 + g c / rate). The difference of both sides is concave in g, so Newton's
@@ -181,17 +190,19 @@ def bandwidth_for(c, rate):
         return 2.0
     if ratio < 1.0 + RIM:  # b is about c / 2 over ratio - 1, which rounding hides: this lies below
         return min(1.0, 0.4 * c / max(ratio - 1.0 + 2.0 * RIM, RIM))
-    g = 2.0 * math.log1p(ratio)
+    g = 2.0 * log1p(ratio)
     for _ in range(30):
-        step = (math.log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
+        step = (log1p(g * ratio) - g) / (1.0 - ratio / (1.0 + g * ratio))
         if not step < -1e-13 * g:
             break
         g += step
-    return c / math.expm1(g)
+    return c / expm1(g)
 
 
-@compiled
-def enough_bandwidth(c, rate):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def enough_bandwidth(c: float, rate: float) -> float:
     """Return about the least b with b ln(1 + c / b) >= rate, all of it where rounding hides which."""
     b = bandwidth_for(c, rate)
-    return 1.0 if b < 1.0 and b * math.log1p(c / b) < rate * (1.0 - 1e-9) else b
+    return 1.0 if b < 1.0 and b * log1p(c / b) < rate * (1.0 - 1e-9) else b

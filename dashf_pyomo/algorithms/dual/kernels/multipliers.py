@@ -6,77 +6,67 @@ when to stop. At a kink the slopes in the other multipliers are those of the mix
 to be right for a bound to be valid: whatever is returned was evaluated by `cells.face_value`.
 """
 
-from __future__ import annotations
+import cython
 
-import math
-from typing import NamedTuple
+if not cython.compiled:
+    from math import inf, log1p, sqrt
 
-from .cells import SLACK, face_value
-from .compiling import compiled
-from .link import link, own_cost
+    from .cells import SLACK, Cell, face_value
+    from .link import Pair, link, own_cost
 
-__all__ = ["Face", "Tightened", "tighten"]
+__all__ = ["Face", "Tightened", "exchange", "tighten"]
 
+#: One face of phi at its multipliers.
+Face = cython.struct(
+    # Proven bound, without the term of T.
+    value=cython.double,
+    # Prices of the score and of a full share of power.
+    tau=cython.double,
+    nu=cython.double,
+    # Delay of the relaxed maximiser, minus the slope of the bound in m.
+    delay=cython.double,
+    # The relaxed maximiser.
+    b=cython.double,
+    x=cython.double,
+    psi=cython.double,
+)
 
-class Face(NamedTuple):
-    """One face of phi at its multiplier: the bound without the term of T, and the relaxed maximiser.
+#: The best bound found for a cell, its price of delay and its two faces.
+Tightened = cython.struct(bound=cython.double, m=cython.double, first=Face, second=Face)
 
-    Parameters
-    ----------
-    value
-        Proven bound, without the term of T.
-    tau, nu
-        Prices of the score and of a full share of power.
-    delay
-        Delay of the relaxed maximiser, minus the slope of `value` in m.
-    b, x, psi
-        The relaxed maximiser.
-    """
+#: A face at the value `at` of one multiplier: the bound, its slopes in nu and tau, and the relaxed maximiser.
+Cut = cython.struct(
+    at=cython.double,
+    value=cython.double,
+    by_nu=cython.double,
+    by_tau=cython.double,
+    delay=cython.double,
+    b=cython.double,
+    x=cython.double,
+    psi=cython.double,
+)
 
-    value: float
-    tau: float
-    nu: float
-    delay: float
-    b: float
-    x: float
-    psi: float
-
-
-class Tightened(NamedTuple):
-    """The best bound found for a cell, its multipliers and its two faces."""
-
-    bound: float
-    m: float
-    first: Face
-    second: Face
-
-
-class _Cut(NamedTuple):
-    """A face at one multiplier: the bound, its slopes in nu and in tau, and the relaxed maximiser."""
-
-    at: float
-    value: float
-    by_nu: float
-    by_tau: float
-    delay: float
-    b: float
-    x: float
-    psi: float
+#: A face minimised over nu, and where.
+AtBestNu = cython.struct(nu=cython.double, cut=Cut)
 
 
-@compiled
-def _cut(pair, cell, phi, m, tau, nu, at):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _cut(pair: Pair, cell: Cell, phi: float, m: float, tau: float, nu: float, at: float) -> Cut:
     """Return the cut of a face at its multipliers; `at` is the one that is searched."""
     value, slope, delay, b, x, psi = face_value(pair, cell, phi, m, tau, nu)
-    return _Cut(at, value, 1.0 - b * x / pair.cd, slope, delay, b, x, psi)
+    return Cut(at, value, 1.0 - b * x / pair.cd, slope, delay, b, x, psi)
 
 
-@compiled
-def _mixed(left, right, part, at):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _mixed_cut(left: Cut, right: Cut, part: float, at: float) -> Cut:
     """Return the cut that the two sides of a kink make together, `part` of the right one."""
     rest = 1.0 - part
     b = rest * left.b + part * right.b
-    return _Cut(
+    return Cut(
         at,
         min(left.value, right.value),
         rest * left.by_nu + part * right.by_nu,
@@ -88,18 +78,20 @@ def _mixed(left, right, part, at):
     )
 
 
-@compiled
-def _best_nu(pair, cell, phi, m, tau, accuracy):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _best_nu(pair: Pair, cell: Cell, phi: float, m: float, tau: float, accuracy: float) -> AtBestNu:
     """Minimise one face over nu between 0 and tau - lp; return nu and the cut, with the slope in tau of the minimum."""
     left = _cut(pair, cell, phi, m, tau, 0.0, 0.0)
     if left.by_nu >= -1e-12 or tau <= pair.lp:
-        return 0.0, left
+        return AtBestNu(0.0, left)
     right = _cut(pair, cell, phi, m, tau, tau - pair.lp, tau - pair.lp)
     if right.by_nu <= 0.0:
         # Beyond tau - lp nobody wants power: the minimum is the kink there, it moves with tau, and pi = 1.
         slope = right.by_tau + right.by_nu
         x = pair.cd / right.b
-        return right.at, _Cut(tau, right.value, 0.0, slope, right.delay, right.b, x, right.psi)
+        return AtBestNu(right.at, Cut(tau, right.value, 0.0, slope, right.delay, right.b, x, right.psi))
     for _ in range(7):
         width = right.by_nu - left.by_nu
         at = (left.value - right.value + right.by_nu * right.at - left.by_nu * left.at) / width
@@ -112,16 +104,19 @@ def _best_nu(pair, cell, phi, m, tau, accuracy):
         else:
             left = cut
     nu = left.at if left.value <= right.value else right.at
-    return nu, _mixed(left, right, -left.by_nu / (right.by_nu - left.by_nu), tau)
+    return AtBestNu(nu, _mixed_cut(left, right, -left.by_nu / (right.by_nu - left.by_nu), tau))
 
 
-@compiled
-def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limit: float, accuracy: float) -> Face:
     """Minimise one face over tau; stop at a value below `limit`, or when it cannot be reached."""
     least, most = pair.norm / (1.0 + 3.0 * pair.norm), pair.norm
     tau = max(least, min(most, tau))
-    value, best_tau, best_nu = math.inf, tau, 0.0
-    nu, cut = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+    value, best_tau, best_nu = inf, tau, 0.0
+    found = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+    nu, cut = found.nu, found.cut
     left, right, has_left, has_right = cut, cut, False, False
     for _ in range(14):
         if cut.value < value:
@@ -129,7 +124,7 @@ def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):
         if value <= limit:
             break
         span = max(0.0, 1.0 / tau - 1.0 / pair.norm)
-        cut = _Cut(tau, cut.value, cut.by_nu, cut.by_tau, cut.delay, cut.b, cut.x, cut.psi)
+        cut = Cut(tau, cut.value, cut.by_nu, cut.by_tau, cut.delay, cut.b, cut.x, cut.psi)
         if cut.by_tau > 0.0:
             right, has_right = cut, True
         else:
@@ -148,14 +143,19 @@ def _tighten_face(pair, cell, phi, m, tau, limit, accuracy):
             if lowest > limit + 20.0 * (value - lowest):
                 break
         tau = following
-        nu, cut = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+        found = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
+        nu, cut = found.nu, found.cut
     if has_left and has_right:
-        cut = _mixed(left, right, -left.by_tau / (right.by_tau - left.by_tau), tau)
+        cut = _mixed_cut(left, right, -left.by_tau / (right.by_tau - left.by_tau), tau)
     return Face(value, best_tau, best_nu, cut.delay, cut.b, cut.x, cut.psi)
 
 
-@compiled
-def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def tighten(
+    pair: Pair, cell: Cell, m: float, tau0: float, tau1: float, target: float, accuracy: float, most: cython.Py_ssize_t
+) -> Tightened:
     """Return a bound of the cell below `target` if multipliers for one are found, else about the best bound.
 
     Parameters
@@ -173,8 +173,8 @@ def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):
     """
     left, left_value, left_slope = -1.0, 0.0, 0.0
     right, right_value, right_slope = -1.0, 0.0, 0.0
-    nothing = Face(math.inf, tau0, 0.0, 0.0, 1.0, 0.0, 1.0)
-    best = Tightened(math.inf, m, nothing, nothing)
+    nothing = Face(inf, tau0, 0.0, 0.0, 1.0, 0.0, 1.0)
+    best = Tightened(inf, m, nothing, nothing)
     for _ in range(most):
         time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
         first = _tighten_face(pair, cell, cell.phi0, m, tau0, target - time, 0.3 * accuracy)
@@ -209,8 +209,8 @@ def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):
                 break
             m = following
             continue
-        if not right_slope > left_slope or not left_slope > -math.inf:
-            m = math.sqrt(left * right)
+        if not right_slope > left_slope or not left_slope > -inf:
+            m = sqrt(left * right)
             continue
         crossing = (left_value - right_value + right_slope * right - left_slope * left) / (right_slope - left_slope)
         lowest = left_value + left_slope * (crossing - left)
@@ -222,12 +222,14 @@ def tighten(pair, cell, m, tau0, tau1, target, accuracy, most):
     return best
 
 
-@compiled
-def exchange(pair, m, face):
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def exchange(pair: Pair, m: float, face: Face) -> float:
     """Return what an own training costs more than an offloaded one at the maximiser of a face, at the price m."""
     own = own_cost(pair, m)[0] + link(pair, m, face.b)[0]
     x = max(face.x, 1e-12)
-    level = math.log1p(x)
+    level = log1p(x)
     psi = max(face.psi, min(1.0, pair.a3 / pair.t1))
     served = pair.E3 * psi * psi + m * pair.a3 / psi + (pair.E4 / pair.cd * x + m * pair.a2 / face.b) / level
     return own - served

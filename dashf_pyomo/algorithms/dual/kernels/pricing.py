@@ -1,7 +1,7 @@
-"""Pricing of all pairs: proven upper bounds on their reduced values, and good columns.
+"""What Python asks of the kernels: bounds and columns of pairs, least energies, shadow prices.
 
-The pricing problem is stated by `price_pairs`, its bound derived in `cells`, and the search is in `tree`. The first
-call on a machine compiles for about half a minute; numba keeps the result.
+The pricing problem is stated by `price_pairs`, its bound derived in `cells`, and the branch and bound is in `proof`.
+Arguments are checked here, pairs are shared out to threads by `running`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...interrupts import held_back
-from .link import make_pair
-from .tree import TREE_WIDTH, price, prove
+from .running import for_all_pairs, kernels
 
-__all__ = ["COLUMN", "LEAF", "PricingResult", "price_pairs", "prove_pair", "search_pairs"]
+__all__ = [
+    "COLUMN",
+    "LEAF",
+    "PricingResult",
+    "least_energy",
+    "price_pairs",
+    "prove_pair",
+    "search_pairs",
+    "shadow_prices",
+]
 
 Array = NDArray[np.float64]
+_Checked = tuple[Array, float, Array, float, float, float, Array, Array, Array, Array, Array]
 
 #: What the entries of a column are; energy in cost units, delay and deadline in time units.
 COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
 
 #: What the entries of a leaf are.
-LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "bound", "nu_low", "nu_high")
+LEAF = (
+    *("snr_low", "snr_high", "offload_low", "offload_high"),
+    *("m", "tau_low", "tau_high", "bound", "nu_low", "nu_high", "touch"),
+)
+
+#: Entries of a row of a tree: those of a leaf, and three that say where to split it.
+TREE_WIDTH = len(LEAF) + 3
+
+#: A least energy takes about a microsecond, a shadow price a few: fewer pairs are not worth a thread.
+GRAIN = 1000
 
 
 @dataclass(frozen=True)
@@ -104,7 +121,7 @@ def price_pairs(
     if max_cells < 1:
         raise ValueError(f"max_cells = {max_cells}; expected at least 1")
     data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, need, hints)
-    return PricingResult(*price(*data[:9], int(max_cells), *data[9:]))
+    return _price(data, proves=True, max_cells=max_cells)
 
 
 def search_pairs(
@@ -125,7 +142,7 @@ def search_pairs(
     Parameters are those of `price_pairs`, and `quick`: climb from hints alone where one meets the deadline.
     """
     data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, -np.inf, hints)
-    return PricingResult(*price(*data[:9], -1 if quick else 0, *data[9:]))
+    return _price(data, quick=quick)
 
 
 def prove_pair(
@@ -153,21 +170,109 @@ def prove_pair(
     -------
     upper, lower
         Proven upper bound and value of the best column.
-    leaves : array, shape (number, 10)
+    leaves : array, shape (number, 11)
         Entries of `LEAF`; the cells cover all of [0, infinity) x the range of phi that meets the longest
         deadline, and each bound is that of `cells.cell_value` at its (m, tau_low, tau_high,
-        nu_low, nu_high).
+        nu_low, nu_high), with the tangent of r that touches at `touch`.
     """
     data = _checked(
         np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
         offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
     )  # fmt: skip
-    c, norm, priced, ratio, t0, t1, rho, ends, gap, wanted, starts = data
-    tree = np.empty((max_cells // 2 + 2, TREE_WIDTH))
-    with held_back():
-        pair = make_pair(c[0], norm, priced[0], ratio, t0, t1, rho[0], ends[0, 0], ends[0, 1])
-        upper, lower, _, leaves = prove(pair, starts[0], gap[0], wanted[0], max_cells, tree, np.empty(4))
-    return upper, lower, tree[:leaves, : len(LEAF)].copy()
+    ends = data[7][0]
+    # Should the kernel not come to an end, nothing is proven of the whole pair.
+    tree = np.zeros((max_cells // 2 + 2, TREE_WIDTH))
+    tree[0, : len(LEAF)] = 0.0, np.inf, ends[0], ends[1], 1.0, 1.0, 1.0, np.inf, 0.0, 0.0, 1.0
+    whole = tree[0].copy()
+    result, counts = _priced(data, tree, proves=True, max_cells=max_cells)
+    if counts[0, 0] == 0:
+        tree[0] = whole
+    return float(result.upper[0]), float(result.lower[0]), tree[: counts[0, 1], : len(LEAF)].copy()
+
+
+def least_energy(coefficients: Array, shares: Array, deadline: Array | float, offload: ArrayLike = (0.0, 1.0)) -> Array:
+    """Return the least energy of every pair at its shares and deadline, and how it is reached.
+
+    Parameters
+    ----------
+    coefficients
+        Coefficients of the pairs without units, in the order of `link.Pair` up to `cd`, shape (K, 9).
+    shares
+        Shares b, pi, psi of the server, shape (K, 3).
+    deadline
+        T, in time units, a number or shape (K,).
+    offload
+        Range of phi, shape (2,) or (K, 2).
+
+    Returns
+    -------
+    array, shape (K, 5)
+        Energy in cost units (infinite where the deadline cannot be met), phi, p, f, and the price of delay in
+        cost units per time unit (a subgradient of the energy in -T). The delay of the first four is at most T up
+        to 1e-12 of it.
+    """
+    c = np.ascontiguousarray(coefficients, dtype=np.float64)
+    count = len(c)
+    held, deadlines, ranges = _rows(shares, (count, 3)), _rows(deadline, (count,)), _rows(offload, (count, 2))
+    out = np.tile((np.inf, 1.0, 1.0, 1.0, 0.0), (count, 1))
+    for_all_pairs(lambda *part: kernels().least_energy_of(c, held, deadlines, ranges, out, *part), count, GRAIN)
+    return out
+
+
+def shadow_prices(coefficients: Array, norm: float, ratio: float, shares: Array, deadline: float) -> Array:
+    """Return the derivatives of ln(1 + norm (b + pi + psi)) - ratio E*(z; T) by the shares and the deadline.
+
+    Parameters
+    ----------
+    coefficients
+        Coefficients of the pairs without units, in the order of `link.Pair` up to `cd`, shape (K, 9).
+    norm, ratio
+        varpi_2 of the score, and the score that a cost unit is worth.
+    shares
+        Shares b, pi, psi of the server, shape (K, 3).
+    deadline
+        T, in time units.
+
+    Returns
+    -------
+    array, shape (K, 4)
+        By b, pi, psi and T; NaN where the deadline cannot be met.
+    """
+    c = np.ascontiguousarray(coefficients, dtype=np.float64)
+    held = np.ascontiguousarray(shares, dtype=np.float64)
+    out = np.full((len(c), 4), np.nan)
+    for_all_pairs(lambda *part: kernels().shadow_prices_of(c, norm, ratio, held, deadline, out, *part), len(c), GRAIN)
+    return out
+
+
+def _price(data: _Checked, *, proves: bool = False, quick: bool = False, max_cells: int = 1) -> PricingResult:
+    """Run the kernel on all pairs; each part of them has room of its own for proofs."""
+    return _priced(data, None, proves=proves, quick=quick, max_cells=max_cells)[0]
+
+
+def _priced(
+    data: _Checked, tree: Array | None, *, proves: bool = False, quick: bool = False, max_cells: int = 1
+) -> tuple[PricingResult, NDArray[np.intp]]:
+    """Return bounds, columns and numbers of cells, and of each pair the numbers of cells and leaves, shape (K, 2).
+
+    What the kernel does not come to is left at "nothing proven, nothing found".
+    """
+    count = len(data[0])
+    bounds = np.tile((np.inf, -np.inf), (count, 1))
+    columns = np.full((count, len(COLUMN)), np.nan)
+    counts = np.tile(np.array((0, 1), dtype=np.intp), (count, 1))
+
+    def price(first: int, last: int) -> None:
+        room = np.empty((max_cells // 2 + 2 if proves else 1, TREE_WIDTH)) if tree is None else tree
+        kernels().price(*data, proves, quick, max_cells, room, bounds, columns, counts, first, last)
+
+    for_all_pairs(price, count)
+    return PricingResult(bounds[:, 0], bounds[:, 1], columns, counts[:, 0]), counts
+
+
+def _rows(values: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return values as an array of that shape, repeated where they are given once."""
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=np.float64), shape))
 
 
 def _checked(
@@ -181,7 +286,7 @@ def _checked(
     tolerance: ArrayLike,
     need: ArrayLike,
     hints: Array | None,
-) -> tuple[Array, float, Array, float, float, float, Array, Array, Array, Array, Array]:
+) -> _Checked:
     """Return the arguments of the kernels, checked."""
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     if c.ndim != 2 or c.shape[1] != 9:
@@ -189,7 +294,7 @@ def _checked(
     if not (np.all(np.isfinite(c)) and np.all(c >= 0.0) and np.all(c[:, [0, 1, 2, 7, 8]] > 0.0)):
         raise ValueError("coefficients must be finite, times and SNR positive, energies at least 0")
     count = len(c)
-    priced = np.ascontiguousarray(np.broadcast_to(np.asarray(prices, dtype=np.float64), (count, 3)))
+    priced = _rows(prices, (count, 3))
     if not (np.all(np.isfinite(priced)) and np.all(priced >= 0.0)):
         raise ValueError("prices must be finite and at least 0")
     t0, t1 = (float(end) for end in interval)
@@ -197,13 +302,10 @@ def _checked(
         raise ValueError(f"interval = {interval}; expected 0 <= shortest <= longest, positive and finite")
     if not (0.0 < norm < np.inf and 0.0 <= ratio < np.inf):
         raise ValueError(f"norm = {norm}, ratio = {ratio}; expected a positive and a non-negative number")
-    rho, gap, wanted = (
-        np.ascontiguousarray(np.broadcast_to(np.asarray(item, dtype=np.float64), (count,)))
-        for item in (delay_price, tolerance, need)
-    )
+    rho, gap, wanted = (_rows(item, (count,)) for item in (delay_price, tolerance, need))
     if not np.all(np.isfinite(rho)) or not np.all(gap > 0.0) or np.any(np.isnan(wanted)):
         raise ValueError("delay prices must be finite, tolerances positive, needs not NaN")
-    ends = np.ascontiguousarray(np.broadcast_to(np.asarray(offload, dtype=np.float64), (count, 2)))
+    ends = _rows(offload, (count, 2))
     if not np.all((ends[:, 0] >= 0.0) & (ends[:, 0] <= ends[:, 1]) & (ends[:, 1] <= 1.0)):
         raise ValueError("ranges of phi must lie in [0, 1], low end first")
     starts = np.zeros((count, 0, 4)) if hints is None else np.ascontiguousarray(hints, dtype=np.float64)

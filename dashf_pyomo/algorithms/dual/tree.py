@@ -1,7 +1,7 @@
-"""The cover: a tree of boxes that together hold every allocation which may be better than the incumbent.
+"""The tree of boxes that together hold every allocation which may be better than the incumbent.
 
 An allocation at least as good as the incumbent has its delay between that of the slowest user alone with all resources
-and score bound / (y omega_t); both follow from the data. The box with the worst bound is cut in two, again and again.
+and score bound / (y omega_t); both follow from the data. The leaf with the worst bound is cut in two, again and again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Box, Cut
-from .interval import Bounded
-from .master import Prices
+from .boxes import Bounded, Box, Cut
+from .prices import Prices
 
-__all__ = ["Cover", "Part"]
+__all__ = ["Node", "Tree"]
 
 
 @dataclass(order=True)
-class Part:
+class Node:
     """A box and what is known of it, with the prices that prove its bound; the worst bound comes first."""
 
     key: tuple[float, int]
@@ -31,16 +30,16 @@ class Part:
     prices: Prices | None = field(compare=False)
     depth: int = field(default=0, compare=False)
     cut: Cut | None = field(default=None, compare=False)
-    children: tuple[Part, ...] = field(default=(), compare=False)
+    children: tuple[Node, ...] = field(default=(), compare=False)
 
     @property
     def bound(self) -> float:
-        """The bound, which is never above that of the box it was cut from."""
+        """The bound, which is never above that of the parent."""
         return -self.key[0]
 
 
-class Cover:
-    """The tree and its leaves, the parts.
+class Tree:
+    """The tree and its leaves.
 
     Parameters
     ----------
@@ -52,43 +51,43 @@ class Cover:
 
     def __init__(self, box: Box, bounded: Bounded) -> None:
         self._count = itertools.count()
-        self.root = Part((-bounded.bound, next(self._count)), box, bounded, bounded.prices)
-        self._heap = [self.root]
+        self.root = Node((-bounded.bound, next(self._count)), box, bounded, bounded.prices)
+        self._leaves = [self.root]
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._leaves)
 
     @property
     def bound(self) -> float:
-        """The bound of the worst part."""
-        return self._heap[0].bound
+        """The bound of the worst leaf, which holds for everything."""
+        return self._leaves[0].bound
 
-    def worst(self) -> Part:
-        """Return the part with the largest bound."""
-        return self._heap[0]
+    def worst(self) -> Node:
+        """Return the leaf with the largest bound."""
+        return self._leaves[0]
 
-    def split(self, cut: Cut, bounded: Sequence[Bounded]) -> tuple[Part, ...]:
-        """Cut the worst part in two; what held for it holds for both."""
-        parent = self._heap[0]
+    def divide(self, cut: Cut, bounded: Sequence[Bounded]) -> tuple[Node, ...]:
+        """Cut the worst leaf in two; what held for it holds for both."""
+        parent = self._leaves[0]
         children = []
         for box, found in zip(cut(parent.box), bounded, strict=True):
             bound, prices = found.bound, found.prices
             if parent.bound < bound:
                 bound, prices = parent.bound, parent.prices
-            children.append(Part((-bound, next(self._count)), box, found, prices, parent.depth + 1))
-        # At no time, whatever interrupts, is there less than a cover.
+            children.append(Node((-bound, next(self._count)), box, found, prices, parent.depth + 1))
+        # At no time, whatever interrupts, do the leaves hold less than everything.
         for child in children:
-            heapq.heappush(self._heap, child)
-        self._heap.remove(parent)
-        heapq.heapify(self._heap)
+            heapq.heappush(self._leaves, child)
+        self._leaves.remove(parent)
+        heapq.heapify(self._leaves)
         parent.cut, parent.children = cut, tuple(children)
         return parent.children
 
     def profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the bound as a function of the deadline: edges, shape (K + 1,), and bounds between, shape (K,)."""
-        edges = np.unique([end for part in self._heap for end in part.box.interval])
+        edges = np.unique([end for leaf in self._leaves for end in leaf.box.interval])
         bounds = np.full(len(edges) - 1, -np.inf)
-        for part in self._heap:
-            first, last = np.searchsorted(edges, part.box.interval)
-            bounds[first:last] = np.maximum(bounds[first:last], part.bound)
+        for leaf in self._leaves:
+            first, last = np.searchsorted(edges, leaf.box.interval)
+            bounds[first:last] = np.maximum(bounds[first:last], leaf.bound)
         return edges, bounds

@@ -1,4 +1,4 @@
-"""From a mixture to allocations: a server for each user, the mean of its columns there, the best deadline."""
+"""From an LP solution to an allocation: a server for each user, the mean of its columns there, the best deadline."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from formulations import Allocation, Scenario, evaluate
 
+from .boxes import Bounded
 from .columns import OFFLOAD, ColumnPool
-from .interval import Bounded
-from .pricer import Pricer
+from .problem import SeparableProblem
 
 __all__ = ["at_best_deadline", "modes", "rounded"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-#: Deadlines that are tried, relative to that of the mixture.
+#: Deadlines that are tried, relative to that of the LP solution.
 DEADLINES = np.concatenate([[1.0], 1.0 + np.linspace(-0.02, 0.02, 9), np.geomspace(0.8, 1.25, 8)])
 
 
@@ -41,7 +41,7 @@ def rounded(
     shape
         (N, M).
     bounded
-        Has the mixture.
+        Has the LP solution.
     pool
         Its columns.
     rng
@@ -74,21 +74,21 @@ def rounded(
     return server, mean / held[:, np.newaxis]
 
 
-def at_best_deadline(pricer: Pricer, server: Index, columns: Array, deadline: float) -> Allocation:
+def at_best_deadline(problem: SeparableProblem, server: Index, columns: Array, deadline: float) -> Allocation:
     """Return the allocation with given shares, cut to the budgets, at the best of several deadlines.
 
     At each deadline phi and the user's power and speed need the least energy for it, where it can be met.
 
     Parameters
     ----------
-    pricer
-        Has scenario and units.
+    problem
+        The separable problem.
     server, columns
         As `rounded` returns them.
     deadline
-        Of the mixture, time units.
+        Of the LP solution, time units.
     """
-    scenario = pricer.scenario
+    scenario = problem.scenario
     columns = columns.copy()
     for i in range(3):
         taken = np.bincount(server, columns[:, i], minlength=scenario.n_servers)
@@ -96,7 +96,7 @@ def at_best_deadline(pricer: Pricer, server: Index, columns: Array, deadline: fl
     best = _allocation(scenario, server, columns)
     most = -np.inf
     for factor in DEADLINES:
-        found = pricer.least_energy(np.arange(len(server)), server, columns[:, :3], deadline * factor)
+        found = problem.least_energy(np.arange(len(server)), server, columns[:, :3], deadline * factor)
         met = np.isfinite(found[:, 0])
         columns[met, OFFLOAD:6] = found[met, 1:4]
         candidate = _allocation(scenario, server, columns)

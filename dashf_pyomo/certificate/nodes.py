@@ -38,7 +38,9 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: Entries of a leaf of a pair: the cell of downlink SNR and phi, and the multipliers that bound it.
-LEAF = ("snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "nu_low", "nu_high")
+LEAF = (
+    "snr_low", "snr_high", "offload_low", "offload_high", "m", "tau_low", "tau_high", "nu_low", "nu_high", "touch"
+)  # fmt: skip
 
 
 class CertificateError(InputError):
@@ -62,7 +64,7 @@ class Claim:
         Number of leaves of each pair, shape (N, M). A pair without leaves is not allowed in the box or cannot meet
         its longest deadline.
     leaves
-        Entries of `LEAF`, pair by pair in the order of `leaf_count`, shape (L, 9).
+        Entries of `LEAF`, pair by pair in the order of `leaf_count`, shape (L, 10).
 
     Raises
     ------
@@ -97,9 +99,9 @@ class Claim:
         _require("leaf_count", count, count >= 0, "numbers >= 0")
         good = self.leaves >= 0.0
         good[:, [0, 2]] &= self.leaves[:, [0, 2]] <= self.leaves[:, [1, 3]]
-        good[:, [1, 5, 6]] &= self.leaves[:, [1, 5, 6]] > 0.0
+        good[:, [1, 5, 6, 9]] &= self.leaves[:, [1, 5, 6, 9]] > 0.0
         good[:, 3] &= self.leaves[:, 3] <= 1.0
-        expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau_low > 0, tau_high > 0"
+        expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau > 0, touch > 0"
         _require("leaves", self.leaves, good, expected)
 
     @classmethod
@@ -118,7 +120,7 @@ class Claim:
             As above.
         leaves
             For the pairs (n, m) that can meet the longest deadline, the leaves as `prove_pair` returns them, shape
-            (number, 10), or without their bounds, shape (number, 9).
+            (number, 11), or without their bounds, shape (number, 10).
         """
         lam, rho = np.asarray(prices, dtype=np.float64), np.asarray(delay_price, dtype=np.float64)
         count = np.zeros((len(rho), len(lam)), np.int32)
@@ -128,7 +130,7 @@ class Claim:
             if entries.ndim == 2 and entries.shape[1] == len(LEAF) + 1:
                 entries = np.delete(entries, 7, axis=1)  # the bound is the verifier's to find
             if entries.ndim != 2 or entries.shape[1] != len(LEAF):
-                raise CertificateError(f"leaves{indexed(pair)} have shape {entries.shape}; expected (number, 9 or 10)")
+                raise CertificateError(f"leaves{indexed(pair)} have shape {entries.shape}; expected (number, 10 or 11)")
             count[pair] = len(entries)
             rows.append(entries)
         return cls(ratio, lam, rho, count, np.concatenate(rows))

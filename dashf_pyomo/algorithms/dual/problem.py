@@ -1,23 +1,27 @@
-"""Pricing for the whole scenario: prices in, bounds and columns of all users out."""
+"""The separable problem: prices in, values and columns of all users out.
+
+Given prices, users are independent. The dual value D, the sum of lambda plus that of the users' best reduced values
+h_n, shows how good an allocation can be: its score less y times its cost is at most D.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from formulations import Allocation, InputError, Scenario
-from formulations.scaled import ScaledPairs
+from formulations import Allocation, InputError
+from formulations.joint.data import JointData
 
 from .boxes import Box
 from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool, columns_of
-from .master import Prices
+from .prices import Prices
+from .profile import Profile
 
-__all__ = ["Priced", "Pricer"]
+__all__ = ["Priced", "SeparableProblem"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -35,9 +39,8 @@ class Priced:
 
     Parameters
     ----------
-    excess
-        D = sum of lambda + sum over users of the best reduced value: with proven values, no allocation of the box has
-        score - y cost above it.
+    dual_value
+        D: with proven values, no allocation of the box has score - y cost above it.
     best
         Best reduced value of every user, shape (N,).
     user, server, data
@@ -46,7 +49,7 @@ class Priced:
         Their reduced values.
     """
 
-    excess: float
+    dual_value: float
     best: Array
     user: Index
     server: Index
@@ -54,37 +57,52 @@ class Priced:
     reduced: Array
 
 
-@dataclass
-class Pricer:
-    """Prices all usable pairs of a scenario.
+class SeparableProblem:
+    """The problem of one scenario without units, whose users meet only in prices.
 
     Parameters
     ----------
-    scenario
-        The data.
-    pairs
-        Scaled coefficients.
+    data
+        Scaled coefficients and what follows from the data alone.
 
     Attributes
     ----------
-    seconds
-        Time spent by kind: ``search``, ``proof``, ``master`` and ``primal``, which has its own share of the others.
+    scenario, pairs
+        The scenario and its scaled coefficients.
+    profile
+        Where the time goes.
     cells
         Cells bounded in proofs.
     """
 
-    scenario: Scenario
-    pairs: ScaledPairs
-    seconds: dict[str, float] = field(default_factory=dict)
-    cells: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, data: JointData) -> None:
+        self.data, self.scenario, self.pairs = data, data.scenario, data.pairs
+        self.profile, self.cells = Profile(), 0
         n, m = self.scenario.n_users, self.scenario.n_servers
         self._coefficients = self.pairs.stacked()
         self._hints = np.zeros((n, m, 1, 4))
         self._last = np.full((n, m, WIDTH), np.nan)
+        self._require_numbers(data.usable)
 
-    def require_numbers(self, usable: NDArray[np.bool_]) -> None:
+    @property
+    def time_weight(self) -> float:
+        """omega_t: cost units of one time unit."""
+        return self.pairs.time_weight
+
+    def whole(self) -> Box:
+        """Return the box that holds every allocation which may be better than the one the data were scaled by."""
+        return Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
+
+    def bound(self, prices: Prices, dual_value: float, box: Box) -> float:
+        """Return the bound on the scaled SCR in a box that D shows at given prices."""
+        return prices.bound(dual_value, self.time_weight, box.interval[0])
+
+    def user_tolerance(self, box: Box, cutoff: float, accuracy: float) -> float:
+        """Return what a user's value may be off by, for the bound to be off by a relative accuracy."""
+        shortest, longest = box.interval
+        return accuracy * cutoff * self.time_weight * max(shortest, 1e-3 * longest) / len(box.allowed)
+
+    def _require_numbers(self, usable: NDArray[np.bool_]) -> None:
         """Refuse pairs, of a mask of shape (N, M), whose coefficients have left the range of floating-point numbers.
 
         Raises
@@ -98,15 +116,6 @@ class Pricer:
             raise InputError(
                 f"user {n} at server {m}: a rate, time or energy exceeds 1e308; expected numbers that can be computed"
             )
-
-    @contextmanager
-    def clock(self, what: str) -> Iterator[None]:
-        """Count the time of a block."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
 
     def shadow(self, allocation: Allocation, ratio: float) -> Prices:
         """Return the prices at which an allocation is about the best: those of a local optimum are its multipliers.
@@ -128,36 +137,36 @@ class Pricer:
             worth = np.bincount(server, weight * np.nan_to_num(slopes[:, i]), minlength=m)
             prices[:, i] = np.maximum(np.divide(worth, held, out=np.zeros(m), where=held > 0.0), 0.0)
         late = np.maximum(np.nan_to_num(slopes[:, 3]), 0.0)
-        return Prices(ratio, prices, late if late.any() else np.ones(n)).balanced(self.pairs.time_weight)
+        return Prices(ratio, prices, late if late.any() else np.ones(n)).balanced(self.time_weight)
 
     def slopes(self, user: Index, server: Index, shares: Array, ratio: float, deadline: float) -> Array:
-        """Return what `kernels.shadow.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
-        from .kernels.shadow import shadow_prices
+        """Return what `kernels.pricing.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
+        from .kernels.pricing import shadow_prices
 
         return shadow_prices(self._coefficients[user, server], self.scenario.score_norm, ratio, shares, deadline)
 
     def least_energy(
         self, user: Index, server: Index, shares: Array, deadline: float, offload: ArrayLike = (0.0, 1.0)
     ) -> Array:
-        """Return what `kernels.energy.least_energy` does, for pairs of users and servers, shape (K,) each."""
-        from .kernels.energy import least_energy
+        """Return what `kernels.pricing.least_energy` does, for pairs of users and servers, shape (K,) each."""
+        from .kernels.pricing import least_energy
 
         return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
-    def search(self, prices: Prices, box: Box, tolerance: float, *, quick: bool = False, near: bool = False) -> Priced:
+    def search(self, prices: Prices, box: Box, tolerance: float, *, warm: bool = False, near: bool = False) -> Priced:
         """Find good columns of every allowed pair; nothing is proven.
 
         Parameters
         ----------
         prices, box, tolerance
             As in `prove`.
-        quick
-            Climb from the last columns alone.
+        warm
+            Climb from the last columns alone; otherwise from several starts too.
         near
             Leave out pairs that are far from the best of their user, as their last columns say.
         """
-        with self.clock("search"):
-            return self._price(prices, box, tolerance, prove=False, quick=quick, near=near)
+        with self.profile.clock("search"):
+            return self._price(prices, box, tolerance, prove=False, warm=warm, near=near)
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -169,7 +178,7 @@ class Pricer:
             self._hints, self._last = hints, last
 
     def start_from(self, pool: ColumnPool, members: Index, prices: Prices, box: Box) -> None:
-        """Let quick searches climb from the best columns of a pool at given prices, where a pair has any."""
+        """Let warm searches climb from the best columns of a pool at given prices, where a pair has any."""
         if not len(members):
             return
         pair = pool.user[members] * self.scenario.n_servers + pool.server[members]
@@ -205,7 +214,7 @@ class Pricer:
         max_cells
             Most cells of a pair.
         """
-        with self.clock("proof"):
+        with self.profile.clock("proof"):
             return self._price(prices, box, tolerance, prove=True, max_cells=max_cells)
 
     def _price(
@@ -215,7 +224,7 @@ class Pricer:
         tolerance: float,
         prove: bool,
         max_cells: int = 0,
-        quick: bool = False,
+        warm: bool = False,
         near: bool = False,
     ) -> Priced:
         from .kernels.pricing import price_pairs, search_pairs
@@ -242,23 +251,23 @@ class Pricer:
             )
             self.cells += int(found.cells.sum())
         else:
-            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints, quick=quick)
+            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints, quick=warm)
         values = found.upper if prove else found.lower
         best = np.full(n, -np.inf)
         np.maximum.at(best, user, values)
-        excess = float(prices.shares.sum() + best.sum())
-        if np.isfinite(excess):
-            excess += SUM_SLACK * float(prices.shares.sum() + np.abs(best).sum())
+        dual_value = float(prices.shares.sum() + best.sum())
+        if np.isfinite(dual_value):
+            dual_value += SUM_SLACK * float(prices.shares.sum() + np.abs(best).sum())
         columns = found.columns
         there = np.isfinite(columns).all(axis=1)
         self._hints[user[there], server[there], 0] = columns[there][:, [0, 1, 2, 8]]
         self._last[user[there], server[there]] = columns[there, :WIDTH]
-        return Priced(excess, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
+        return Priced(dual_value, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
 
     def leaves(
         self, prices: Prices, box: Box, tolerance: float, max_cells: int = 100_000
     ) -> tuple[dict[tuple[int, int], Array], float]:
-        """Prove once more, pair by pair, and return the leaves of the proofs and the excess D that they show.
+        """Prove once more, pair by pair, and return the leaves of the proofs and the dual value D that they show.
 
         Parameters
         ----------

@@ -1,0 +1,71 @@
+"""What a search goes by: its options, the size of the scenario, and the incumbent that a bound is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..run import Run
+
+__all__ = ["Cutoff", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a search, chosen once.
+
+    Parameters
+    ----------
+    source
+        What bounds are said to come from.
+    accuracy
+        Relative accuracy of prices and proofs.
+    max_cells
+        Most cells in the proof of a pair.
+    proven
+        Whether bounds are proven; others are never reported.
+    branches
+        Whether boxes are cut at servers and phi of users too.
+    dives, moves
+        Most dives, and most moves of single users, where the gap stays open.
+    joint_users
+        Most users whose offloading and resources are optimised together by Ipopt; beyond, columns are averaged.
+    check
+        Raises when time is up or the user has interrupted.
+    """
+
+    source: str
+    accuracy: float
+    max_cells: int
+    proven: bool
+    branches: bool
+    dives: int
+    moves: int
+    joint_users: int
+    check: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """The incumbent of a run in scaled units: boxes whose bound is below it are of no interest.
+
+    Parameters
+    ----------
+    run
+        Has the incumbent and the gap that is asked for.
+    unit
+        SCR of one scaled unit.
+    """
+
+    run: Run
+    unit: float
+
+    @property
+    def value(self) -> float:
+        """The scaled SCR of the incumbent."""
+        return self.run.incumbent[1] / self.unit
+
+    @property
+    def target(self) -> float:
+        """A bound that is good enough: with the incumbent it closes the asked gap."""
+        return self.value * (1.0 + 0.95 * self.run.limits.gap)

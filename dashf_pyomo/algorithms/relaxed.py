@@ -1,0 +1,212 @@
+"""Runs on a relaxation: the scenario without some of its limits, everything found judged with all of them.
+
+A heuristic that is told of a limit goes another way, even where its answer would have kept the limit unasked, and may
+end at something worse. So `within_limits` tells it of none before it has broken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
+from formulations.constraints import relaxation_text
+
+from ..backends import BackendError, BackendLimits
+from ..result import source_text
+from .run import Run
+
+__all__ = ["RelaxedRun", "within_limits"]
+
+#: Searches in a run, and says how that ended.
+Search = Callable[[Run], str]
+
+#: Share of the time, where that is limited, for the search without limits.
+_FIRST_SHARE = 0.25
+
+#: With less time left, s, the search with all limits is the first: there may be time for one alone.
+_LITTLE_TIME = 10.0
+
+
+class RelaxedRun(Run):
+    """The part of a run that works on a relaxation of its scenario; it has an incumbent of its own.
+
+    Clock, trace and solvers are those of the whole run, which judges every allocation too.
+
+    Parameters
+    ----------
+    whole
+        The run on the scenario as it is.
+    scenario
+        The same, as a rule without some extra constraints.
+    """
+
+    def __init__(self, whole: Run, scenario: Scenario) -> None:
+        super().__init__(scenario, whole.limits)
+        self.whole = whole
+        self._said = {} if scenario == whole.scenario else {"relaxed": True}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the whole run."""
+        return self.whole.elapsed
+
+    def backend_limits(self) -> BackendLimits:
+        """Return what is left of the whole run."""
+        return self.whole.backend_limits()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user has interrupted."""
+        return self.whole.interrupted
+
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """Give what runs inside a share of the time that is left."""
+        with self.whole.part(share):
+            yield
+
+    def record(self, allocation: Allocation, *, keep: str = "best", **facts: Any) -> Evaluation:
+        """Judge an allocation without the limits that are left out, and have the whole run judge it with all."""
+        found = super().record(allocation, keep=keep, **facts)
+        self.whole.record(allocation, keep=keep, **{**facts, **self._said})
+        return found
+
+    def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
+        """Enter an upper bound on the SCR of the relaxation, which is one of the whole scenario too, as what it is."""
+        if not super().record_bound(bound, source, tolerance=tolerance, **facts):
+            return False
+        return self.whole.record_bound(bound, self._named(source), tolerance=tolerance, **facts)
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The least bound that stands for the whole run, or for this one."""
+        return super().upper_bound if self.whole.upper_bound is None else self.whole.upper_bound
+
+    def withdraw(self, source: str, text: str, **facts: Any) -> None:
+        """Enter what refutes a source, in the whole run too: it may be an allocation that breaks the limits."""
+        super().withdraw(source, text, **facts)
+        self.whole.withdraw(self._named(source), text, **facts)
+
+    def _named(self, source: str) -> str:
+        """Return a source with the name of the relaxation that its bounds are of."""
+        return source_text(source, relaxation_text(self.whole.scenario.extra_kinds - self.scenario.extra_kinds))
+
+    def note(self, text: str, **facts: Any) -> None:
+        """Enter a remark in the trace of the whole run."""
+        self.whole.note(text, **facts)
+
+    def used(self, solver: str, version: str) -> None:
+        """Note the version of a solver that took part."""
+        self.whole.used(solver, version)
+
+    def _tell(self, **facts: Any) -> None:
+        """Leave the trace to the whole run."""
+
+
+def within_limits(run: Run, search: Search) -> str:
+    """Search with every set of kinds of limits that can matter, and return a line on how it ended.
+
+    The search first runs without extra constraints. If its answer keeps them all, nothing else is run. Else it runs
+    with each kind, with each two and so on; a set is left out if the answer to a part of it keeps all of it. What a
+    search does follows from the limits that it is told of alone. So whatever is the best for some kinds of limits is
+    found also where there are more of them, and is kept if it keeps those too. Where time is limited, all limits come
+    before the sets between, and first of all where it is short.
+
+    Parameters
+    ----------
+    run
+        Takes what is found; the best that keeps all limits is its incumbent.
+    search
+        The heuristic, run on as many of the limits as it has to know.
+    """
+    if run.scenario.constraints is None:
+        return search(run)
+    kinds = sorted(run.scenario.constraints.kinds)
+    sets = [frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)]
+    if run.limits.time_limit is not None:
+        nothing, all_, left = sets[0], sets[-1], run.limits.time_limit - run.elapsed
+        sets = [*([all_, nothing] if left < _LITTLE_TIME else [nothing, all_]), *sets[1:-1]]
+    searches = _Searches(run, search)
+    for told in sets:
+        with run.part(_FIRST_SHARE if told == sets[0] == frozenset() else 1.0):
+            searches.tell(told)
+    return searches.conclusion()
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What a search came to, the kinds that it was told of, and how it ended; without a word if it did not."""
+
+    told: frozenset[Extra]
+    allocation: Allocation
+    said: str
+
+    def keeps(self, scenario: Scenario) -> bool:
+        return bool(self.said) and evaluate(scenario, self.allocation).feasible
+
+
+class _Searches:
+    """The searches of a run with more and more of its limits; what they are given is as in `within_limits`."""
+
+    def __init__(self, run: Run, search: Search) -> None:
+        assert run.scenario.constraints is not None
+        self._run, self._search = run, search
+        self._kinds = run.scenario.constraints.kinds
+        self._answers: list[_Answer] = []
+        self._last = ""
+
+    def tell(self, told: frozenset[Extra]) -> None:
+        """Search with the limits of these kinds, unless what fewer kinds led to keeps them.
+
+        Raises
+        ------
+        BackendError
+            If it is told of all limits, and a solver fails.
+        """
+        limited = self._run.scenario.without(self._kinds - told)
+        known = [answer for answer in self._answers if answer.told < told]
+        if any(answer.keeps(limited) for answer in known):
+            return
+        for scenario in self._stages(limited, known):
+            part, said = RelaxedRun(self._run, scenario), ""
+            try:
+                said = self._last = self._search(part)
+            except BackendError as error:
+                if scenario is self._run.scenario:
+                    raise
+                self._run.note(f"a search with fewer limits failed: {error}")
+            finally:
+                if part.has_incumbent:
+                    self._answers.append(_Answer(told, part.incumbent[0], said))
+            if any(answer.keeps(limited) for answer in self._answers if answer.told == told):
+                return
+
+    def _stages(self, limited: Scenario, known: Sequence[_Answer]) -> Iterator[Scenario]:
+        """Yield what to search: where limits of a kind differ, first with those alone that the first answer breaks.
+
+        Where time is limited that is left out.
+        """
+        broken = evaluate(limited, known[0].allocation).broken_limits if known else frozenset()
+        if broken and limited.constraints is not None and self._run.limits.time_limit is None:
+            some = limited.limited_by(limited.constraints.only(broken))
+            names = ("delay_limit", "uplink_rate", "downlink_rate", "server_energy", "allowed")
+            pairs = [[getattr(s.constraints, name) for s in (some, limited)] for name in names]
+            if not all(np.array_equal(*pair) for pair in pairs):
+                yield some
+        yield limited
+
+    def conclusion(self) -> str:
+        """Return a line on how the search ended whose answer is the best, and which limits it was not told of."""
+        whole = self._run.scenario
+        kept = [answer for answer in self._answers if answer.keeps(whole)]
+        if not kept:
+            return self._last
+        best = max(kept, key=lambda answer: evaluate(whole, answer.allocation).scr)
+        idle = sorted(self._kinds - best.told)
+        return f"{best.said}; not binding: {', '.join(idle)}" if idle else best.said

@@ -1,0 +1,53 @@
+"""Which methods take a scenario, and which prove a bound of it: what advice may name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from formulations import Scenario
+from formulations.constraints import relaxation_text
+
+from .method import Method, configure, methods
+
+__all__ = ["advice", "willing"]
+
+#: Methods that prove bounds in the order in which they are advised; any other comes after.
+_ORDER = ("dual", "bnp", "minlp")
+
+
+def willing(name: str, scenario: Scenario) -> tuple[Method, str]:
+    """Return a method that takes a scenario, bounding a relaxation of it if it must, and why it would refuse it still.
+
+    Parameters
+    ----------
+    name
+        Of the method; its options are the defaults but for `relax`.
+    scenario
+        What it is to take.
+    """
+    method = configure(name, {})
+    refusal = method.refusal(scenario)
+    if refusal and any(item.name == "relax" for item in dataclasses.fields(method)):
+        relaxed = configure(name, {"relax": True})
+        if not relaxed.refusal(scenario):
+            return relaxed, ""
+    return method, refusal
+
+
+def advice(scenarios: Sequence[Scenario]) -> str:
+    """Return which method proves a bound of all of some scenarios, or that none does, as the end of a sentence."""
+    proving = [name for name, method in methods.items() if method.proves_bounds]
+    for name in sorted(proving, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER)):
+        found = [willing(name, scenario) for scenario in scenarios]
+        if any(refusal for _, refusal in found) or found[0][0].missing():
+            continue
+        left_out = {
+            kind
+            for scenario, (method, _) in zip(scenarios, found, strict=True)
+            for kind in scenario.extra_kinds - method.bounded(scenario).extra_kinds
+        }
+        if not left_out:
+            return f"{name} proves one"
+        return f"{name} with relax=true proves one of {relaxation_text(left_out)}"
+    return "no method here proves one" + (" of such a scenario" if scenarios else "")

@@ -1,0 +1,150 @@
+"""`dual` and `bnp` on scenarios with limits that they cannot honour: the bound of a named relaxation, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brute_force import best_scr
+from helpers import assert_clear
+
+import dashf_pyomo
+from dashf_pyomo.algorithms import configure, methods
+from dashf_pyomo.algorithms.relaxed import RelaxedRun
+from dashf_pyomo.algorithms.run import Limits, Run
+from dashf_pyomo.algorithms.willing import advice, willing
+from dashf_pyomo.certificate import Certificate
+from dashf_pyomo.check import Finding, check
+from dashf_pyomo.pictures import draw_result
+from dashf_pyomo.result import Result
+from formulations import Extra, InputError, Scenario, evaluate
+from formulations.association.pairs import equal_split
+
+RELAXED = "the scenario without its delay limit"
+#: It binds: the best delay without it is 16.8 s.
+BINDING = Scenario.random(2, 1, 1, constraints={"delay_limit": [15.0, None], "forced": [[0, 0]]})
+FREE = Scenario.random(2, 1, 1, constraints={"forced": [[0, 0]]})
+
+
+def findings(scenario: Scenario, result: Result, certificate: Certificate) -> dict[str, Finding]:
+    return {finding.claim: finding for finding in check(scenario, result.to_dict(), "r.json", certificate)}
+
+
+@pytest.fixture(scope="module")
+def relaxed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Certificate]:
+    place = tmp_path_factory.mktemp("relaxed") / "c.npz"
+    result = dashf_pyomo.solve(BINDING, "dual", relax=True, certificate=str(place))
+    return result, Certificate.read(place)
+
+
+@pytest.mark.parametrize("method", ["dual", "bnp"])
+def test_without_being_asked_it_refuses_and_says_what_it_could_bound(method: str) -> None:
+    with pytest.raises(InputError) as caught:
+        dashf_pyomo.solve(BINDING, method)
+    assert_clear(caught.value, f"method {method}", "delay limit", "expected", f"relax=true bounds {RELAXED}")
+
+
+def test_the_bound_is_one_of_both_problems_and_the_allocation_keeps_the_limits(
+    relaxed: tuple[Result, Certificate],
+) -> None:
+    result, _ = relaxed
+    assert result.bound_source == f"dual: column generation with proven pricing, of {RELAXED}"
+    assert result.bound_of == RELAXED and result.message.endswith(f"bound of {RELAXED}")
+    assert result.allocation is not None and evaluate(BINDING, result.allocation).feasible
+    assert result.scr == pytest.approx(best_scr(BINDING, 5), rel=1e-3)
+    assert result.upper_bound >= best_scr(FREE, 5) * (1 - 1e-6) > result.scr * (1 + 1e-3)
+    assert result.status == "feasible"
+
+
+def test_its_certificate_is_one_of_the_relaxation_and_check_says_so(
+    relaxed: tuple[Result, Certificate], tmp_path: Path
+) -> None:
+    result, certificate = relaxed
+    assert certificate.scenario_sha256 == FREE.sha256
+    found = findings(BINDING, result, certificate)
+    assert all(finding.holds for finding in found.values())
+    assert found["upper bound"].checked and found["certificate"].detail.endswith(RELAXED)
+    draw_result(BINDING, result, tmp_path / "r.png")
+    assert (tmp_path / "r.png").stat().st_size > 0
+
+
+def test_what_the_certificate_is_not_of_is_said(relaxed: tuple[Result, Certificate]) -> None:
+    result, certificate = relaxed
+    # The same limits, but pairs or data that the certificate does not know.
+    for other in (
+        Scenario.random(2, 1, 1, constraints={"delay_limit": [15.0, None]}),
+        replace(BINDING, weight_energy=BINDING.weight_energy * (1 + 1e-12)),
+    ):
+        moved = replace(result, scenario_sha256=other.sha256)
+        found = findings(other, moved, certificate)
+        assert not found["certificate"].holds and "scenario_sha256" in found["certificate"].detail
+        assert not found["upper bound"].holds
+    # A bound of the relaxation must not pass for one of the scenario itself, nor the other way round.
+    silent = replace(result, bound_source=methods["dual"].source)
+    assert not findings(BINDING, silent, certificate)["upper bound"].holds
+    without = replace(result, options={**result.options, "relax": False})
+    assert not findings(BINDING, without, certificate)["upper bound"].holds
+
+
+def test_a_limit_that_does_not_bind_leaves_a_certified_optimum() -> None:
+    limited = Scenario.random(2, 2, 0, constraints={"delay_limit": 1000.0})
+    result = dashf_pyomo.solve(limited, "bnp", relax=True)
+    assert result.status == "certified" and result.gap <= 1e-3
+    assert evaluate(limited, result.allocation).feasible and result.bound_of == RELAXED
+    # Where nothing has to be relaxed, it is the scenario itself.
+    plain = dashf_pyomo.solve(Scenario.random(2, 2, 0), "bnp", relax=True)
+    assert plain.bound_source == methods["bnp"].source and plain.bound_of == ""
+    assert plain.scr == pytest.approx(result.scr, rel=1e-3)
+
+
+def test_without_an_allocation_that_keeps_the_limits_there_still_is_the_bound() -> None:
+    free = Scenario.random(1, 1, 0)
+    fastest = evaluate(free, equal_split(free, np.array([0]), np.array([1.0]))).delay
+    # The server has no energy to spend, and the user alone is too slow: nobody can keep both.
+    limited = Scenario.random(1, 1, 0, constraints={"delay_limit": 0.9 * fastest, "server_energy": 1e-6})
+    result = dashf_pyomo.solve(limited, "dual", relax=True)
+    assert result.allocation is None and result.status == "unknown" and result.gap is None
+    assert result.bound_of == "the scenario without its delay limit and server energy"
+    assert result.upper_bound >= best_scr(free, 5) * (1 - 1e-6)
+    assert "no allocation found that meets the extra constraints" in result.message
+    assert all(finding.holds for finding in check(limited, result.to_dict(), "r.json"))
+
+
+def test_an_allocation_that_breaks_the_limits_refutes_a_bound_of_the_relaxation() -> None:
+    run = Run(BINDING, Limits())
+    part = RelaxedRun(run, FREE)
+    slow = equal_split(FREE, np.zeros(2, np.int64), np.array([0.5, 0.5]))
+    assert part.record(slow).feasible and not run.has_incumbent
+    assert part.record_bound(1e9, "by hand") and run.upper_bound == 1e9
+    assert not part.record_bound(0.5 * part.incumbent[1], "by hand")
+    assert run.upper_bound is None and len(run.contradictions) == 1
+    assert f"by hand, of {RELAXED}" in [entry.get("refuted") for entry in run._trace]
+
+
+#: Scenarios, and what is advised where a bound is missing.
+ADVISED: list[tuple[list[dict[str, Any] | None], str]] = [
+    ([None], "dual proves one"),
+    ([{"forbidden": [[0, 1]]}], "dual proves one"),
+    ([{"delay_limit": 60.0}], f"dual with relax=true proves one of {RELAXED}"),
+    (
+        [None, {"delay_limit": 60.0}, {"server_energy": 9e3}],
+        "dual with relax=true proves one of the scenario without its delay limit and server energy",
+    ),
+]
+
+
+@pytest.mark.parametrize(("declared", "said"), ADVISED)
+def test_advice_names_a_method_that_takes_the_scenarios(declared: list[dict[str, Any] | None], said: str) -> None:
+    scenarios = [Scenario.random(3, 2, 0, constraints=constraints) for constraints in declared]
+    assert advice(scenarios) == said
+    assert not any(willing("dual", scenario)[1] for scenario in scenarios)
+
+
+def test_who_cannot_take_a_scenario_at_all_is_not_advised() -> None:
+    faint = replace(Scenario.random(2, 2, 0), noise_psd=1e-300, bandwidth_max=np.array([1e7, 1e-10]))
+    assert "bandwidth_max[1]" in willing("dual", faint)[1] and "bandwidth_max[1]" in willing("bnp", faint)[1]
+    assert not advice([faint]).startswith(("dual", "bnp"))
+    assert configure("dual", {"relax": True}).honours() >= {Extra.DELAY, Extra.ENERGY, Extra.RATE, Extra.ASSOCIATION}

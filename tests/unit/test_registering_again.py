@@ -1,0 +1,110 @@
+"""Code that runs again, as a cell of a notebook does, replaces what it registered; other code does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+#: The README's method with a place to be edited, and what else can be registered, as cells.
+CELLS = """
+import sys, types
+from dataclasses import dataclass
+import numpy as np
+from dashf_pyomo.algorithms import Method, methods
+from dashf_pyomo.backends.backend import CvxpyBackend, backends
+from formulations.association.pairs import equal_split
+from formulations.families import Family, Request, families
+from formulations.formulation import Formulation, Kind, Subproblem, formulations
+
+CELL = '''
+@methods.register
+@dataclass(frozen=True)
+class First(Method):
+    name = "first"
+    summary = "edited: {edited}"
+
+    def search(self, run):
+        n = run.scenario.n_users
+        run.record(equal_split(run.scenario, np.zeros(n, dtype=np.int64), np.full(n, 0.5)))
+        return "edited: {edited}"
+
+formulations.register(Formulation("mine", Subproblem.ASSOCIATION, Kind.LOCAL, frozenset(), "", "{edited}", {{}}))
+backends.register(CvxpyBackend("mine", frozenset(), "{edited}", "mine", "seconds"))
+families.register(Family("mine", "{edited}", "", Request.paper))
+'''
+registries = {"first": methods, "association/mine": formulations, "mine": backends, "mine ": families}
+
+def run(edited, module="__main__"):
+    names = globals() if module == "__main__" else {**globals(), "__name__": module}
+    sys.modules.setdefault(module, types.ModuleType(module))
+    exec(CELL.format(edited=edited), names)
+"""
+
+
+def run(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", CELLS + program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cell_that_runs_again_replaces_what_it_registered() -> None:
+    run("""
+for edited in ("once", "twice"):
+    run(edited)
+    for name, registry in registries.items():
+        entry = registry[name.strip()]
+        assert edited in entry.summary, (name, entry)
+import dashf_pyomo
+from formulations import Scenario
+assert dashf_pyomo.solve(Scenario.random(2, 2, seed=0), "first").message == "edited: twice"
+assert len(methods) == len(set(methods)) and not methods.broken
+""")
+
+
+def test_pyomo_and_cvxpy_run_the_new_code() -> None:
+    run("""
+import pyomo.environ as pyo
+import dashf_pyomo.plugins.cvxpy
+from dashf_pyomo.plugins import pyomo as plugin
+from formulations import Scenario, joint
+run("once")
+plugin.register()
+dashf_pyomo.plugins.cvxpy.register()
+for register in (False, True):
+    run(f"again, {register}")
+    if register:
+        plugin.register()
+        dashf_pyomo.plugins.cvxpy.register()
+    model = joint.literal(Scenario.random(2, 2, seed=0))
+    results = pyo.SolverFactory("dashf_first").solve(model)
+    assert results.extra_info["message"] == f"edited: again, {register}", results.extra_info["message"]
+    problem = joint.literal_cvxpy.build(Scenario.random(2, 2, seed=0))
+    problem.solve(method="dashf_first")
+    assert f"again, {register}" in str(problem.solver_stats.extra_stats["message"])
+assert pyo.SolverFactory.get_class("dashf_first").method is methods["first"]
+assert not methods.broken, methods.broken
+""")
+
+
+def test_other_code_with_the_same_name_is_refused() -> None:
+    run("""
+run("mine")
+def refused(action):
+    try:
+        action()
+    except ValueError as error:
+        return "is registered twice" in str(error)
+    return False
+from dataclasses import replace
+theirs = {"__name__": "theirs"}
+for name, registry in registries.items():
+    entry = registry[name.strip()]
+    if isinstance(entry, type):
+        other = type("First", (entry,), {"__module__": "theirs"})
+        assert refused(lambda: registry.register(other))
+        assert refused(lambda: registry.register(type("Second", (entry,), {"__module__": "__main__"})))
+    else:
+        theirs |= {"registry": registry, "entry": replace(entry) if name != "mine" else entry.__class__(
+            "mine", frozenset(), "other", "mine", "seconds")}
+        assert refused(lambda: exec("registry.register(entry)", theirs)), name
+    assert registry[name.strip()] is entry
+""")
