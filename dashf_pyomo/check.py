@@ -31,6 +31,9 @@ CLAIM_TOLERANCE = 1e-9
 #: By how much, relative, an allocation may lie above a bound: it may break budgets by `FEASIBILITY_TOLERANCE`.
 ALLOCATION_TOLERANCE = 2e-6
 
+#: The gap that is asked for by default; only what was asked for may be called certified.
+USUAL_GAP = 1e-3
+
 _NEEDS_ALLOCATION = {Status.CERTIFIED, Status.FEASIBLE}
 _NO_ALLOCATION = {Status.INFEASIBLE, Status.UNKNOWN}
 
@@ -223,18 +226,21 @@ def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
 
 def _status(scenario: Scenario, result: Result) -> Iterator[Finding]:
     has = result.allocation is not None
-    holds, detail = True, f"{result.status} {'with' if has else 'without'} an allocation"
+    holds, checked, detail = True, True, f"{result.status} {'with' if has else 'without'} an allocation"
     if (result.status in _NEEDS_ALLOCATION and not has) or (result.status in _NO_ALLOCATION and has):
         holds = False
     elif result.status is Status.CERTIFIED and result.gap is None:
         holds, detail = False, "certified without a bound"
     elif result.status is Status.CERTIFIED and any(e.get("refuted") == result.bound_source for e in result.trace):
         holds, detail = False, "certified by a source that the trace refutes"
+    elif result.status is Status.CERTIFIED and result.gap is not None and result.gap > USUAL_GAP:
+        checked = False
+        detail += f", at a gap of {result.gap:.3%}: whether so large a gap was asked for is not in the file"
     elif result.status is Status.INFEASIBLE:
         # Without extra constraints any association with equal shares and phi = 0.5 is feasible.
         why = unreachable(scenario)
         holds, detail = bool(why), why or "infeasible, but the data do not say so"
-    yield Finding("status", holds, detail)
+    yield Finding("status", holds, detail, checked)
 
 
 def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:

@@ -164,7 +164,7 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
     attributes = {s.SOLVE_TIME: result.wall_time, s.NUM_ITERS: result.iterations, s.EXTRA_STATS: extra}
     problem._solver_stats = SolverStats.from_dict(attributes, solver_name(result.method))
     if result.allocation is None:
-        if result.status is not Status.INFEASIBLE:
+        if result.status is not Status.INFEASIBLE or not extension.restricts:
             raise cp.error.SolverError(f"method {result.method} found nothing: {result.message}")
         problem.unpack(Solution(s.INFEASIBLE, -math.inf, {}, {}, attributes))
         return float(problem.value)

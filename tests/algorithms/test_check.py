@@ -13,6 +13,7 @@ from tampering import CLAIMS, SCENARIO, Path, get, leaves, original, put, signed
 import dashf_pyomo
 from dashf_pyomo.algorithms import methods
 from dashf_pyomo.check import CLAIM_TOLERANCE, check
+from dashf_pyomo.result import Status
 from formulations import Allocation, InputError, Scenario, evaluate
 from formulations.documents import read_document
 
@@ -232,3 +233,10 @@ def test_a_missing_or_an_unknown_key_is_no_result(key: str, name: str) -> None:
     if key not in ("format", "version"):  # whoever reads the file has checked these two
         assert wrong(less) == {"form"}
     assert wrong({**original(), name: 1}) == {"form"}
+
+
+def test_a_certified_status_at_a_gap_that_nobody_is_known_to_have_asked_for_is_not_verified() -> None:
+    result = dashf_pyomo.solve(SCENARIO, "dual", gap=0.5)
+    assert result.status is Status.CERTIFIED and result.gap is not None and result.gap > 1e-3
+    (found,) = (finding for finding in check(SCENARIO, result.to_dict()) if finding.claim == "status")
+    assert found.holds and not found.checked and "asked for" in found.detail

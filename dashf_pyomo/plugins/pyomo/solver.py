@@ -226,6 +226,9 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         "solvers": dict(result.solvers),
     }
     if result.allocation is None:
+        if result.status is Status.INFEASIBLE and not rigorous:
+            said = f"{result.message}; that is proven of the scenario, not of the changed model"
+            return Solved(Status.UNKNOWN, said, None, None, (), (), bound, facts)
         return Solved(result.status, result.message, None, None, (), (), bound, facts)
     allocation, point, checked = best_point(recognised, result.allocation)
     e = evaluate(recognised.info.scenario, allocation)
@@ -237,9 +240,11 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
     if e.scr < known * (1.0 - 1e-9):
         changed = {difference.component for difference in recognised.differences}
         # Pairs that are closed have no rows in some models, so a point that uses one is not in the model at all.
-        built = recognised.fresh.component_data_objects(pyo.Var)
-        closed = {variable.name for variable in built if variable.fixed or closed_at(variable) is not None}
-        own = [entry for entry in violated if entry.component not in changed | closed]
+        built = {v.name: v for v in recognised.fresh.component_data_objects(pyo.Var)}
+        closed = {name for name, variable in built.items() if variable.fixed or closed_at(variable) is not None}
+        rows = {row.name for row in recognised.fresh.component_data_objects(pyo.Constraint, active=True)}
+        # What was added, variables too, is the user's, and broken if it is.
+        own = [entry for entry in violated if entry.component in (rows | built.keys()) - changed - closed]
         violated = tuple(entry for entry in violated if entry not in own)
         cut_away = tuple(own)
         if own:
