@@ -67,14 +67,18 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     model.local_time = pyo.Var(model.users, bounds=(0, delay), doc="T^(t1)")
     for label in ("uplink_time", "server_time", "downlink_time"):
         setattr(model, label, pyo.Var(pairs, bounds=(0, delay), doc=f"{label} where connected, else 0"))
+    # An idle pair has no rate to speak of, and a logarithm none at zero: solvers need to see that this is above it.
+    model.width = pyo.Var(pairs, doc="bandwidth where connected, else 1")
+    for n, k in pairs:
+        model.width[n, k].setlb(float(least[n, k]) if data.usable[n, k] else 1.0)
+        model.width[n, k].setub(1.0)
     x, phi, servers = model.x, model.offload, model.servers
     bandwidth, power, speed = model.bandwidth, model.server_power, model.server_speed
     local, up, served, down = model.local_time, model.uplink_time, model.server_time, model.downlink_time
     shares = {"bandwidth": bandwidth, "server_power": power, "server_speed": speed}
 
     def rate(snr: Any, n: int, k: int, p: Any) -> Any:
-        beta = bandwidth[n, k] + (1 - x[n, k])  # an idle pair has no rate to speak of, and a logarithm none at zero
-        return beta * pyo.log(1 + snr * p / beta)
+        return model.width[n, k] * pyo.log(1 + snr * p / model.width[n, k])
 
     def idle(label: str, n: int, k: int) -> Any:
         return shares[label][n, k] <= x[n, k]
@@ -83,6 +87,7 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
         return sum(x[n, k] * shares[label][n, k] for n in model.users) <= 1
 
     rows(model, "idle", pyo.Set(initialize=list(shares)) * pairs, idle, "idle pairs hold nothing")
+    rows(model, "width_row", pairs, lambda n, k: model.width[n, k] == bandwidth[n, k] + (1 - x[n, k]))
     rows(model, "least_bandwidth", pairs, lambda n, k: bandwidth[n, k] >= float(least[n, k]) * x[n, k])
     rows(model, "local_row", model.users, lambda n: local[n] * model.user_speed[n] >= c.local_time[n] * phi[n])
     rows(

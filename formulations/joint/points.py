@@ -136,6 +136,7 @@ def _literal(model: pyo.ConcreteModel, data: JointData, u: _Users) -> None:
     for n, server in enumerate(u.server.tolist()):
         _put(model.local_time[n], u.times[0, n])
         for k in model.servers:
+            _put(model.width[n, k], u.beta[n] if k == server else 1.0)
             for i, name in enumerate(names, start=1):
                 _put(getattr(model, name)[n, k], u.times[i, n] if k == server else 0.0)
 
