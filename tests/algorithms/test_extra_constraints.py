@@ -117,6 +117,7 @@ def test_rows_of_the_printed_model_hold_exactly_where_the_evaluator_says_so(form
             model.local_time[n].set_value(judged.time_local[n] / unit, skip_validation=True)
             for k in range(2):
                 here = float(other.server[n] == k)
+                model.width[n, k].set_value(model.bandwidth[n, k].value + 1.0 - here, skip_validation=True)
                 for label, value in (
                     ("uplink_time", judged.time_uplink),
                     ("server_time", judged.time_server),
