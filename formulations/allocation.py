@@ -13,15 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import physics
 from .arrays import indexed, read_numbers, require_finite, shown
-from .constraints import EXCESS_PRICE, Constraints
+from .constraints import EXCESS_PRICE, Over
 from .documents import InputError, check_keys
 from .scenario import Scenario
+from .terms import Sites, Terms, rows_of
 
 __all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate", "merit"]
 
 Array = NDArray[np.float64]
+
+_TIMES_AND_ENERGIES = tuple(
+    f"{kind}_{stage}" for kind in ("time", "energy") for stage in ("local", "uplink", "server", "downlink")
+)
 
 #: Largest violation, relative to its budget, of an allocation that may be called feasible.
 FEASIBILITY_TOLERANCE = 1e-6
@@ -263,57 +267,26 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     # The physics sees what is possible: a share that is a hair out of its range is a violation, noted below, and
     # must not buy negative times or energies.
     a = _possible(allocation)
-
-    m = a.server
-    gain = s.channel_gain[np.arange(s.n_users), m]
-    rate_up = physics.rate(a.bandwidth, a.user_power, gain, s.noise_psd)
-    rate_down = physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd)
-    own, rest = a.offload, 1.0 - a.offload
-
-    time_local = physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, a.user_speed)
-    time_uplink = physics.transmission_time(s.bits, own, rate_up)
-    time_server = physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], a.server_speed)
-    time_downlink = physics.transmission_time(s.bits, rest, rate_down)
-
-    energy_local = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, own, a.user_speed)
-    energy_uplink = physics.transmission_energy(a.user_power, time_uplink)
-    energy_server = physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], rest, a.server_speed)
-    energy_downlink = physics.transmission_energy(a.server_power, time_downlink)
-
-    user_score = physics.score(
-        a.bandwidth / s.bandwidth_max[m],
-        a.server_power / s.server_power_max[m],
-        a.server_speed / s.server_speed_max[m],
-        s.score_scale,
-        s.score_norm,
+    sites = Sites(s, a.server)
+    terms = sites.terms(
+        a.bandwidth, a.user_power, a.server_power, a.user_speed, a.server_speed, a.offload, 1.0 - a.offload
     )
-    delay = float(np.max(time_local + time_uplink + time_server + time_downlink))
-    energy = float(np.sum(energy_local + energy_uplink + energy_server + energy_downlink))
-    total_score = float(np.sum(user_score))
-    totals = {"(3j) finite delay": delay, "(1) finite score": total_score}
+    user_score = sites.score(a.bandwidth, a.server_power, a.server_speed)
+    delay, energy, score = float(np.max(terms.delay)), float(np.sum(terms.energy)), float(np.sum(user_score))
+    totals = {"(3j) finite delay": delay, "(1) finite score": score}
     if np.isfinite(delay):  # an infinite delay comes with an infinite energy
         totals["(2) finite energy"] = energy
     violations = _violations(s, allocation, totals)
     if s.constraints is not None:
-        user_delay = time_local + time_uplink + time_server + time_downlink
-        spent = np.bincount(m, energy_server + energy_downlink, minlength=s.n_servers).astype(np.float64)
-        violations += _extra_violations(s.constraints, m, user_delay, rate_up, rate_down, spent)
+        violations += _extra_violations(s, a.server, terms)
         violations.sort(key=lambda violation: -violation.relative)
-    cost = float(physics.service_cost(delay, energy, s.weight_time, s.weight_energy))
     return Evaluation(
-        scr=physics.service_cost_ratio(total_score, cost),
-        score=total_score,
+        scr=s.objective.value(score, float(s.cost(delay, energy))),
+        score=score,
         delay=delay,
         energy=energy,
         user_score=user_score,
-        time_local=time_local,
-        time_uplink=time_uplink,
-        time_server=time_server,
-        time_downlink=time_downlink,
-        energy_local=energy_local,
-        energy_uplink=energy_uplink,
-        energy_server=energy_server,
-        energy_downlink=energy_downlink,
+        **{part: getattr(terms, part) for part in _TIMES_AND_ENERGIES},
         violations=tuple(violations),
     )
 
@@ -331,7 +304,7 @@ def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:
         Dinkelbach's y.
     """
     s, e = scenario, evaluate(scenario, allocation)
-    value = e.score - ratio * (s.weight_time * e.delay + s.weight_energy * e.energy)
+    value = float(s.objective.parametric(e.score, s.cost(e.delay, e.energy), ratio))
     return value if s.constraints is None else value - EXCESS_PRICE * s.score_scale * e.extra_excess
 
 
@@ -371,41 +344,36 @@ def _violations(s: Scenario, a: Allocation, totals: Mapping[str, float]) -> list
         found.append(
             Violation("(3c) offloading ratio >= 0", f"user {i}", float(a.offload[i]), 0.0, float(-a.offload[i]))
         )
-    for constraint, value, budget in (
-        ("(3d) bandwidth budget", a.bandwidth, s.bandwidth_max),
-        ("(3f) server power budget", a.server_power, s.server_power_max),
-        ("(3h) server speed budget", a.server_speed, s.server_speed_max),
+    for number, name, value, budget in (
+        ("(3d)", "bandwidth", a.bandwidth, s.bandwidth_max),
+        ("(3f)", "server power", a.server_power, s.server_power_max),
+        ("(3h)", "server speed", a.server_speed, s.server_speed_max),
     ):
         load = np.asarray(np.bincount(a.server, np.maximum(value, 0.0), minlength=s.n_servers), dtype=np.float64)
-        note(constraint, "server", load, budget, budget)
-        note_negative(constraint[5:-7], value, budget[a.server])
-    for constraint, value, cap in (
-        ("(3e) user power cap", a.user_power, s.user_power_max),
-        ("(3g) user speed cap", a.user_speed, s.user_speed_max),
+        note(f"{number} {name} budget", "server", load, budget, budget)
+        note_negative(name, value, budget[a.server])
+    for number, name, value, cap in (
+        ("(3e)", "user power", a.user_power, s.user_power_max),
+        ("(3g)", "user speed", a.user_speed, s.user_speed_max),
     ):
-        note(constraint, "user", value, cap, cap)
-        note_negative(constraint[5:-4], value, cap)
+        note(f"{number} {name} cap", "user", value, cap, cap)
+        note_negative(name, value, cap)
     for constraint, total in totals.items():
         if not np.isfinite(total):
             found.append(Violation(constraint, "all users", total, np.inf, np.inf))
     return sorted(found, key=lambda violation: -violation.relative)
 
 
-def _extra_violations(
-    c: Constraints, server: NDArray[np.int64], delay: Array, rate_up: Array, rate_down: Array, spent: Array
-) -> Iterator[Violation]:
-    """Yield the extra constraints that are broken; shapes (N,), and (M,) for the energy spent by each server."""
-    for constraint, kind, name, value, over in (
-        ("(X1) delay limit", "user", "delay_limit", delay, delay - c.delay_limit),
-        ("(X3) minimum uplink rate", "user", "uplink_rate", rate_up, c.uplink_rate - rate_up),
-        ("(X3) minimum downlink rate", "user", "downlink_rate", rate_down, c.downlink_rate - rate_down),
-        ("(X4) server energy", "server", "server_energy", spent, spent - c.server_energy),
-    ):
-        limit = getattr(c, name)
+def _extra_violations(s: Scenario, server: NDArray[np.int64], terms: Terms) -> Iterator[Violation]:
+    """Yield the extra constraints that are broken."""
+    for rows in rows_of(s):
+        limit, value = rows.limit, rows.values(terms, server)
+        over = rows.bound - value if limit.at_least else value - rows.bound
         for i in np.flatnonzero(over > 0).tolist():
-            numbers = float(value[i]), float(limit[i]), float(over[i] / limit[i])
-            yield Violation(constraint, f"{kind} {i}", *numbers, extra=True, limited_by=(name, i))
-    for user in np.flatnonzero(~c.allowed[np.arange(len(server)), server]).tolist():
+            where = "all users" if limit.over is Over.ALL else f"{limit.over} {i}"
+            numbers = float(value[i]), float(rows.bound[i]), float(over[i] / rows.bound[i])
+            yield Violation(limit.label, where, *numbers, extra=True, limited_by=(limit.key, i))
+    for user in np.flatnonzero(~s.allowed[np.arange(len(server)), server]).tolist():
         where, numbers = f"user {user} at server {server[user]}", (1.0, 0.0, 1.0)
         yield Violation("(X2) association not allowed", where, *numbers, extra=True, limited_by=("allowed", user))
 

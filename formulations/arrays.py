@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .documents import InputError
+from .documents import InputError, ScenarioError
 
-__all__ = ["indexed", "read_numbers", "require_finite", "shown"]
+__all__ = ["indexed", "read_numbers", "require_finite", "shaped", "shown"]
 
 Array = NDArray[np.float64]
 
@@ -61,6 +61,26 @@ def require_finite(field: str, array: Array, error: type[InputError]) -> None:
     if not np.all(np.isfinite(array)):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise error(f"{field}{indexed(index)} = {float(array[index])}; expected a finite number")
+
+
+def shaped(field: str, value: Any, shape: tuple[int, ...], scalar_for_all: bool = True) -> Array:
+    """Return finite numbers of a scenario as a read-only array of a shape; a scalar may stand for all.
+
+    Raises
+    ------
+    ScenarioError
+        If they are none.
+    """
+    array = read_numbers(field, value, ScenarioError)
+    if array.shape == () and scalar_for_all:
+        array = np.full(shape, float(array))
+    if array.shape != shape:
+        expected = shape if shape else "a single number"
+        raise ScenarioError(f"{field} has shape {array.shape}; expected {expected}")
+    require_finite(field, array, ScenarioError)
+    array = np.asarray(array + 0.0)  # minus zero becomes zero: equal scenarios have equal hashes
+    array.flags.writeable = False
+    return array
 
 
 def _check_leaves(field: str, value: Any, index: tuple[int, ...], error: type[InputError]) -> None:

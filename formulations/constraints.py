@@ -7,8 +7,9 @@ They come on top of (3b) to (3j). With x, phi and the physics of Section II, for
     (X3) minimum rate    r_up >= R_up_n and r_down >= R_down_n, whatever phi, that is even where nothing is sent
     (X4) server energy   sum over the users of server m of E^(t3) + E^(t4) <= E_m
 
-What a formulation or a method can honour it says in its `supports`; `require_support` refuses the rest. Whoever states
-rows names the kinds that it has rows for, one by one: a kind that is added here is refused until somebody states it.
+Each is a `Limit`, declared as data: the attribute that it limits, for every user, for every server or in all. What a
+formulation can state it says in its `supports`: kinds, and parts of which it states any row. `require_support` refuses
+the rest, so a kind over a part that is added later is refused until somebody states the part.
 """
 
 from __future__ import annotations
@@ -16,55 +17,143 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import read_numbers, require_finite, shown
+from .attributes import ATTRIBUTES, STATED_PARTS
 from .documents import InputError, ScenarioError
 
-if TYPE_CHECKING:
-    from .scenario import Scenario
-
-__all__ = ["ALL_EXTRAS", "EXCESS_PRICE", "Constraints", "Extra", "allowed_pairs", "relaxation_text", "require_support"]
+__all__ = [
+    "ALL_EXTRAS",
+    "EXCESS_PRICE",
+    "LIMITS",
+    "Constraints",
+    "Extra",
+    "Limit",
+    "Over",
+    "declare",
+    "relaxation_text",
+    "require_support",
+    "unsupported",
+]
 
 Array = NDArray[np.float64]
 
 
-class Extra(StrEnum):
-    """The kinds of extra constraints."""
+class Extra(str):
+    """A kind of extra constraints, by its name; there may be more than these."""
 
-    DELAY = "delay limit"
-    ASSOCIATION = "forced or forbidden association"
-    RATE = "minimum rate"
-    ENERGY = "server energy"
+    DELAY: ClassVar[Extra]
+    ASSOCIATION: ClassVar[Extra]
+    RATE: ClassVar[Extra]
+    ENERGY: ClassVar[Extra]
+
+    __slots__ = ()
 
 
-#: The four kinds that there were first. It never grows, so nobody who says it claims a kind that is added later.
-ALL_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
+Extra.DELAY = Extra("delay limit")
+Extra.ASSOCIATION = Extra("forced or forbidden association")
+Extra.RATE = Extra("minimum rate")
+Extra.ENERGY = Extra("server energy")
+
+#: What supports the four kinds that there were first, and any row over the parts that there were first. It never grows,
+#: so nobody who says it claims a kind over a part that is added later.
+ALL_EXTRAS: frozenset[str] = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}) | STATED_PARTS
 
 #: Where a limit is elastic: the price of a relative excess of one, in units of the largest possible score of a server.
 #: Beyond what any limit is worth, unless it nearly excludes everything.
 EXCESS_PRICE = 1e3
 
-_LIMITS = {
-    "delay_limit": (0, np.inf),
-    "uplink_rate": (0, 0.0),
-    "downlink_rate": (0, 0.0),
-    "server_energy": (1, np.inf),
-}
+
+class Over(StrEnum):
+    """What an attribute is summed over in one row of a limit."""
+
+    USER = "user"  # one row a user
+    SERVER = "server"  # one row a server, over its users
+    ALL = "all"  # one row
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A kind of limit on an attribute, with its key in `constraints`.
+
+    Parameters
+    ----------
+    key
+        Its key in a scenario file: a number for all rows, or a list with null for none.
+    kind
+        The kind of extra constraints it belongs to.
+    label
+        Number and name, as violations are called.
+    over
+        What a row sums over.
+    attribute
+        Name of the attribute.
+    at_least
+        Whether it is a least value, which no formulation states but of a user's rates.
+    """
+
+    key: str
+    kind: Extra
+    label: str
+    over: Over
+    attribute: str
+    at_least: bool = False
+
+    def __post_init__(self) -> None:
+        if self.attribute not in ATTRIBUTES:
+            raise ValueError(f"limit {self.key}: unknown attribute {self.attribute!r}; expected a declared one")
+        if self.at_least and not (self.attribute in ("rate_up", "rate_down") and self.over is Over.USER):
+            raise ValueError(f"limit {self.key}: a least {self.attribute}; expected one of a user's rate")
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that a formulation has to state."""
+        return frozenset(ATTRIBUTES[self.attribute].parts)
+
+    @property
+    def none(self) -> float:
+        """The value that limits nothing."""
+        return 0.0 if self.at_least else np.inf
+
+    def rows(self, n_users: int, n_servers: int) -> int:
+        """Return the number of its rows."""
+        return {Over.USER: n_users, Over.SERVER: n_servers, Over.ALL: 1}[self.over]
+
+
+#: Every limit by its key.
+LIMITS: dict[str, Limit] = {}
+
+
 _PAIRS = ("forbidden", "forced")
 
-#: The kind of every key.
-_KIND_OF = {
-    "delay_limit": Extra.DELAY,
-    "uplink_rate": Extra.RATE,
-    "downlink_rate": Extra.RATE,
-    "server_energy": Extra.ENERGY,
-    "forbidden": Extra.ASSOCIATION,
-    "forced": Extra.ASSOCIATION,
-}
+
+def declare(*limits: Limit) -> None:
+    """Add a kind of extra constraints with all its limits, so that whoever supports a kind knows what it is.
+
+    Raises
+    ------
+    ValueError
+        If a key or a kind is taken.
+    """
+    for limit in limits:
+        if limit.key in LIMITS or limit.key in _PAIRS:
+            raise ValueError(f"limit {limit.key!r} is declared already; expected another key")
+        if limit.kind in {Extra.ASSOCIATION, *(known.kind for known in LIMITS.values())}:
+            raise ValueError(f"limit {limit.key}: kind {str(limit.kind)!r} is declared already; expected another kind")
+    LIMITS.update((limit.key, limit) for limit in limits)
+
+
+declare(Limit("delay_limit", Extra.DELAY, "(X1) delay limit", Over.USER, "delay"))
+declare(
+    Limit("uplink_rate", Extra.RATE, "(X3) minimum uplink rate", Over.USER, "rate_up", at_least=True),
+    Limit("downlink_rate", Extra.RATE, "(X3) minimum downlink rate", Over.USER, "rate_down", at_least=True),
+)
+declare(Limit("server_energy", Extra.ENERGY, "(X4) server energy", Over.SERVER, "server_energy"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,25 +162,39 @@ class Constraints:
 
     Parameters
     ----------
-    delay_limit
-        D_n, s, shape (N,); infinite where there is none.
-    uplink_rate, downlink_rate
-        Least rates of the user's links, bit/s, shape (N,); zero where there is none.
-    server_energy
-        E_m, J, shape (M,); infinite where there is none.
+    limits
+        Values of every `Limit` by its key, SI units: shape (N,) over users, (M,) over servers, (1,) over all. Infinite
+        where there is none, zero for a least value.
     forbidden, forced
         Pairs (n, m), counted from 0, sorted.
     allowed
         Whether a pair may be used, shape (N, M): what `forbidden` and `forced` come to.
     """
 
-    delay_limit: Array
-    uplink_rate: Array
-    downlink_rate: Array
-    server_energy: Array
+    limits: Mapping[str, Array]
     forbidden: tuple[tuple[int, int], ...]
     forced: tuple[tuple[int, int], ...]
     allowed: NDArray[np.bool_]
+
+    @property
+    def delay_limit(self) -> Array:
+        """D_n, s, shape (N,)."""
+        return self.limits["delay_limit"]
+
+    @property
+    def uplink_rate(self) -> Array:
+        """R_up_n, bit/s, shape (N,)."""
+        return self.limits["uplink_rate"]
+
+    @property
+    def downlink_rate(self) -> Array:
+        """R_down_n, bit/s, shape (N,)."""
+        return self.limits["downlink_rate"]
+
+    @property
+    def server_energy(self) -> Array:
+        """E_m, J, shape (M,)."""
+        return self.limits["server_energy"]
 
     @classmethod
     def read(cls, document: Any, n_users: int, n_servers: int) -> Constraints | None:
@@ -100,8 +203,8 @@ class Constraints:
         Parameters
         ----------
         document
-            An object with any of the keys `delay_limit`, `uplink_rate`, `downlink_rate`, `server_energy` (a number for
-            all, or a list with null for none) and `forbidden`, `forced` (lists of pairs [user, server]); or None.
+            An object with any of the keys of `LIMITS` (a number for all, or a list with null for none) and
+            `forbidden`, `forced` (lists of pairs [user, server]); or None.
         n_users, n_servers
             N and M.
 
@@ -116,25 +219,25 @@ class Constraints:
             document = document.to_dict()
         if not isinstance(document, Mapping):
             raise ScenarioError(f"constraints = {shown(document)}; expected an object or null")
-        known = (*_LIMITS, *_PAIRS)
+        known = (*LIMITS, *_PAIRS)
         for key in document:
             if key not in known:
                 raise ScenarioError(f"constraints: unknown key {shown(key)}; expected only {', '.join(known)}")
         sizes = (n_users, n_servers)
-        limits: dict[str, Any] = {
-            key: _limit(f"constraints.{key}", document.get(key), sizes[axis], none)
-            for key, (axis, none) in _LIMITS.items()
+        limits = {
+            key: _limit(f"constraints.{key}", document.get(key), limit.rows(*sizes), limit.none)
+            for key, limit in LIMITS.items()
         }
         pairs: dict[str, Any] = {key: _pairs(f"constraints.{key}", document.get(key), sizes) for key in _PAIRS}
         allowed = _allowed(pairs["forbidden"], pairs["forced"], sizes)
-        found = cls(**limits, **pairs, allowed=allowed)
+        found = cls(MappingProxyType(limits), **pairs, allowed=allowed)
         return found if found.kinds else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the declaration for JSON: only what limits something."""
         document: dict[str, Any] = {}
-        for key, (_, none) in _LIMITS.items():
-            values = getattr(self, key)
+        for key, values in self.limits.items():
+            none = LIMITS[key].none
             if np.any(values != none):
                 document[key] = [None if value == none else value for value in values.tolist()]
         for key in _PAIRS:
@@ -145,7 +248,7 @@ class Constraints:
     def without(self, kinds: Iterable[Extra]) -> dict[str, Any]:
         """Return what is declared beside some kinds, as `to_dict` does."""
         left_out = frozenset(kinds)
-        return {key: value for key, value in self.to_dict().items() if _KIND_OF[key] not in left_out}
+        return {key: value for key, value in self.to_dict().items() if _kind_of(key) not in left_out}
 
     def only(self, broken: Iterable[tuple[str, int]]) -> dict[str, Any]:
         """Return a declaration of some limits, as `to_dict` does, and of those of equal value with them.
@@ -153,12 +256,12 @@ class Constraints:
         Parameters
         ----------
         broken
-            Names of arrays and indices in them: (``delay_limit``, n), (``server_energy``, m), (``allowed``, n), ...
+            Keys of limits and rows of them: (``delay_limit``, n), (``server_energy``, m), (``allowed``, n), ...
         """
         chosen = sorted(set(broken))
         document: dict[str, Any] = {}
-        for key in _LIMITS:
-            values = getattr(self, key).tolist()
+        for key, limits in self.limits.items():
+            values = limits.tolist()
             taken = {values[index] for name, index in chosen if name == key}
             if taken:
                 document[key] = [value if value in taken else None for value in values]
@@ -173,13 +276,12 @@ class Constraints:
     @property
     def kinds(self) -> frozenset[Extra]:
         """The kinds that are there."""
-        there = {
-            Extra.DELAY: bool(np.any(np.isfinite(self.delay_limit))),
-            Extra.ASSOCIATION: bool(self.forbidden or self.forced),
-            Extra.RATE: bool(np.any(self.uplink_rate > 0) or np.any(self.downlink_rate > 0)),
-            Extra.ENERGY: bool(np.any(np.isfinite(self.server_energy))),
-        }
-        return frozenset(kind for kind, present in there.items() if present)
+        limiting = {LIMITS[key].kind for key, values in self.limits.items() if np.any(values != LIMITS[key].none)}
+        return frozenset(limiting | ({Extra.ASSOCIATION} if self.forbidden or self.forced else set()))
+
+
+def _kind_of(key: str) -> Extra:
+    return Extra.ASSOCIATION if key in _PAIRS else LIMITS[key].kind
 
 
 def relaxation_text(left_out: Iterable[Extra]) -> str:
@@ -188,24 +290,34 @@ def relaxation_text(left_out: Iterable[Extra]) -> str:
     return f"the scenario without its {' and '.join(names)}" if names else ""
 
 
-def allowed_pairs(scenario: Scenario) -> NDArray[np.bool_]:
-    """Return which pairs may be used, shape (N, M)."""
-    if scenario.constraints is None:
-        return np.ones((scenario.n_users, scenario.n_servers), dtype=np.bool_)
-    return scenario.constraints.allowed
+def unsupported(supports: Iterable[str], kinds: Iterable[Extra]) -> frozenset[Extra]:
+    """Return the kinds that are not supported: neither they are named, nor are all parts that their limits are made of.
+
+    Parameters
+    ----------
+    supports
+        Kinds of extra constraints, and parts of which any row is stated.
+    kinds
+        What is asked for.
+    """
+    known = frozenset(supports)
+
+    def stated(kind: Extra) -> bool:
+        limits = [limit for limit in LIMITS.values() if limit.kind == kind]
+        return kind in known or (bool(limits) and all(limit.parts <= known for limit in limits))
+
+    return frozenset(kind for kind in kinds if not stated(kind))
 
 
-def require_support(what: str, supports: Iterable[Extra], scenario: Scenario) -> None:
-    """Refuse a scenario with extra constraints that `what` does not support.
+def require_support(what: str, supports: Iterable[str], kinds: Iterable[Extra]) -> None:
+    """Refuse extra constraints that `what` does not support.
 
     Raises
     ------
     InputError
         With the kinds that are not supported, in one line.
     """
-    if scenario.constraints is None:
-        return
-    missing = scenario.constraints.kinds - frozenset(supports)
+    missing = unsupported(supports, kinds)
     if missing:
         said = ", ".join(sorted(missing))
         raise InputError(

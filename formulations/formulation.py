@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .constraints import Extra
 from .registry import Registry
 
 __all__ = ["Feature", "Formulation", "Kind", "Language", "Subproblem", "formulations"]
@@ -82,7 +81,8 @@ class Formulation:
     frees_offloading
         For resource formulations: whether the offloading is a variable too.
     supports
-        Extra constraints of a scenario that the model states; with others it must not be used.
+        Extra constraints of a scenario that the model states, as kinds or as the parts of which it states any row (see
+        `constraints`); with others it must not be used.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Formulation:
     faces: Mapping[str, Callable[..., Any]]
     options: tuple[str, ...] = ()
     frees_offloading: bool = False
-    supports: frozenset[Extra] = frozenset()
+    supports: frozenset[str] = frozenset()
 
 
 #: Every formulation by ``subproblem/name``, for instance ``association/hull``.

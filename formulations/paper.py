@@ -1,4 +1,4 @@
-"""The paper's default settings (Section V-A), and what it leaves open: readings by name, presets of readings."""
+"""The paper's random scenarios (Section V-A): settings, what it leaves open as named readings, and the draws."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import shown
+from .arrays import read_numbers, require_finite, shaped, shown
 from .documents import ScenarioError
 
-__all__ = ["PRESETS", "READINGS", "READ_FROM", "read_paper"]
+__all__ = ["PRESETS", "READINGS", "draw_fields"]
+
+#: Most pairs of users and servers that are drawn.
+MOST_PAIRS = 10_000_000
 
 #: What the paper leaves open about the data; the first value of each is the default.
 READINGS: dict[str, dict[str, dict[str, Any]]] = {
@@ -58,7 +61,7 @@ _DEFAULTS = {
 }
 
 
-def read_paper(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+def _read(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the readings in force and the field values that follow from them."""
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ScenarioError(f"preset = {shown(preset)}; expected one of {', '.join(PRESETS)}")
@@ -77,3 +80,85 @@ def read_paper(preset: str, readings: Mapping[str, str]) -> tuple[dict[str, str]
     for key, value in chosen.items():
         values.update(READINGS[key][value])
     return chosen, values
+
+
+def draw_fields(
+    users: int,
+    servers: int,
+    seed: int,
+    *,
+    preset: str,
+    readings: Mapping[str, str],
+    area: float,
+    min_distance: float,
+    path_loss_at_km: float,
+    path_loss_slope: float,
+    adapter_range: tuple[float, float],
+    token_bits_range: tuple[float, float],
+    overrides: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the fields of a scenario as `Scenario.random` describes it, with the name that its arguments make.
+
+    Raises
+    ------
+    ScenarioError
+        If an argument is out of range, or a name is not known.
+    """
+    _whole("users", users, 1, MOST_PAIRS)
+    _whole("servers", servers, 1, MOST_PAIRS)
+    if users * servers > MOST_PAIRS:
+        raise ScenarioError(f"users x servers = {users * servers}; expected at most {MOST_PAIRS} pairs")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 10**300:
+        raise ScenarioError(f"seed = {shown(seed)}; expected a whole number of at least 0, below 1e300")
+    _check_arguments(
+        ranges={"adapter_range": adapter_range, "token_bits_range": token_bits_range},
+        lengths={"area": area, "min_distance": min_distance},
+        levels={"path_loss_at_km": path_loss_at_km, "path_loss_slope": path_loss_slope},
+    )
+    chosen, values = _read(preset, readings)
+    for reading, fields_of_it in READ_FROM.items():
+        if any(field in overrides for field in fields_of_it):
+            chosen[reading] = "given"
+
+    rng = np.random.default_rng(seed)
+    user_position = rng.uniform(0.0, area, (users, 2))
+    server_position = rng.uniform(0.0, area, (servers, 2))
+    fading = rng.exponential(1.0, (users, servers))
+    values["adapter_params"] = rng.uniform(*adapter_range, users)
+    values["flops_per_param"] = rng.uniform(*token_bits_range, users) * values.pop("flops_per_bit")
+    values["user_position"] = user_position
+    values["server_position"] = server_position
+    values.update(overrides)
+
+    here = shaped("user_position", values["user_position"], (users, 2), scalar_for_all=False)
+    there = shaped("server_position", values["server_position"], (servers, 2), scalar_for_all=False)
+    distance = np.hypot(*np.moveaxis(here[:, None, :] - there[None, :, :], 2, 0))
+    loss_db = path_loss_at_km + path_loss_slope * np.log10(np.maximum(distance, min_distance) / 1000.0)
+    with np.errstate(over="ignore", under="ignore"):  # out of range is an error with its place, below
+        drawn = 10.0 ** (-loss_db / 10.0) * fading
+    values["channel_gain"] = shaped("channel_gain", overrides.get("channel_gain", drawn), (users, servers))
+    suffix = "" if preset == "default" else f"-{preset}"
+    return {**values, "name": f"random-{users}x{servers}-seed{seed}{suffix}", "readings": chosen}
+
+
+def _check_arguments(ranges: Mapping[str, Any], lengths: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
+    """Check the arguments of the generator: (low, high) ranges, positive lengths and levels in dB."""
+    for label, value in {**ranges, **lengths, **levels}.items():
+        array = read_numbers(label, value, ScenarioError)
+        shape = (2,) if label in ranges else ()
+        if array.shape != shape:
+            expected = "(low, high)" if shape else "a single number"
+            raise ScenarioError(f"{label} = {shown(value)}; expected {expected}")
+        require_finite(label, array, ScenarioError)
+        if label in levels:
+            if abs(float(array)) > 1e4:
+                raise ScenarioError(f"{label} = {shown(value)}; expected between -10000 and 10000 dB")
+        elif np.any(array <= 0) or np.any(array > 1e150):
+            raise ScenarioError(f"{label} = {shown(value)}; expected numbers above 0, at most 1e150")
+        elif array.shape == (2,) and array[0] > array[1]:
+            raise ScenarioError(f"{label} = {shown(value)}; expected (low, high) with low <= high")
+
+
+def _whole(label: str, value: Any, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ScenarioError(f"{label} = {shown(value)}; expected a whole number from {least} to {most}")

@@ -1,4 +1,4 @@
-"""Rates, times, energies and scores of Section II: each equation in one place, vectorised.
+"""Rates, times and energies of Section II: each equation in one place, vectorised.
 
 Every function broadcasts over its arguments, so the same code serves one user on its server, shape (N,),
 and all pairs, shape (N, M). Units are SI. Conventions at the edges: a share of zero costs zero time and
@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "rate",
-    "score",
-    "service_cost",
-    "service_cost_ratio",
     "training_energy",
     "training_time",
     "transmission_energy",
@@ -114,44 +111,6 @@ def transmission_energy(power: Values, time: Values) -> Array:
     finite = np.isfinite(time)
     with np.errstate(over="ignore", under="ignore"):
         return np.where(finite, power * np.where(finite, time, 0.0), np.inf)
-
-
-def score(
-    bandwidth_share: Values,
-    power_share: Values,
-    speed_share: Values,
-    scale: float,
-    norm: float,
-) -> Array:
-    """Service score varpi_1 ln(1 + varpi_2 (sum of a user's shares of its server)), (1).
-
-    Parameters
-    ----------
-    bandwidth_share, power_share, speed_share
-        b_nm/b_max, p_nm/p_max^(m), F_nm/F_max^(m).
-    scale, norm
-        varpi_1, varpi_2.
-    """
-    with np.errstate(over="ignore", under="ignore"):
-        shares = np.asarray(bandwidth_share, dtype=np.float64) + power_share + speed_share
-        return scale * np.log1p(norm * shares)
-
-
-def service_cost(delay: Values, energy: Values, weight_time: float, weight_energy: float) -> Array:
-    """Cost omega_t T + omega_e E (1), the denominator of (2)."""
-    delay, energy = np.asarray(delay, dtype=np.float64), np.asarray(energy, dtype=np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        # 0 x infinity is no cost here.
-        return weight_time * delay + (weight_energy * energy if weight_energy > 0.0 else 0.0)
-
-
-def service_cost_ratio(total_score: float, cost: float) -> float:
-    """SCR, (2): total score over cost; zero when that is not a finite number."""
-    if not (np.isfinite(total_score) and np.isfinite(cost)) or cost <= 0.0:
-        return 0.0
-    with np.errstate(over="ignore"):
-        ratio = float(np.float64(total_score) / cost)
-    return ratio if np.isfinite(ratio) else 0.0
 
 
 def _quotient(work: Values, speed: Values) -> Array:

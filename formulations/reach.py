@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import physics
 from .allocation import FEASIBILITY_TOLERANCE
 from .scenario import Scenario
+from .terms import Sites
 
 __all__ = ["unreachable"]
 
@@ -21,18 +21,17 @@ def unreachable(scenario: Scenario) -> str:
     s, extra = scenario, scenario.constraints
     if extra is None:
         return ""
-    column = np.newaxis
-    with np.errstate(over="ignore", under="ignore"):
-        up = physics.rate(s.bandwidth_max, s.user_power_max[:, column], s.channel_gain, s.noise_psd)
-        down = physics.rate(s.bandwidth_max, s.server_power_max, s.channel_gain, s.noise_psd)
-        flops, bits = s.flops[:, column], s.bits[:, column]
-        local = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, s.user_speed_max)[:, column]
-        own = local + physics.transmission_time(bits, 1.0, up)
-        served = physics.training_time(flops, s.server_epochs, 1.0, s.server_gpus, s.server_speed_max)
-        served = served + physics.transmission_time(bits, 1.0, down)
+    sites, column = Sites(s), np.newaxis
+    most = sites.terms(
+        s.bandwidth_max,
+        sites.user("user_power_max"),
+        s.server_power_max,
+        sites.user("user_speed_max"),
+        s.server_speed_max,
+    )
     slack = 1.0 + FEASIBILITY_TOLERANCE
-    good = (up * slack >= extra.uplink_rate[:, column]) & (down * slack >= extra.downlink_rate[:, column])
-    good &= np.minimum(own, served) <= extra.delay_limit[:, column] * slack
+    good = (most.rate_up * slack >= extra.uplink_rate[:, column]) & (most.rate_down * slack >= extra.downlink_rate[:, column])
+    good &= np.minimum(most.user_end[0], most.server_end[0]) <= extra.delay_limit[:, column] * slack
     lost = np.flatnonzero(~(good & extra.allowed).any(axis=1))
     if not lost.size:
         return ""

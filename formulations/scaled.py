@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import physics
 from .scenario import Scenario
+from .terms import Sites
 
-__all__ = ["ScaledPairs"]
+__all__ = ["ScaledPairs", "whole_parts"]
 
 Array = NDArray[np.float64]
 
@@ -69,25 +69,18 @@ class ScaledPairs:
     def of(cls, scenario: Scenario, time_unit: float, cost_unit: float) -> ScaledPairs:
         """Return the coefficients in the units given; an infinite cost unit makes energy free."""
         s = scenario
-        column = np.newaxis
         with np.errstate(over="ignore", under="ignore"):
-            energy_price = s.weight_energy / cost_unit
+            whole = whole_parts(s, s.weight_energy / cost_unit)
             noise = s.noise_psd * s.bandwidth_max
-            nats = s.bits[:, column] * np.log(2.0) / s.bandwidth_max  # bits/r = nats / (beta ln(1 + c p/beta))
-            flops = s.flops[:, column]
             return cls(
-                local_time=physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, s.user_speed_max)
-                / time_unit,
-                link_time=nats / time_unit,
-                server_time=physics.training_time(flops, s.server_epochs, 1.0, s.server_gpus, s.server_speed_max)
-                / time_unit,
-                local_energy=energy_price
-                * physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, s.user_speed_max),
-                uplink_energy=energy_price * s.user_power_max[:, column] * nats,
-                server_energy=energy_price
-                * physics.training_energy(s.server_capacitance, flops, s.server_epochs, 1.0, s.server_speed_max),
-                downlink_energy=energy_price * s.server_power_max * nats,
-                snr_up=s.channel_gain * s.user_power_max[:, column] / noise,
+                local_time=whole["time_local"][:, 0] / time_unit,
+                link_time=whole["time_uplink"] / time_unit,
+                server_time=whole["time_server"] / time_unit,
+                local_energy=whole["energy_local"][:, 0],
+                uplink_energy=whole["energy_uplink"],
+                server_energy=whole["energy_server"],
+                downlink_energy=whole["energy_downlink"],
+                snr_up=s.channel_gain * s.user_power_max[:, np.newaxis] / noise,
                 snr_down=s.channel_gain * s.server_power_max / noise,
                 time_weight=s.weight_time * time_unit / cost_unit,
                 time_unit=time_unit,
@@ -109,3 +102,42 @@ class ScaledPairs:
         )
         shape = self.snr_up.shape
         return np.stack([np.broadcast_to(c if c.ndim == 2 else c[:, np.newaxis], shape) for c in fields], axis=2)
+
+
+def whole_parts(scenario: Scenario, energy_price: float = 1.0, time_unit: float | None = None) -> dict[str, Array]:
+    """Return what every part comes to at whole resources and R = 1, SI units; arrays broadcast to (N, M).
+
+    A formulation states a part as this times an expression in shares: phi / f for the local time, phi / R for the
+    uplink, phi f^2 for the local energy, phi p / R for the energy of sending, and so on.
+
+    Parameters
+    ----------
+    scenario
+        The data.
+    energy_price
+        What a joule counts.
+    time_unit
+        What the four times count as, s, for formulations whose times are variables; sending with the whole power for
+        one of it is then the energy that counts as one.
+    """
+    s, sites = scenario, Sites(scenario)
+    with np.errstate(over="ignore", under="ignore"):
+        one, speed, power = np.ones((1, 1)), sites.user("user_speed_max"), sites.user("user_power_max")
+        # bits/r = nats / (beta ln(1 + c p/beta))
+        link = sites.user("bits") * np.log(2.0) / s.bandwidth_max if time_unit is None else time_unit * one
+        return {
+            "served": one,
+            "own": one,
+            "left": one,
+            "bandwidth": s.bandwidth_max[np.newaxis],
+            "server_power": s.server_power_max[np.newaxis],
+            "server_speed": s.server_speed_max[np.newaxis],
+            "time_local": sites.local_time(1.0, speed) if time_unit is None else link,
+            "time_uplink": link,
+            "time_server": sites.server_time(1.0, s.server_speed_max) if time_unit is None else link,
+            "time_downlink": link,
+            "energy_local": energy_price * sites.local_energy(1.0, speed),
+            "energy_uplink": energy_price * power * link,
+            "energy_server": energy_price * sites.server_energy(1.0, s.server_speed_max),
+            "energy_downlink": energy_price * s.server_power_max * link,
+        }

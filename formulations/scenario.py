@@ -1,4 +1,4 @@
-"""The data of Problem (3): one immutable, checked object; the paper's random generator; JSON.
+"""The data of Problem (3): one immutable, checked object, and its JSON form.
 
 Units are SI everywhere (Hz, W, s, J, bit, FLOP, FLOP/s); channel gains are linear.
 """
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import indexed, read_numbers, require_finite, shown
+from .arrays import indexed, read_numbers, shaped, shown
 from .constraints import Constraints, Extra
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
-from .paper import PRESETS, READ_FROM, READINGS, read_paper
+from .objective import SCR, Objective, service_cost
+from .paper import PRESETS, READINGS, draw_fields
+from .score import Score
 
 __all__ = ["GENERATOR_ARGUMENTS", "NUMERIC_FIELDS", "PRESETS", "READINGS", "Scenario", "ScenarioError"]
 
@@ -63,10 +65,6 @@ GENERATOR_ARGUMENTS = (
     "token_bits_range",
 )
 
-#: Most pairs of users and servers that the generator draws.
-MOST_PAIRS = 10_000_000
-
-
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """One instance of Problem (3): N mobile users, M edge servers, and all that is given.
@@ -108,6 +106,8 @@ class Scenario:
         How the generator read the paper, or None.
     constraints
         Extra constraints as declared data, see `Constraints.read` for what an object may hold; None for none.
+    objective
+        What is maximised, or its declaration, see `Objective.read`; the service-cost ratio by default.
 
     Raises
     ------
@@ -141,6 +141,7 @@ class Scenario:
     seed: int | None = None
     readings: Mapping[str, str] | None = None
     constraints: Constraints | None = None
+    objective: Objective = SCR
 
     def __post_init__(self) -> None:
         gain = read_numbers("channel_gain", self.channel_gain, ScenarioError)
@@ -150,13 +151,13 @@ class Scenario:
             )
         sizes = {"N": gain.shape[0], "M": gain.shape[1], "2": 2}
         for field, letters in _SHAPES.items():
-            array = _shaped(field, getattr(self, field), tuple(sizes[letter] for letter in letters))
+            array = shaped(field, getattr(self, field), tuple(sizes[letter] for letter in letters))
             _check_range(field, array)
             object.__setattr__(self, field, array if letters else float(array))
         for field, letters in _POSITIONS.items():
             if getattr(self, field) is not None:
                 shape = tuple(sizes[letter] for letter in letters)
-                array = _shaped(field, getattr(self, field), shape, scalar_for_all=False)
+                array = shaped(field, getattr(self, field), shape, scalar_for_all=False)
                 object.__setattr__(self, field, array)
         _check_text("name", self.name)
         seed = self.seed
@@ -171,6 +172,7 @@ class Scenario:
             object.__setattr__(self, "readings", MappingProxyType(dict(self.readings)))
         constraints = Constraints.read(self.constraints, gain.shape[0], gain.shape[1])
         object.__setattr__(self, "constraints", constraints)
+        object.__setattr__(self, "objective", Objective.read(self.objective))
 
     # -- sizes and derived data ---------------------------------------------------------------
 
@@ -195,6 +197,22 @@ class Scenario:
         """Size of the whole adapter, d_n omega_b, bit, shape (N,)."""
         with np.errstate(over="ignore"):
             return self.adapter_params * self.bits_per_param
+
+    @property
+    def score(self) -> Score:
+        """The score of a user as a function of its shares."""
+        return Score(self.score_scale, self.score_norm)
+
+    def cost(self, delay: float | Array, energy: float | Array) -> Array:
+        """Return omega_t T + omega_e E, (1), of a delay in s and an energy in J."""
+        return service_cost(delay, energy, self.weight_time, self.weight_energy)
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which pairs may be used, shape (N, M)."""
+        if self.constraints is None:
+            return np.ones((self.n_users, self.n_servers), dtype=np.bool_)
+        return self.constraints.allowed
 
     # -- generation ---------------------------------------------------------------------------
 
@@ -257,47 +275,26 @@ class Scenario:
         ScenarioError
             If an argument is out of range, or a name is not known.
         """
-        _whole("users", users, 1, MOST_PAIRS)
-        _whole("servers", servers, 1, MOST_PAIRS)
-        if users * servers > MOST_PAIRS:
-            raise ScenarioError(f"users x servers = {users * servers}; expected at most {MOST_PAIRS} pairs")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 10**300:
-            raise ScenarioError(f"seed = {shown(seed)}; expected a whole number of at least 0, below 1e300")
         for field in overrides:
             if field not in NUMERIC_FIELDS:
                 raise ScenarioError(f"unknown field {field!r}; expected one of {', '.join(NUMERIC_FIELDS)}")
-        _check_arguments(
-            ranges={"adapter_range": adapter_range, "token_bits_range": token_bits_range},
-            lengths={"area": area, "min_distance": min_distance},
-            levels={"path_loss_at_km": path_loss_at_km, "path_loss_slope": path_loss_slope},
+        drawn = draw_fields(
+            users,
+            servers,
+            seed,
+            preset=preset,
+            readings=readings or {},
+            area=area,
+            min_distance=min_distance,
+            path_loss_at_km=path_loss_at_km,
+            path_loss_slope=path_loss_slope,
+            adapter_range=adapter_range,
+            token_bits_range=token_bits_range,
+            overrides=overrides,
         )
-        chosen, values = read_paper(preset, readings or {})
-        for reading, fields_of_it in READ_FROM.items():
-            if any(field in overrides for field in fields_of_it):
-                chosen[reading] = "given"
-
-        rng = np.random.default_rng(seed)
-        user_position = rng.uniform(0.0, area, (users, 2))
-        server_position = rng.uniform(0.0, area, (servers, 2))
-        fading = rng.exponential(1.0, (users, servers))
-        values["adapter_params"] = rng.uniform(*adapter_range, users)
-        values["flops_per_param"] = rng.uniform(*token_bits_range, users) * values.pop("flops_per_bit")
-        values["user_position"] = user_position
-        values["server_position"] = server_position
-        values.update(overrides)
-
-        here = _shaped("user_position", values["user_position"], (users, 2), scalar_for_all=False)
-        there = _shaped("server_position", values["server_position"], (servers, 2), scalar_for_all=False)
-        distance = np.hypot(*np.moveaxis(here[:, None, :] - there[None, :, :], 2, 0))
-        loss_db = path_loss_at_km + path_loss_slope * np.log10(np.maximum(distance, min_distance) / 1000.0)
-        with np.errstate(over="ignore", under="ignore"):  # out of range is an error with its place, below
-            drawn = 10.0 ** (-loss_db / 10.0) * fading
-        values["channel_gain"] = _shaped("channel_gain", overrides.get("channel_gain", drawn), (users, servers))
-        if name is None:
-            suffix = "" if preset == "default" else f"-{preset}"
-            name = f"random-{users}x{servers}-seed{seed}{suffix}"
-        extra = Constraints.read(constraints, users, servers)
-        return cls(**values, name=name, seed=int(seed), readings=chosen, constraints=extra)
+        if name is not None:
+            drawn["name"] = name
+        return cls(**drawn, seed=int(seed), constraints=Constraints.read(constraints, users, servers))
 
     # -- extra constraints --------------------------------------------------------------------
 
@@ -339,7 +336,7 @@ class Scenario:
     # -- JSON ---------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scenario as a JSON document (format ``dashf-scenario``, version 1)."""
+        """Return the scenario as a JSON document (format ``dashf-scenario``), version 1, which can say all of it yet."""
         document: dict[str, Any] = {
             "format": "dashf-scenario",
             "version": 1,
@@ -401,29 +398,6 @@ class Scenario:
         return f"Scenario({self.name!r}, users={self.n_users}, servers={self.n_servers})"
 
 
-def _check_arguments(ranges: Mapping[str, Any], lengths: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
-    """Check the arguments of the generator: (low, high) ranges, positive lengths and levels in dB."""
-    for label, value in {**ranges, **lengths, **levels}.items():
-        array = read_numbers(label, value, ScenarioError)
-        shape = (2,) if label in ranges else ()
-        if array.shape != shape:
-            expected = "(low, high)" if shape else "a single number"
-            raise ScenarioError(f"{label} = {shown(value)}; expected {expected}")
-        require_finite(label, array, ScenarioError)
-        if label in levels:
-            if abs(float(array)) > 1e4:
-                raise ScenarioError(f"{label} = {shown(value)}; expected between -10000 and 10000 dB")
-        elif np.any(array <= 0) or np.any(array > 1e150):
-            raise ScenarioError(f"{label} = {shown(value)}; expected numbers above 0, at most 1e150")
-        elif array.shape == (2,) and array[0] > array[1]:
-            raise ScenarioError(f"{label} = {shown(value)}; expected (low, high) with low <= high")
-
-
-def _whole(label: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise ScenarioError(f"{label} = {shown(value)}; expected a whole number from {least} to {most}")
-
-
 def _check_text(field: str, value: Any) -> None:
     if not isinstance(value, str):
         raise ScenarioError(f"{field} = {shown(value)}; expected text")
@@ -431,19 +405,6 @@ def _check_text(field: str, value: Any) -> None:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise ScenarioError(f"{field} = {value!a}; expected text that UTF-8 can write") from None
-
-
-def _shaped(field: str, value: Any, shape: tuple[int, ...], scalar_for_all: bool = True) -> Array:
-    array = read_numbers(field, value, ScenarioError)
-    if array.shape == () and scalar_for_all:
-        array = np.full(shape, float(array))
-    if array.shape != shape:
-        expected = shape if shape else "a single number"
-        raise ScenarioError(f"{field} has shape {array.shape}; expected {expected}")
-    require_finite(field, array, ScenarioError)
-    array = np.asarray(array + 0.0)  # minus zero becomes zero: equal scenarios have equal hashes
-    array.flags.writeable = False
-    return array
 
 
 def _check_range(field: str, array: Array) -> None:

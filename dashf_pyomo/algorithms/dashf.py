@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from formulations import Allocation, Extra
+from formulations import ALL_EXTRAS, Allocation
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
@@ -41,7 +41,7 @@ class Dashf(Method):
     """
 
     name = "dashf"
-    supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
+    supports = ALL_EXTRAS
     summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
 
     association: str = option(
@@ -70,7 +70,7 @@ class Dashf(Method):
             "Hungarian": "server columns replicated",
         }
 
-    def honours(self) -> frozenset[Extra]:
+    def honours(self) -> frozenset[str]:
         """Return what both formulations support."""
         parts = (f"{Subproblem.ASSOCIATION}/{self.association}", f"{Subproblem.RESOURCES}/{self.allocation}")
         return self.supports.intersection(*(formulations[part].supports for part in parts))

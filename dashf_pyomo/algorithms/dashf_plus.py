@@ -19,7 +19,6 @@ import numpy as np
 from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.pairs import PairResources, equal_split, where_allowed
-from formulations.constraints import allowed_pairs
 from formulations.formulation import Subproblem
 
 from .dashf import Dashf
@@ -155,7 +154,7 @@ def _moves(run: Run, allocation: Allocation, ratio: float, turns: bool) -> Itera
     s = run.scenario
     pairs = PairResources.around(s, allocation, "equal-share")
     candidates: list[tuple[int, Allocation]] = []  # how many users are turned
-    for user, server in np.argwhere(allowed_pairs(s)).tolist():
+    for user, server in np.argwhere(s.allowed).tolist():
         if server != allocation.server[user]:
             moved = allocation.server.copy()
             moved[user] = server

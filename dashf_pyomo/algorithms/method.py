@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from formulations import InputError, Scenario
 from formulations.arrays import shown
-from formulations.constraints import Extra, require_support
+from formulations.constraints import require_support
 from formulations.reach import unreachable
 from formulations.registry import Registry
 
@@ -74,8 +74,9 @@ class Method(ABC):
     proves_bounds: ClassVar[bool] = False
     #: Whether the method can write a certificate of its bound.
     writes_certificates: ClassVar[bool] = False
-    #: Extra constraints of a scenario that the method honours; it refuses scenarios with others.
-    supports: ClassVar[frozenset[Extra]] = frozenset()
+    #: Extra constraints of a scenario that the method honours, as kinds or as the parts of which it states any row
+    #: (see `formulations.constraints`); it refuses scenarios with others.
+    supports: ClassVar[frozenset[str]] = frozenset()
     #: What the method demands of an allocation beyond the scenario, in a few words ("at most 2 users per server"). Its
     #: problem is stricter than the scenario's: gaps say so, and whatever it proves is no bound of the scenario.
     restricts: ClassVar[str] = ""
@@ -96,8 +97,8 @@ class Method(ABC):
         """Return the readings of the paper that this method makes."""
         return {}
 
-    def honours(self) -> frozenset[Extra]:
-        """Return the extra constraints that the method honours with these options."""
+    def honours(self) -> frozenset[str]:
+        """Return the extra constraints that the method honours with these options, as `supports` does."""
         return self.supports
 
     def restriction(self) -> str:
@@ -111,7 +112,7 @@ class Method(ABC):
     def refusal(self, scenario: Scenario) -> str:
         """Return why the method cannot take a scenario with these options, or an empty text."""
         try:
-            require_support(f"method {self.name}", self.honours(), scenario)
+            require_support(f"method {self.name}", self.honours(), scenario.extra_kinds)
         except InputError as error:
             return str(error)
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from formulations import Extra, InputError
+from formulations import ALL_EXTRAS, InputError
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
@@ -66,7 +66,7 @@ class Minlp(Method):
     name = "minlp"
     summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
     proves_bounds = True
-    supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
+    supports = ALL_EXTRAS
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
@@ -84,7 +84,7 @@ class Minlp(Method):
         if self.cuts not in ("default", "all", "none"):
             self._model_options(formulations["joint/convexified"])
 
-    def honours(self) -> frozenset[Extra]:
+    def honours(self) -> frozenset[str]:
         """Return what the joint formulation supports."""
         return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
 

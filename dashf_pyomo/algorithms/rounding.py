@@ -16,7 +16,6 @@ from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.coefficients import optimal_offloading
 from formulations.association.pairs import PairResources
-from formulations.constraints import allowed_pairs
 
 if TYPE_CHECKING:
     from formulations.association.model import AssociationSolution
@@ -90,7 +89,7 @@ def hungarian(task: RoundingTask) -> Servers:
     from scipy.optimize import linear_sum_assignment
 
     server = np.repeat(np.arange(task.scenario.n_servers), slots(task.pairs, task.scenario))
-    weight = np.where(allowed_pairs(task.scenario), task.fractional.association, -float(task.scenario.n_users))
+    weight = np.where(task.scenario.allowed, task.fractional.association, -float(task.scenario.n_users))
     users, places = linear_sum_assignment(weight[:, server], maximize=True)
     rounded = np.empty(task.scenario.n_users, dtype=np.int64)
     rounded[users] = server[places]
@@ -136,7 +135,7 @@ def _repair(server: Servers, task: RoundingTask) -> Servers:
     x = task.fractional.association
     n, m = x.shape
     share = np.array([held / budget for held, budget in _resources(task.pairs, task.scenario)])
-    allowed = allowed_pairs(task.scenario)
+    allowed = task.scenario.allowed
     server = server.copy()
     users = np.arange(n)
     load = np.array([np.bincount(server, part[users, server], minlength=m) for part in share])

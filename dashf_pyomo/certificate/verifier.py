@@ -17,7 +17,6 @@ from multiprocessing import get_context
 import numpy as np
 
 from formulations import Scenario
-from formulations.constraints import allowed_pairs
 
 from .balls import PRECISION, above, ball, flint
 from .claims import Task, UnprovenError, claim_bound, tasks_of, user_bound
@@ -81,7 +80,7 @@ def verify(
         raise CertificateError(
             f"scenario_sha256 = {certificate.scenario_sha256[:16]!r}...; expected {scenario.sha256[:16]!r}..."
         )
-    root = Box.root(allowed_pairs(scenario))  # other extra constraints only shrink what is to be bounded
+    root = Box.root(scenario.allowed)  # other extra constraints only shrink what is to be bounded
     parts = list(leaf_boxes(certificate.root, root))
     claims = [(node, box) for node, box in parts if isinstance(node, Claim)]
     tasks = [task for index, (claim, box) in enumerate(claims) for task in tasks_of(index, claim, box)]

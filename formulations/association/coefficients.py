@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import physics
 from ..allocation import Allocation
-from ..constraints import EXCESS_PRICE, Extra, require_support
+from ..constraints import EXCESS_PRICE, require_support
 from ..scenario import Scenario
-from .limited import ASSOCIATION_EXTRAS, AssociationLimits, limited_offloading, rate_shortage
+from ..terms import Sites, upper_rows
+from .limited import ASSOCIATION_EXTRAS, PairRows, limited_offloading, pair_rows, rate_shortage
 from .pairs import PairResources
 
 __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
@@ -65,8 +65,8 @@ class AssociationCoefficients:
     time_unit, objective_unit
         Scaled times and objectives are multiplied by these to get s and score units.
     limits
-        Rows of extra constraints, None where the scenario has none. What a pair's rates fall short of the least ones is
-        priced in `pair_cost`, and pairs that are not allowed have both ends closed.
+        Rows of extra constraints. What a pair's rates fall short of the least ones is priced in `pair_cost`, and pairs
+        that are not allowed have both ends closed.
     """
 
     time_price: float
@@ -83,7 +83,7 @@ class AssociationCoefficients:
     speed_share: Array
     time_unit: float
     objective_unit: float
-    limits: AssociationLimits | None = None
+    limits: tuple[PairRows, ...] = ()
 
     @classmethod
     def of(cls, scenario: Scenario, pairs: PairResources, ratio: float) -> AssociationCoefficients:
@@ -98,34 +98,23 @@ class AssociationCoefficients:
         ratio
             Dinkelbach's y, score per cost.
         """
-        s = scenario
-        gain, noise = s.channel_gain, s.noise_psd
+        s, sites = scenario, Sites(scenario)
+        require_support("AO part 1", ASSOCIATION_EXTRAS, s.extra_kinds)
         column = np.newaxis
-        rate_up = physics.rate(pairs.bandwidth, pairs.user_power[:, column], gain, noise)
-        rate_down = physics.rate(pairs.bandwidth, pairs.server_power, gain, noise)
-        flops, bits = s.flops[:, column], s.bits[:, column]
-        local = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, pairs.user_speed)
-        uplink = physics.transmission_time(bits, 1.0, rate_up)
-        training = physics.training_time(flops, s.server_epochs, 1.0, s.server_gpus, pairs.server_speed)
-        downlink = physics.transmission_time(bits, 1.0, rate_down)
-
+        whole = sites.terms(
+            pairs.bandwidth, pairs.user_power[:, column], pairs.server_power, pairs.user_speed[:, column],
+            pairs.server_speed,
+        )  # fmt: skip
+        value = sites.score(pairs.bandwidth, pairs.server_power, pairs.server_speed)
         price, time_price = ratio * s.weight_energy, ratio * s.weight_time
-        share_b = pairs.bandwidth / s.bandwidth_max
-        share_p = pairs.server_power / s.server_power_max
-        share_f = pairs.server_speed / s.server_speed_max
-        value = physics.score(share_b, share_p, share_f, s.score_scale, s.score_norm)
-        local_energy = physics.training_energy(s.user_capacitance, s.flops, s.user_epochs, 1.0, pairs.user_speed)
-        uplink_energy = physics.transmission_energy(pairs.user_power[:, column], uplink)
-        server_energy = physics.transmission_energy(pairs.server_power, downlink) + physics.training_energy(
-            s.server_capacitance, flops, s.server_epochs, 1.0, pairs.server_speed
-        )
+        local, local_energy = whole.time_local[:, 0], whole.energy_local[:, 0]
+        uplink, uplink_energy = whole.time_uplink, whole.energy_uplink
         with np.errstate(over="ignore", invalid="ignore"):
-            user_time, server_time = local[:, column] + uplink, training + downlink
-            user_cost, server_cost = price * (local_energy[:, column] + uplink_energy), price * server_energy
+            (user_time, user_energy), (server_time, server_energy) = whole.user_end, whole.server_end
+            user_cost, server_cost = price * user_energy, price * server_energy
         if price == 0.0:
             user_cost, server_cost = np.zeros_like(user_time), np.zeros_like(server_time)
         extra = s.constraints
-        require_support("AO part 1", ASSOCIATION_EXTRAS, s)
         if extra is not None:
             user_time = np.where(extra.allowed, user_time, np.inf)
             server_time = np.where(extra.allowed, server_time, np.inf)
@@ -149,25 +138,25 @@ class AssociationCoefficients:
                 return np.where(open_, np.minimum(array, most), 0.0) / divisor
 
         alone = np.asarray(user_end.any(axis=1))
-        user_energy = kept(price * uplink_energy if price else np.zeros_like(uplink), user_end, scale)
+        sent_energy = kept(price * uplink_energy if price else np.zeros_like(uplink), user_end, scale)
         served_energy = kept(server_cost, server_end, scale)
-        shortage = 0.0 if extra is None else EXCESS_PRICE * rate_shortage(extra, rate_up, rate_down)
+        shortage = 0.0 if extra is None else EXCESS_PRICE * rate_shortage(s, whole)
         return cls(
             time_price=time_price * unit / scale,
             local_cost=kept(price * local_energy, alone, scale),
             pair_cost=served_energy - value / scale + shortage,
-            product_cost=user_energy - served_energy,
+            product_cost=sent_energy - served_energy,
             local_time=kept(local, alone, unit),
             server_time=kept(server_time, server_end, unit),
             uplink_time=kept(uplink, user_end, unit),
             user_end=user_end.astype(np.float64),
             server_end=server_end.astype(np.float64),
-            bandwidth_share=share_b,
-            power_share=share_p,
-            speed_share=share_f,
+            bandwidth_share=pairs.bandwidth / s.bandwidth_max,
+            power_share=pairs.server_power / s.server_power_max,
+            speed_share=pairs.server_speed / s.server_speed_max,
             time_unit=unit,
             objective_unit=scale,
-            limits=None if extra is None else AssociationLimits.of(extra, server_energy, unit),
+            limits=pair_rows(s, whole, user_end, server_end),
         )
 
     def value(self, server: NDArray[np.int64], offload: Array) -> float:
@@ -223,26 +212,15 @@ def optimal_offloading(scenario: Scenario, allocation: Allocation, ratio: float)
         Dinkelbach's y.
     """
     s, a = scenario, allocation
-    m = a.server
-    gain = s.channel_gain[np.arange(s.n_users), m]
-    uplink = physics.transmission_time(s.bits, 1.0, physics.rate(a.bandwidth, a.user_power, gain, s.noise_psd))
-    downlink = physics.transmission_time(s.bits, 1.0, physics.rate(a.bandwidth, a.server_power, gain, s.noise_psd))
     # Delay and energy of a user that trains everything itself, and of one that trains nothing.
-    time_one = physics.training_time(s.flops, s.user_epochs, 1.0, s.user_gpus, a.user_speed) + uplink
-    time_zero = physics.training_time(s.flops, s.server_epochs[m], 1.0, s.server_gpus[m], a.server_speed) + downlink
-    energy_one = physics.training_energy(
-        s.user_capacitance, s.flops, s.user_epochs, 1.0, a.user_speed
-    ) + physics.transmission_energy(a.user_power, uplink)
-    energy_zero = physics.training_energy(
-        s.server_capacitance[m], s.flops, s.server_epochs[m], 1.0, a.server_speed
-    ) + physics.transmission_energy(a.server_power, downlink)
+    ends = Sites(s, a.server).terms(a.bandwidth, a.user_power, a.server_power, a.user_speed, a.server_speed)
+    (time_one, energy_one), (time_zero, energy_zero) = ends.user_end, ends.server_end
 
-    limits = s.constraints
-    if limits is not None and limits.kinds & {Extra.DELAY, Extra.ENERGY}:
+    if upper_rows(s):
         energy_price = ratio * s.weight_energy
         with np.errstate(invalid="ignore"):
             costs = energy_price * energy_zero, energy_price * energy_one
-        return limited_offloading(limits, m, (time_zero, time_one), costs, energy_zero, ratio * s.weight_time)
+        return limited_offloading(s, a.server, ends, (time_zero, time_one), costs, ratio * s.weight_time)
 
     # An end that takes forever is no choice, whatever the other one costs.
     only_zero, only_one = ~np.isfinite(time_one), ~np.isfinite(time_zero)

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 from ..constraints import EXCESS_PRICE
 from ..matrix import MatrixProgram
 from ..scenario import Scenario
+from ..terms import row_of_pairs, upper_rows
 from .coefficients import DELAY_ROWS, AssociationCoefficients
 from .model import AssociationSolution, clean
 
@@ -68,13 +69,14 @@ class AssociationMatrix:
             rows(n, (user, x), (user, w), (np.arange(n), np.full(n, deadline)))
         for _ in range(3):
             rows(m, (server, x))  # budgets
-        self._limited = scenario.constraints is not None
         columns = 2 * pairs + 1
-        if self._limited:  # hurry delay - excess <= 1 and energy (x - w) - excess <= 1
-            late, over = columns + np.arange(n), columns + n + np.arange(m)
-            columns += n + m
-            rows(n, (user, x), (user, w), (np.arange(n), late))
-            rows(m, (server, x), (server, w), (np.arange(m), over))
+        self._excesses = 0
+        for limit in upper_rows(scenario):  # at_server (x - w) + at_user w + served x - excess <= 1
+            count = len(limit.bound)
+            taken = row_of_pairs(limit.limit.over, pair, m)
+            rows(count, (taken, x), (taken, w), (np.arange(count), columns + self._excesses + np.arange(count)))
+            self._excesses += count
+        columns += self._excesses
 
         row, column = (np.concatenate(part) for part in zip(*blocks, strict=True))
         # Entries keep their order through the conversion, so that `update` can put values in place.
@@ -110,16 +112,15 @@ class AssociationMatrix:
             delay = [c.server_time.ravel(), (extra + local).ravel(), -np.ones(n)]
         shares = [share.ravel() for share in (c.bandwidth_share, c.power_share, c.speed_share)]
         limits: list[Array] = []
-        if c.limits is not None:
-            hurry, energy = c.limits.hurry[:, None], c.limits.energy.ravel()
-            limits = [(hurry * c.server_time).ravel(), (hurry * (extra + local)).ravel(), -np.ones(n)]
-            limits += [energy, -energy, -np.ones(m)]
+        for rows in c.limits:
+            of_product = rows.of_product + rows.of_user[:, None]
+            limits += [rows.of_pair.ravel(), of_product.ravel(), -np.ones(rows.count)]
         values = np.concatenate([one, one, -one, *delay, *shares, *limits])
         self.problem.matrix.data = values[self._order]
         self.problem.upper[n * m : 2 * n * m] = c.user_end.ravel()
         self.problem.row_lower[n : n + n * m] = -c.server_end.ravel()  # w - x >= -server_end
         product_cost = c.product_cost + c.local_cost[:, None]
-        excess = np.full(n + m if self._limited else 0, EXCESS_PRICE)
+        excess = np.full(self._excesses, EXCESS_PRICE)
         self.problem.cost = np.concatenate([c.pair_cost.ravel(), product_cost.ravel(), [c.time_price], excess])
 
     def solution(self) -> AssociationSolution:

@@ -14,8 +14,9 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import EXCESS_PRICE
+from ..constraints import EXCESS_PRICE, Over
 from ..scenario import Scenario
+from ..terms import upper_rows
 from .coefficients import DELAY_ROWS, AssociationCoefficients
 
 __all__ = ["AssociationModel", "AssociationSolution", "Lifting", "clean"]
@@ -130,18 +131,22 @@ class AssociationModel:
         constraints += [
             cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1 for resource in ("bandwidth", "power", "speed")
         ]
-        if scenario.constraints is not None:
-            late, over = cp.Variable(n, nonneg=True, name="late"), cp.Variable(m, nonneg=True, name="over")
+        for i, rows in enumerate(upper_rows(scenario)):
+            name, over = f"limit{i}", rows.limit.over
             p |= {
-                "hurried_local_time": cp.Parameter(n, nonneg=True, name="hurried_local_time"),
-                "hurried_server_time": cp.Parameter((n, m), nonneg=True, name="hurried_server_time"),
-                "hurried_extra_time": cp.Parameter((n, m), name="hurried_extra_time"),
-                "energy": cp.Parameter((n, m), nonneg=True, name="energy"),
+                f"{name}_user": cp.Parameter(n, nonneg=True, name=f"{name}_user"),
+                f"{name}_pair": cp.Parameter((n, m), nonneg=True, name=f"{name}_pair"),
+                f"{name}_product": cp.Parameter((n, m), name=f"{name}_product"),
             }
-            times = cp.multiply(p["hurried_server_time"], x) + cp.multiply(p["hurried_extra_time"], w)
-            hurried = cp.multiply(p["hurried_local_time"], phi) + cp.sum(times, axis=1)
-            constraints += [hurried <= 1 + late, cp.sum(cp.multiply(p["energy"], x - w), axis=0) <= 1 + over]
-            objective += EXCESS_PRICE * (cp.sum(late) + cp.sum(over))
+            own = cp.multiply(p[f"{name}_user"], phi)
+            taken = cp.multiply(p[f"{name}_pair"], x) + cp.multiply(p[f"{name}_product"], w)
+            excess = cp.Variable(len(rows.bound), nonneg=True, name=f"{name}_excess")
+            if over is Over.USER:
+                total = own + cp.sum(taken, axis=1)
+            else:
+                total = cp.sum(taken, axis=0) if over is Over.SERVER else cp.sum(taken)
+            constraints.append(total <= 1 + excess)
+            objective += EXCESS_PRICE * cp.sum(excess)
         self.problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def update(self, coefficients: AssociationCoefficients) -> None:
@@ -150,14 +155,9 @@ class AssociationModel:
         self._unit = c.objective_unit
         extra = c.uplink_time - c.server_time
         values = {"extra_time": extra}
-        if c.limits is not None:
-            hurry = c.limits.hurry
-            values |= {
-                "hurried_local_time": hurry * c.local_time,
-                "hurried_server_time": hurry[:, None] * c.server_time,
-                "hurried_extra_time": hurry[:, None] * extra,
-                "energy": c.limits.energy,
-            }
+        for i, rows in enumerate(c.limits):
+            name = f"limit{i}"
+            values |= {f"{name}_user": rows.of_user, f"{name}_pair": rows.of_pair, f"{name}_product": rows.of_product}
         for name, parameter in self._parameters.items():
             parameter.value = values[name] if name in values else getattr(c, name)
 

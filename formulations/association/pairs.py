@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
-from ..constraints import allowed_pairs
 from ..scenario import Scenario
 
 __all__ = ["IDLE_PAIRS", "PairResources", "equal_split", "start_allocation", "where_allowed"]
@@ -115,7 +114,7 @@ def start_allocation(scenario: Scenario) -> Allocation:
 
 def where_allowed(scenario: Scenario, server: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the association with users at servers that are not allowed moved to the strongest that is, shape (N,)."""
-    allowed = allowed_pairs(scenario)
+    allowed = scenario.allowed
     strongest = np.argmax(np.where(allowed, scenario.channel_gain, -1.0), axis=1)
     return np.where(allowed[np.arange(len(server)), server], server, strongest)
 

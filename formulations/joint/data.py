@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from ..allocation import Allocation, evaluate
 from ..association.coefficients import optimal_offloading
 from ..association.pairs import equal_split, where_allowed
-from ..constraints import allowed_pairs
 from ..documents import InputError
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
@@ -200,7 +199,7 @@ class JointData:
             p = self.pairs
             up, down = p.uplink_energy / p.link_time, p.downlink_energy / p.link_time
             training = np.maximum(p.local_energy[:, np.newaxis], p.server_energy)
-            most = np.where(allowed_pairs(self.scenario), training + np.maximum(up, down) * self.longest, 0.0)
+            most = np.where(self.scenario.allowed, training + np.maximum(up, down) * self.longest, 0.0)
             return float(most.max(axis=1).sum()) * (1.0 + WIDENED)
         return (self.most_score / self.least_ratio - self.pairs.time_weight * self.least_delay) * (1.0 + WIDENED)
 
@@ -215,7 +214,7 @@ class JointData:
             own = p.local_time[:, np.newaxis] + p.link_time / np.log1p(p.snr_up)
             served = p.server_time + p.link_time / np.log1p(p.snr_down)
         least = np.minimum(own, served) * (1.0 - WIDENED)
-        return np.where(allowed_pairs(self.scenario), least, np.inf)
+        return np.where(self.scenario.allowed, least, np.inf)
 
     @property
     def least_delay(self) -> float:

@@ -31,7 +31,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
-from ..constraints import allowed_pairs
 from ..documents import InputError
 from ..lazy import lazy
 from ..scaled import ScaledPairs
@@ -151,7 +150,7 @@ def build(scenario: Scenario) -> cp.Problem:
         timed, bounded = np.flatnonzero(np.isfinite(limits.delay)), np.flatnonzero(limits.send > 0)
         if timed.size:
             constraints.append((local_time + cp.sum(up + served + down, axis=1))[timed] <= limits.delay[timed])
-        constraints.append(x <= allowed_pairs(scenario).astype(float))
+        constraints.append(x <= scenario.allowed.astype(float))
         for need, speed in (
             (limits.need_up, rate(c.snr_up, wide(user_power))),
             (limits.need_down, rate(c.snr_down, pi)),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from formulations import Extra, Scenario
-from formulations.constraints import relaxation_text
+from formulations.constraints import relaxation_text, unsupported
 
 from ...backends import BackendError
 from ..dashf_plus import DashfPlus
@@ -54,7 +54,7 @@ class Dual(Method):
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
     relax: bool = option(False, "bound the scenario without the limits that the method cannot honour, not refuse it")
 
-    def honours(self) -> frozenset[Extra]:
+    def honours(self) -> frozenset[str]:
         """Return what allocations keep: the pairs, and with `relax` all that the search for allocations knows."""
         return DashfPlus().honours() if self.relax else self.supports
 
@@ -67,11 +67,11 @@ class Dual(Method):
         beyond, outside = super().refusal(scenario), out_of_range(scenario)
         if not beyond:
             return f"method {self.name}: {outside}" if outside else ""
-        able = not self.relax and not outside and scenario.extra_kinds <= DashfPlus().honours()
+        able = not self.relax and not outside and not unsupported(DashfPlus().honours(), scenario.extra_kinds)
         return f"{beyond}; relax=true bounds {relaxation_text(self._relaxed(scenario))}" if able else beyond
 
     def _relaxed(self, scenario: Scenario) -> frozenset[Extra]:
-        return scenario.extra_kinds - self.supports
+        return unsupported(self.supports, scenario.extra_kinds)
 
     @classmethod
     def prepare(cls) -> None:

@@ -17,9 +17,9 @@ import pyomo.environ as pyo
 
 from formulations import Scenario
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.limited import AssociationLimits
+from formulations.association.limited import PairRows
 from formulations.association.pairs import PairResources
-from formulations.constraints import EXCESS_PRICE
+from formulations.constraints import EXCESS_PRICE, Over
 from formulations.joint.model import rows
 
 __all__ = ["add_semidefinite_cuts", "hull", "sdr"]
@@ -120,7 +120,7 @@ def _state(
         share = getattr(c, f"{label}_share")
         held = [sum(float(share[n, k]) * x[n, k] for n in users) for k in servers]
         rows(model, f"{label}_budget", servers, lambda k, held=held: held[k] <= 1)
-    excess = 0.0 if c.limits is None else _limit(model, c, c.limits, delay)
+    excess = sum(_limit(model, i, limit) for i, limit in enumerate(c.limits))
     cost = sum(float(c.local_cost[n]) * model.offload[n] for n in model.users)
     cost += sum(float(c.pair_cost[q]) * model.x[q] + float(c.product_cost[q]) * model.product[q] for q in model.pairs)
     model.objective = pyo.Objective(expr=float(c.time_price) * model.delay + cost + excess, sense=pyo.minimize)
@@ -128,23 +128,19 @@ def _state(
     return model
 
 
-def _limit(
-    model: pyo.ConcreteModel,
-    c: AssociationCoefficients,
-    limits: AssociationLimits,
-    delay: Callable[[int], Any],
-) -> Any:
-    """State the extra constraints as `formulations.association.limited` does, elastic; return what the excess costs."""
-    model.late = pyo.Var(model.users, bounds=(0, None), doc="excess over delay limits, relative")
-    model.over = pyo.Var(model.servers, bounds=(0, None), doc="excess over budgets of energy, relative")
-
-    def over_row(k: int) -> Any:
-        spent = sum(float(limits.energy[n, k]) * (model.x[n, k] - model.product[n, k]) for n in model.users)
-        return spent <= 1 + model.over[k]
-
-    rows(model, "late_row", model.users, lambda n: float(limits.hurry[n]) * delay(n) <= 1 + model.late[n])
-    rows(model, "over_row", model.servers, over_row)
-    return EXCESS_PRICE * (sum(model.late[n] for n in model.users) + sum(model.over[k] for k in model.servers))
+def _limit(model: pyo.ConcreteModel, number: int, limit: PairRows) -> Any:
+    """State the rows of a limit as `formulations.association.limited` does, elastic; return what the excess costs."""
+    entries: dict[int, list[Any]] = {row: [] for row in range(limit.count)}
+    pairs = list(model.pairs)
+    for row, (n, k) in zip(limit.row_of(np.arange(len(pairs))).tolist(), pairs, strict=True):
+        taken = float(limit.of_pair[n, k]) * model.x[n, k] + float(limit.of_product[n, k]) * model.product[n, k]
+        entries[row].append(taken)
+        if limit.over is Over.USER and k == 0:
+            entries[row].append(float(limit.of_user[n]) * model.offload[n])
+    excess = pyo.Var(entries, bounds=(0, None), doc="excess over the limits, relative")
+    setattr(model, f"limit{number}_excess", excess)
+    rows(model, f"limit{number}", entries, lambda row: sum(entries[row]) <= 1 + excess[row])
+    return EXCESS_PRICE * sum(excess[row] for row in entries)
 
 
 def add_semidefinite_cuts(model: pyo.ConcreteModel) -> int:

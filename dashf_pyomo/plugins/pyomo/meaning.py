@@ -13,7 +13,6 @@ from contextlib import contextmanager
 
 import pyomo.environ as pyo
 
-from formulations.constraints import allowed_pairs
 from formulations.joint import JointInfo
 
 from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
@@ -79,7 +78,7 @@ def contradicted(recognised: Recognised) -> str:
         return ""
     if any(variable.is_continuous() for variable in x.values()):
         return ""
-    allowed = allowed_pairs(scenario)
+    allowed = scenario.allowed
     for n in range(scenario.n_users):
         fixed = {k: meant(x[n, k]) for k in range(scenario.n_servers) if x[n, k].fixed}
         chosen = [k for k, value in fixed.items() if value == 1]

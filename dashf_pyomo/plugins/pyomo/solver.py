@@ -193,10 +193,10 @@ def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
     """
     recognised, name, honours = job.recognised, f"method {job.method.name}", job.method.honours()
     scenario = recognised.info.scenario
-    require_support(name, honours, scenario)
+    require_support(name, honours, scenario.extra_kinds)
     declared = restricted(recognised, inside)
     try:
-        require_support(name, honours, declared)
+        require_support(name, honours, declared.extra_kinds)
     except InputError:
         if strict:
             raise refusal(job.method.name, recognised, inside, isinstance(job.method, Minlp)) from None

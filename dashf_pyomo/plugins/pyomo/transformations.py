@@ -17,7 +17,6 @@ from pyomo.core.base.transformation import Transformation
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import PairResources
-from formulations.constraints import allowed_pairs
 
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
@@ -196,7 +195,7 @@ class _Relaxation(_DashfTransformation):
         ratio = ratio if asked is None else float(asked)
         new = self._build(scenario, pairs, ratio, **options)
         new.dashf_origin = Origin(model, pairs, ratio, scenario)
-        for n, k in np.argwhere(~allowed_pairs(scenario)).tolist():
+        for n, k in np.argwhere(~scenario.allowed).tolist():
             new.x[n, k].fix(0)
         return new
 
