@@ -19,7 +19,16 @@ from .documents import InputError, check_keys
 from .scenario import Scenario
 from .terms import Sites, Terms, rows_of
 
-__all__ = ["FEASIBILITY_TOLERANCE", "Allocation", "AllocationError", "Evaluation", "Violation", "evaluate", "merit"]
+__all__ = [
+    "FEASIBILITY_TOLERANCE",
+    "Allocation",
+    "AllocationError",
+    "Evaluation",
+    "Violation",
+    "evaluate",
+    "limit_margins",
+    "merit",
+]
 
 Array = NDArray[np.float64]
 
@@ -267,10 +276,7 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     # The physics sees what is possible: a share that is a hair out of its range is a violation, noted below, and
     # must not buy negative times or energies.
     a = _possible(allocation)
-    sites = Sites(s, a.server)
-    terms = sites.terms(
-        a.bandwidth, a.user_power, a.server_power, a.user_speed, a.server_speed, a.offload, 1.0 - a.offload
-    )
+    sites, terms = Sites(s, a.server), _terms(s, a)
     user_score = sites.score(a.bandwidth, a.server_power, a.server_speed)
     delay, energy, score = float(np.max(terms.delay)), float(np.sum(terms.energy)), float(np.sum(user_score))
     totals = {"(3j) finite delay": delay, "(1) finite score": score}
@@ -289,6 +295,21 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
         **{part: getattr(terms, part) for part in _TIMES_AND_ENERGIES},
         violations=tuple(violations),
     )
+
+
+def _terms(s: Scenario, a: Allocation) -> Terms:
+    return Sites(s, a.server).terms(
+        a.bandwidth, a.user_power, a.server_power, a.user_speed, a.server_speed, a.offload, 1.0 - a.offload
+    )
+
+
+def limit_margins(scenario: Scenario, allocation: Allocation) -> list[Array]:
+    """Return how far every declared limit is from being broken, relative to it, negative where it is broken."""
+    terms, found = _terms(scenario, _possible(allocation)), []
+    for rows in rows_of(scenario):
+        relative = rows.values(terms, allocation.server)[rows.active] / rows.bound[rows.active]
+        found.append(relative - 1.0 if rows.limit.at_least else 1.0 - relative)
+    return found
 
 
 def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:

@@ -80,6 +80,9 @@ class Formulation:
         Names of the options that the builders take.
     frees_offloading
         For resource formulations: whether the offloading is a variable too.
+    complete
+        For joint formulations in Pyomo: sets every auxiliary variable of a model from its data and the users' values
+        (`joint.values.UserValues`), so that a whole point follows from an allocation.
     supports
         Extra constraints of a scenario that the model states, as kinds or as the parts of which it states any row (see
         `constraints`); with others it must not be used.
@@ -94,6 +97,7 @@ class Formulation:
     faces: Mapping[str, Callable[..., Any]]
     options: tuple[str, ...] = ()
     frees_offloading: bool = False
+    complete: Callable[..., None] | None = None
     supports: frozenset[str] = frozenset()
 
 

@@ -30,7 +30,9 @@ def unreachable(scenario: Scenario) -> str:
         s.server_speed_max,
     )
     slack = 1.0 + FEASIBILITY_TOLERANCE
-    good = (most.rate_up * slack >= extra.uplink_rate[:, column]) & (most.rate_down * slack >= extra.downlink_rate[:, column])
+    good = (most.rate_up * slack >= extra.uplink_rate[:, column]) & (
+        most.rate_down * slack >= extra.downlink_rate[:, column]
+    )
     good &= np.minimum(most.user_end[0], most.server_end[0]) <= extra.delay_limit[:, column] * slack
     lost = np.flatnonzero(~(good & extra.allowed).any(axis=1))
     if not lost.size:

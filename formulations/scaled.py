@@ -87,6 +87,20 @@ class ScaledPairs:
                 cost_unit=cost_unit,
             )
 
+    @property
+    def energy_prices(self) -> dict[str, Array]:
+        """Price of every energy of `attributes` in cost units, where times count in `time_unit`; shape (N, M) each.
+
+        Of training, whole; of sending, with the whole power for one time unit. See `whole_parts`.
+        """
+        shape = self.snr_up.shape
+        return {
+            "energy_local": np.broadcast_to(self.local_energy[:, np.newaxis], shape),
+            "energy_uplink": self.uplink_energy / self.link_time,
+            "energy_server": np.broadcast_to(self.server_energy, shape),
+            "energy_downlink": self.downlink_energy / self.link_time,
+        }
+
     def stacked(self) -> Array:
         """Return `local_time` to `snr_down` of every pair, in the order of the fields, shape (N, M, 9)."""
         fields = (

@@ -65,6 +65,7 @@ GENERATOR_ARGUMENTS = (
     "token_bits_range",
 )
 
+
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """One instance of Problem (3): N mobile users, M edge servers, and all that is given.
@@ -336,7 +337,7 @@ class Scenario:
     # -- JSON ---------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scenario as a JSON document (format ``dashf-scenario``), version 1, which can say all of it yet."""
+        """Return the scenario as a JSON document (format ``dashf-scenario``, version 1, which says all of it)."""
         document: dict[str, Any] = {
             "format": "dashf-scenario",
             "version": 1,

@@ -75,4 +75,4 @@ class Score:
 
     def in_cvxpy(self, shares: Any) -> Any:
         """Return `of` as a CVXPY expression, elementwise."""
-        return cp.log1p(self.norm * shares)
+        return cp.log(1 + self.norm * shares)

@@ -69,9 +69,7 @@ class Sites:
 
     def local_time(self, share: Values, speed: Values) -> Array:
         """Return T^(t1), s."""
-        return physics.training_time(
-            self.user("flops"), self.user("user_epochs"), share, self.user("user_gpus"), speed
-        )
+        return physics.training_time(self.user("flops"), self.user("user_epochs"), share, self.user("user_gpus"), speed)
 
     def server_time(self, share: Values, speed: Values) -> Array:
         """Return T^(t3), s."""

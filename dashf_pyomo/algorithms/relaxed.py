@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
 from formulations.constraints import relaxation_text
 
@@ -195,9 +193,7 @@ class _Searches:
         broken = evaluate(limited, known[0].allocation).broken_limits if known else frozenset()
         if broken and limited.constraints is not None and self._run.limits.time_limit is None:
             some = limited.limited_by(limited.constraints.only(broken))
-            names = ("delay_limit", "uplink_rate", "downlink_rate", "server_energy", "allowed")
-            pairs = [[getattr(s.constraints, name) for s in (some, limited)] for name in names]
-            if not all(np.array_equal(*pair) for pair in pairs):
+            if some.constraints is None or some.constraints.to_dict() != limited.constraints.to_dict():
                 yield some
         yield limited
 

@@ -37,6 +37,8 @@ class PairRows:
 
     Parameters
     ----------
+    key
+        Key of the limit.
     over
         What a row sums over.
     of_user
@@ -45,6 +47,7 @@ class PairRows:
         What a pair takes in proportion to phi, to 1 - phi, and in any case, shape (N, M).
     """
 
+    key: str
     over: Over
     of_user: Array
     at_user: Array
@@ -92,7 +95,7 @@ def pair_rows(
 def _pair_rows(rows: Rows, whole: Terms, user_end: NDArray[np.bool_], server_end: NDArray[np.bool_]) -> PairRows:
     n, m = user_end.shape
     zero = np.zeros((n, m))
-    taken = {factor: zero for factor in Factor}
+    taken = dict.fromkeys(Factor, zero)
     for part, weight in rows.relative({part: getattr(whole, part) for part in rows.weights}).items():
         factor = PARTS[part]
         if factor is Factor.USER and not (rows.limit.over is Over.USER and np.all(weight == weight[:, :1])):
@@ -102,9 +105,11 @@ def _pair_rows(rows: Rows, whole: Terms, user_end: NDArray[np.bool_], server_end
     def kept(values: Array, open_: NDArray[np.bool_]) -> Array:
         return np.minimum(np.where(open_, np.nan_to_num(values, nan=0.0, posinf=_MOST_SHARE), 0.0), _MOST_SHARE)
 
-    of_user = kept(taken[Factor.USER][:, :1], user_end.any(axis=1, keepdims=True))[:, 0]
+    own_end = np.asarray(user_end.any(axis=1, keepdims=True))
+    of_user = kept(taken[Factor.USER][:, :1], own_end)[:, 0]
     everywhere = np.ones((n, m), dtype=np.bool_)
     return PairRows(
+        rows.limit.key,
         rows.limit.over,
         of_user,
         kept(taken[Factor.OWN], user_end),

@@ -131,8 +131,8 @@ class AssociationModel:
         constraints += [
             cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1 for resource in ("bandwidth", "power", "speed")
         ]
-        for i, rows in enumerate(upper_rows(scenario)):
-            name, over = f"limit{i}", rows.limit.over
+        for rows in upper_rows(scenario):
+            name, over = rows.limit.key, rows.limit.over
             p |= {
                 f"{name}_user": cp.Parameter(n, nonneg=True, name=f"{name}_user"),
                 f"{name}_pair": cp.Parameter((n, m), nonneg=True, name=f"{name}_pair"),
@@ -155,9 +155,9 @@ class AssociationModel:
         self._unit = c.objective_unit
         extra = c.uplink_time - c.server_time
         values = {"extra_time": extra}
-        for i, rows in enumerate(c.limits):
-            name = f"limit{i}"
-            values |= {f"{name}_user": rows.of_user, f"{name}_pair": rows.of_pair, f"{name}_product": rows.of_product}
+        for rows in c.limits:
+            taken = {"user": rows.of_user, "pair": rows.of_pair, "product": rows.of_product}
+            values |= {f"{rows.key}_{name}": value for name, value in taken.items()}
         for name, parameter in self._parameters.items():
             parameter.value = values[name] if name in values else getattr(c, name)
 

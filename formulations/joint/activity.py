@@ -7,6 +7,7 @@ stated once per user.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +18,16 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS
+from .limits import JOINT_EXTRAS, PairParts, limit_rows
 from .model import decisions, objective, rows
+from .values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["build"]
+__all__ = ["build", "complete"]
 
 Array = NDArray[np.float64]
 
@@ -66,7 +68,7 @@ def build(
 
 def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
     """State on/off bounds and budgets, and the score that follows from the shares."""
-    pairs, norm = model.users * model.servers, data.scenario.score_norm
+    pairs = model.users * model.servers
     model.uplink_power = pyo.Var(pairs, bounds=(0, 1), doc="user_power where connected, else 0")
     switched = (model.bandwidth, model.server_power, model.server_speed, model.uplink_power)
     least = data.least_bandwidth
@@ -80,11 +82,12 @@ def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
         model.users,
         lambda n: model.user_power[n] == sum(model.uplink_power[n, k] for k in model.servers),
     )
-    model.score = pyo.Var(model.users, bounds=(0, float(np.log1p(3.0 * norm))))
+    score = data.scenario.score
+    model.score = pyo.Var(model.users, bounds=(0, score.largest))
 
     def score_row(n: int) -> Any:
         shares = sum(share[n, k] for share in switched[:3] for k in model.servers)
-        return model.score[n] <= pyo.log(1 + norm * shares)
+        return model.score[n] <= score.in_pyomo(shares)
 
     rows(model, "score_row", model.users, score_row)
     model.score_budget = pyo.Constraint(expr=sum(model.score[n] for n in model.users) <= data.most_score)
@@ -112,7 +115,8 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
     model.energies = pyo.Var(range(1, 5), users, bounds=(0, energy))
     model.rows = pyo.ConstraintList()
     add, times, energies = model.rows.add, model.times, model.energies
-    up_price, down_price = c.uplink_energy / c.link_time, c.downlink_energy / c.link_time
+    price = c.energy_prices
+    up_price, down_price = price["energy_uplink"], price["energy_downlink"]
     for n in users:
         phi, pairs = model.offload[n], [(n, k) for k in servers]
         add(model.width[n] == sum(width[k] * model.bandwidth[n, k] for k in servers))
@@ -135,20 +139,70 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
     limits = data.limits
     if limits is not None:
         for n in users:
-            if np.isfinite(limits.delay[n]):
-                add(sum(times[i, n] for i in range(1, 5)) <= limits.delay[n])
             for need, rate in ((limits.need_up, model.rate_up), (limits.need_down, model.rate_down)):
                 if need[n, 0] > 0:  # rates are in one unit for all servers, as the bandwidths
                     add(rate[n] >= need[n, 0] * width[0])
-        for k in servers:
-            if limits.send[k] > 0:
-                spent = sum(
-                    limits.train[n, k] * (1 - model.offload[n]) * model.server_speed[n, k] ** 2
-                    + limits.send[k] * model.server_power[n, k] * times[4, n]
-                    for n in users
-                )
-                add(spent <= 1)
+        for taken in limit_rows(limits, _parts(model), list(users * servers)):
+            add(taken <= 1)
     return sum(energies[i, n] for i in range(1, 5) for n in users)
+
+
+def _parts(model: pyo.ConcreteModel) -> PairParts:
+    """Return which expression is which part."""
+    x, phi, times = model.x, model.offload, model.times
+    stages = ("time_local", "time_uplink", "time_server", "time_downlink")
+    stage = {name: number for number, name in enumerate(stages, start=1)}
+
+    def pair(part: str, n: int, k: int) -> Any:
+        if part in stage:
+            return x[n, k] * times[stage[part], n]
+        pairs = {
+            "served": lambda: x[n, k],
+            "own": lambda: x[n, k] * phi[n],
+            "left": lambda: x[n, k] * (1 - phi[n]),
+            "bandwidth": lambda: model.bandwidth[n, k],
+            "server_power": lambda: model.server_power[n, k],
+            "server_speed": lambda: model.server_speed[n, k],
+            "energy_local": lambda: x[n, k] * (phi[n] * model.user_speed[n] ** 2),
+            "energy_uplink": lambda: model.uplink_power[n, k] * times[2, n],
+            "energy_server": lambda: (1 - phi[n]) * model.server_speed[n, k] ** 2,
+            "energy_downlink": lambda: model.server_power[n, k] * times[4, n],
+        }
+        return pairs[part]()
+
+    return PairParts(
+        pair,
+        user={
+            "own": lambda n: phi[n],
+            "left": lambda n: 1 - phi[n],
+            "energy_local": lambda n: phi[n] * model.user_speed[n] ** 2,
+            "energy_uplink": lambda n: model.user_power[n] * times[2, n],
+            **{name: partial(_time, times, number) for name, number in stage.items()},
+        },
+    )
+
+
+def _time(times: Any, number: int, n: int) -> Any:
+    return times[number, n]
+
+
+def complete(model: pyo.ConcreteModel, data: JointData, users: UserValues) -> None:
+    """Set the auxiliary variables from what every user has."""
+    s = data.scenario
+    width = s.bandwidth_max / s.bandwidth_max.mean()
+    speed = 1.0 / data.pairs.server_time
+    for n, server in enumerate(users.server.tolist()):
+        for k in model.servers:
+            put(model.uplink_power[n, k], users.power[n] if k == server else 0.0)
+        put(model.score[n], users.score[n])
+        put(model.width[n], width[server] * users.beta[n])
+        put(model.rate_up[n], width[server] * users.rate_up[n])
+        put(model.rate_down[n], width[server] * users.rate_down[n])
+        put(model.speed[n], speed[n, server] * users.psi[n])
+        for i in range(4):
+            put(model.times[i + 1, n], users.times[i, n])
+            put(model.energies[i + 1, n], users.energies[i, n])
+    put_ratio(model, data, users)
 
 
 formulations.register(
@@ -160,6 +214,7 @@ formulations.register(
         source="(3) with on/off resources",
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
+        complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
     )

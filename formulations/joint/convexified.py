@@ -31,15 +31,16 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS, JointLimits
+from .limits import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
 from .model import decisions, objective
+from .values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["CUTS", "DEFAULT_CUTS", "build"]
+__all__ = ["CUTS", "DEFAULT_CUTS", "build", "complete"]
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -133,17 +134,20 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
         model.mean_down = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt((beta - z) t4) at most")
     most_rate = {pair: (0, float(np.log1p(data.pairs.snr_down[pair]))) for pair in pairs}
     model.rate_down = pyo.Var(pairs, bounds=most_rate, doc="R(beta - z, s) at most")
-    if data.limits is not None and np.any(data.limits.send > 0):
-        model.trained = pyo.Var(pairs, bounds=(0, 1), doc="q^2 / v at least, for budgets of energy")
-    norm = data.scenario.score_norm
-    model.score = pyo.Var(model.users, bounds=(0, np.log1p(3.0 * norm)))
+    limited = frozenset() if data.limits is None else data.limits.parts
+    if "energy_local" in limited:
+        model.worked = pyo.Var(pairs, bounds=(0, 1), doc="a1^2 w^3 / t1^2 at least, for limits of energy")
+    if "energy_server" in limited:
+        model.trained = pyo.Var(pairs, bounds=(0, 1), doc="q^2 / v at least, for limits of energy")
+    score = data.scenario.score
+    model.score = pyo.Var(model.users, bounds=(0, score.largest))
     model.rows = pyo.ConstraintList()
     add = model.rows.add
     for n in model.users:
         mine = [(n, k) for k in model.servers if (n, k) in pairs]
         shares = sum(model.bandwidth[q] + model.server_power[q] + model.server_speed[q] for q in mine)
         add(model.offload[n] == sum(model.own[q] for q in mine))
-        add(model.score[n] <= pyo.log(1 + norm * shares))
+        add(model.score[n] <= score.in_pyomo(shares))
         add(sum(time[q] for time in (model.time1, model.time2, model.time3, model.time4) for q in mine) <= model.delay)
         if "delay" in cuts:
             add(model.delay >= sum(data.pair_delay[q] * model.x[q] for q in mine))
@@ -161,39 +165,55 @@ def _limit(model: pyo.ConcreteModel, data: JointData, limits: JointLimits, tange
     it says t2 <= link w / R. The least downlink rate enters by the tangents of R.
     """
     add, c = model.rows.add, data.pairs
-    for n in model.users:
-        mine = [(n, k) for k in model.servers if (n, k) in model.pairs]
-        if np.isfinite(limits.delay[n]):
-            times = (model.time1, model.time2, model.time3, model.time4)
-            add(sum(time[q] for time in times for q in mine) <= limits.delay[n])
-        for q in mine:
-            x, w, beta, pi = model.x[q], model.own[q], model.bandwidth[q], model.server_power[q]
-            if max(limits.need_up[q], limits.need_down[q]) > 0:
-                add(beta >= data.least_bandwidth[q] * x)
-            if limits.need_up[q] > 0:
-                add(limits.need_up[q] * model.time2[q] <= c.link_time[q] * w)
-            if limits.need_down[q] > 0:
-                for constant, slope in _rate_tangents(c.snr_down[q], data.least_bandwidth[q], tangent_error):
-                    add(constant * beta + slope * c.snr_down[q] * pi >= limits.need_down[q] * x)
-    for k in model.servers:
-        mine = [(n, k) for n in model.users if (n, k) in model.pairs]
-        if limits.send[k] > 0 and mine:
-            for q in mine:
-                add(model.trained[q] * (model.x[q] - model.own[q]) >= model.served_speed[q] ** 2)
-            add(sum(limits.train[q] * model.trained[q] + limits.send[k] * model.exposure4[q] for q in mine) <= 1)
+    for q in model.pairs:
+        x, w, beta, pi = model.x[q], model.own[q], model.bandwidth[q], model.server_power[q]
+        if max(limits.need_up[q], limits.need_down[q]) > 0:
+            add(beta >= data.least_bandwidth[q] * x)
+        if limits.need_up[q] > 0:
+            add(limits.need_up[q] * model.time2[q] <= c.link_time[q] * w)
+        if limits.need_down[q] > 0:
+            for constant, slope in _rate_tangents(c.snr_down[q], data.least_bandwidth[q], tangent_error):
+                add(constant * beta + slope * c.snr_down[q] * pi >= limits.need_down[q] * x)
+        if "energy_local" in limits.parts and c.local_time[q[0]] >= LEAST_TIME:
+            add(model.worked[q] * w >= c.local_time[q[0]] ** 2 * model.slowness[q] ** 2)
+        if "energy_server" in limits.parts:
+            add(model.trained[q] * (x - w) >= model.served_speed[q] ** 2)
+    for taken in limit_rows(limits, _parts(model), list(model.pairs)):
+        add(taken <= 1)
+
+
+def _parts(model: pyo.ConcreteModel) -> PairParts:
+    """Return which expression is which part; those of times and energies are at least it."""
+    parts = {
+        "served": lambda q: model.x[q],
+        "own": lambda q: model.own[q],
+        "left": lambda q: model.x[q] - model.own[q],
+        "bandwidth": lambda q: model.bandwidth[q],
+        "server_power": lambda q: model.server_power[q],
+        "server_speed": lambda q: model.server_speed[q],
+        "time_local": lambda q: model.time1[q],
+        "time_uplink": lambda q: model.time2[q],
+        "time_server": lambda q: model.time3[q],
+        "time_downlink": lambda q: model.time4[q],
+        "energy_local": lambda q: model.worked[q],
+        "energy_uplink": lambda q: model.exposure2[q],
+        "energy_server": lambda q: model.trained[q],
+        "energy_downlink": lambda q: model.exposure4[q],
+    }
+    return PairParts(lambda part, n, k: parts[part]((n, k)))
 
 
 def _cost(model: pyo.ConcreteModel, data: JointData) -> Any:
     """Return the scaled cost."""
-    c = data.pairs
+    price = data.pairs.energy_prices
     energy = sum(
         model.energy1[pair]
-        + c.uplink_energy[pair] / c.link_time[pair] * model.exposure2[pair]
+        + price["energy_uplink"][pair] * model.exposure2[pair]
         + model.energy3[pair]
-        + c.downlink_energy[pair] / c.link_time[pair] * model.exposure4[pair]
+        + price["energy_downlink"][pair] * model.exposure4[pair]
         for pair in model.pairs
     )
-    return c.time_weight * model.delay + energy
+    return data.pairs.time_weight * model.delay + energy
 
 
 def _state_pair(
@@ -305,6 +325,42 @@ def _rate_tangents(snr: float, least: float, error: float) -> list[tuple[float, 
     return list(zip((at + np.expm1(-at)).tolist(), np.exp(-at).tolist(), strict=True))
 
 
+def complete(model: pyo.ConcreteModel, data: JointData, users: UserValues) -> None:
+    """Set the auxiliary variables from what every user has."""
+    c = data.pairs
+    served = 1.0 - users.phi
+    slow = users.phi * users.speed / c.local_time  # w^2 / t1
+    values = {
+        "own": users.phi,
+        "own_bandwidth": users.beta * users.phi,
+        "served_speed": users.psi * served,
+        "served_power": users.pi * served,
+        "time1": users.times[0],
+        "time2": users.times[1],
+        "time3": users.times[2],
+        "time4": users.times[3],
+        "slowness": slow,
+        "energy1": users.energies[0],
+        "energy3": users.energies[2],
+        "mean_up": np.sqrt(users.beta * users.phi * users.times[1]),
+        "mean_down": np.sqrt(users.beta * served * users.times[3]),
+        "exposure2": users.power * users.times[1],
+        "exposure4": users.pi * users.times[3],
+        "rate_down": served * users.rate_down,
+        "trained": users.psi**2 * served,
+        "worked": users.phi * users.speed**2,
+    }
+    for name, value in values.items():
+        variable = model.component(name)
+        if variable is None:  # mean_down comes with a cut, trained and worked with limits of energy
+            continue
+        for n, k in model.pairs:
+            put(variable[n, k], value[n] if k == users.server[n] else 0.0)
+    for n in model.users:
+        put(model.score[n], users.score[n])
+    put_ratio(model, data, users)
+
+
 formulations.register(
     Formulation(
         name="convexified",
@@ -314,6 +370,7 @@ formulations.register(
         source="(3), perspectives of local training, uplink and server training",
         summary="perspectives and tangent planes; four products per pair are all that is not convex",
         faces={Language.PYOMO: build},
+        complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),
     )

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from ..allocation import Allocation, evaluate
 from ..association.coefficients import optimal_offloading
 from ..association.pairs import equal_split, where_allowed
+from ..constraints import Over
 from ..documents import InputError
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
+from ..terms import Sites, rows_of
 from .limits import JointLimits
 
 __all__ = ["JointData", "known_allocation"]
@@ -175,15 +177,9 @@ class JointData:
 
     @cached_property
     def most_score(self) -> float:
-        """Bound on the scaled score: the shares of a server's users sum to 3 at most, and ln is concave.
-
-        With k users at a server their score is at most k ln(1 + 3 norm / k), increasing and concave in k, so
-        the users are spread evenly at best.
-        """
-        n, m, norm = self.scenario.n_users, self.scenario.n_servers, self.scenario.score_norm
-        low, extra = divmod(n, m)
-        loads = [(low + 1, extra), (low, m - extra)]
-        return float(sum(count * k * np.log1p(3.0 * norm / k) for k, count in loads if k)) * (1.0 + WIDENED)
+        """Bound on the scaled score that follows from the budgets."""
+        s = self.scenario
+        return s.score.largest_total(s.n_users, s.n_servers) * (1.0 + WIDENED)
 
     @property
     def most_delay(self) -> float:
@@ -197,9 +193,10 @@ class JointData:
         """Bound on the scaled weighted energy of an allocation that the delay does not leave out."""
         if self.longest is not None:  # everything at full speed, and full power all the time
             p = self.pairs
-            up, down = p.uplink_energy / p.link_time, p.downlink_energy / p.link_time
-            training = np.maximum(p.local_energy[:, np.newaxis], p.server_energy)
-            most = np.where(self.scenario.allowed, training + np.maximum(up, down) * self.longest, 0.0)
+            price = p.energy_prices
+            training = np.maximum(price["energy_local"], price["energy_server"])
+            sending = np.maximum(price["energy_uplink"], price["energy_downlink"])
+            most = np.where(self.scenario.allowed, training + sending * self.longest, 0.0)
             return float(most.max(axis=1).sum()) * (1.0 + WIDENED)
         return (self.most_score / self.least_ratio - self.pairs.time_weight * self.least_delay) * (1.0 + WIDENED)
 
@@ -209,12 +206,17 @@ class JointData:
 
         Infinite where the pair is not allowed.
         """
-        p = self.pairs
-        with np.errstate(divide="ignore"):
-            own = p.local_time[:, np.newaxis] + p.link_time / np.log1p(p.snr_up)
-            served = p.server_time + p.link_time / np.log1p(p.snr_down)
-        least = np.minimum(own, served) * (1.0 - WIDENED)
-        return np.where(self.scenario.allowed, least, np.inf)
+        s, sites = self.scenario, Sites(self.scenario)
+        whole = sites.terms(
+            s.bandwidth_max,
+            sites.user("user_power_max"),
+            s.server_power_max,
+            sites.user("user_speed_max"),
+            s.server_speed_max,
+        )
+        with np.errstate(over="ignore"):
+            least = np.minimum(whole.user_end[0], whole.server_end[0]) / self.pairs.time_unit * (1.0 - WIDENED)
+        return np.where(s.allowed, least, np.inf)
 
     @property
     def least_delay(self) -> float:
@@ -268,9 +270,17 @@ class JointData:
                 least = np.maximum(least, np.where(need > 0, _least_share(snr, need), 0.0))
         return np.where(self.usable, least, 1.0)
 
+    def _of_limits(self, over: Over) -> list[Array]:
+        """Return what limits say of every user, or of every server: bounds of their own rows, and all weights."""
+        found: list[Array] = []
+        for rows in rows_of(self.scenario):
+            found += [rows.bound] if rows.limit.over is over else []
+            found += [weight if over is Over.USER else weight.T for weight in rows.weights.values()]
+        return found
+
     def identical_users(self) -> list[tuple[int, int]]:
         """Return pairs of users (n, n') with n < n' and the same data throughout; neighbours of each group only."""
-        s, c = self.scenario, self.scenario.constraints
+        s = self.scenario
         rows = np.column_stack(
             [
                 s.channel_gain,
@@ -281,14 +291,15 @@ class JointData:
                 s.adapter_params,
                 s.flops_per_param,
                 s.user_epochs,
-                *([] if c is None else [c.delay_limit, c.uplink_rate, c.downlink_rate, c.allowed]),
+                *self._of_limits(Over.USER),
+                s.allowed,
             ]
         )
         return _neighbours(rows)
 
     def identical_servers(self) -> list[tuple[int, int]]:
         """Return pairs of servers (m, m') with m < m' and the same data and gains; neighbours of each group only."""
-        s, c = self.scenario, self.scenario.constraints
+        s = self.scenario
         rows = np.column_stack(
             [
                 s.channel_gain.T,
@@ -298,7 +309,8 @@ class JointData:
                 s.server_gpus,
                 s.server_capacitance,
                 s.server_epochs,
-                *([] if c is None else [c.server_energy, c.allowed.T]),
+                *self._of_limits(Over.SERVER),
+                s.allowed.T,
             ]
         )
         return _neighbours(rows)

@@ -1,23 +1,57 @@
-"""Extra constraints in the joint models, in their units; what they say about pairs before the search."""
+"""Extra constraints in the joint models: rows of declared limits over what a model states of every pair.
+
+A joint model says in a `PairParts` which of its expressions is which part; the rows then follow from the declaration.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import physics
-from ..constraints import Extra, require_support
+from ..attributes import STATED_PARTS
+from ..constraints import Extra, Over, require_support
+from ..scaled import whole_parts
 from ..scenario import Scenario
+from ..terms import Rows, least_rates, upper_rows
 
-__all__ = ["JOINT_EXTRAS", "JointLimits"]
+__all__ = ["JOINT_EXTRAS", "JointLimits", "PairParts", "limit_rows"]
 
 Array = NDArray[np.float64]
 
+#: What every joint model states: any row over these parts, least rates, and which pairs are allowed.
+JOINT_EXTRAS: frozenset[str] = STATED_PARTS | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}
 
-#: Kinds that every joint model states.
-JOINT_EXTRAS = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
+
+@dataclass(frozen=True, eq=False)
+class PairParts:
+    """The parts of every pair in a joint model: expressions of order one, in the units of `whole_parts`.
+
+    Times are in the model's unit; energies of sending are the sender's share of power times that time, energies of
+    training the share of the training times the square of the speed, and shares are shares. All are zero where the
+    pair is not connected.
+
+    Parameters
+    ----------
+    pair
+        From a part and a pair (n, m), the expression.
+    user
+        From a part and a user, its sum over servers, where the model has that in fewer terms; for some parts.
+    """
+
+    pair: Callable[[str, int, int], Any]
+    user: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
+
+    def total(self, part: str, weights: Array, pairs: list[tuple[int, int]]) -> Any:
+        """Return the weighted sum of a part over pairs; weights have shape (N, M)."""
+        users = sorted({n for n, _ in pairs})
+        mine = weights[users]
+        if part in self.user and len(pairs) == mine.size and np.all(mine == mine[:, :1]):
+            return sum(float(weights[n, 0]) * self.user[part](n) for n in users if weights[n, 0] != 0.0)
+        return sum(float(weights[n, k]) * self.pair(part, n, k) for n, k in pairs if weights[n, k] != 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,43 +60,68 @@ class JointLimits:
 
     Parameters
     ----------
+    rows
+        Rows of limits with their coefficients in the units of `whole_parts`, shape (N, M) for every part.
     delay
         D_n in time units, infinite where there is none, shape (N,).
     need_up, need_down
         Least R of both directions, in units of the server's bandwidth, zero where there is none, shape (N, M).
-    train
-        Energy for training everything at the server's whole speed, relative to its budget; zero where there is none,
-        shape (N, M).
-    send
-        Energy of the server's whole power over one time unit, relative to its budget, shape (M,).
     """
 
+    rows: tuple[tuple[Rows, Mapping[str, Array]], ...]
     delay: Array
     need_up: Array
     need_down: Array
-    train: Array
-    send: Array
 
     @classmethod
     def of(cls, scenario: Scenario, time_unit: float) -> JointLimits | None:
         """Return the limits in a unit of time, or None where the scenario has none; a kind without rows is refused."""
         s, extra = scenario, scenario.constraints
-        require_support("the joint models", JOINT_EXTRAS, s)
+        require_support("the joint models", JOINT_EXTRAS, s.extra_kinds)
         if extra is None:
             return None
-        nats = np.log(2.0) / s.bandwidth_max
-        training = physics.training_energy(
-            s.server_capacitance, s.flops[:, np.newaxis], s.server_epochs, 1.0, s.server_speed_max
-        )
+        units, nats = whole_parts(s, time_unit=time_unit), np.log(2.0) / s.bandwidth_max
+        up, down = least_rates(s)
         return cls(
+            rows=tuple((rows, rows.relative(units)) for rows in upper_rows(s)),
             delay=extra.delay_limit / time_unit,
-            need_up=extra.uplink_rate[:, np.newaxis] * nats,
-            need_down=extra.downlink_rate[:, np.newaxis] * nats,
-            train=training / extra.server_energy,
-            send=s.server_power_max * time_unit / extra.server_energy,
+            need_up=up[:, np.newaxis] * nats,
+            need_down=down[:, np.newaxis] * nats,
         )
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that rows are about."""
+        return frozenset(part for _, taken in self.rows for part in taken)
 
     def reachable(self, snr_up: Array, snr_down: Array) -> NDArray[np.bool_]:
         """Return the pairs whose rates are high enough with all resources, shape (N, M)."""
         slack = 1.0 + 1e-9
         return (np.log1p(snr_up) * slack >= self.need_up) & (np.log1p(snr_down) * slack >= self.need_down)
+
+
+def limit_rows(limits: JointLimits, parts: PairParts, pairs: list[tuple[int, int]]) -> list[Any]:
+    """Return an expression for every row that bounds something; each is at most 1.
+
+    Parameters
+    ----------
+    limits
+        What is declared.
+    parts
+        What the model states.
+    pairs
+        Pairs that the model has, user by user.
+    """
+    found = []
+    for rows, taken in limits.rows:
+        members: dict[int, list[tuple[int, int]]] = {row: [] for row in rows.active.tolist()}
+        for n, k in pairs:
+            row = {Over.USER: n, Over.SERVER: k, Over.ALL: 0}[rows.limit.over]
+            if row in members:
+                members[row].append((n, k))
+        found += [
+            sum(parts.total(part, weights, mine) for part, weights in taken.items())
+            for mine in members.values()
+            if mine
+        ]
+    return found

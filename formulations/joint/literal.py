@@ -11,23 +11,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..allocation import Allocation
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS, JointLimits
+from .limits import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
 from .model import decisions, objective, rows
+from .values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["build", "state"]
+__all__ = ["build", "complete", "state"]
 
 
 def build(
@@ -120,57 +119,75 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     for label in shares:
         rows(model, f"{label}_budget", servers, partial(budget, label), "(3d), (3f), (3h)")
 
+    parts = _parts(model)
     if data.limits is not None:
-        _limit(model, data.limits, rate, c)
-
-    def energy(n: int, k: int) -> Any:
-        link = c.link_time[n, k]
-        return model.x[n, k] * (
-            c.uplink_energy[n, k] / link * model.user_power[n] * up[n, k]
-            + c.server_energy[n, k] * (1 - model.offload[n]) * speed[n, k] ** 2
-            + c.downlink_energy[n, k] / link * power[n, k] * down[n, k]
-        )
+        _limit(model, data.limits, parts, rate, c)
 
     def score(n: int, k: int) -> Any:
-        return model.x[n, k] * pyo.log(1 + data.scenario.score_norm * (bandwidth[n, k] + power[n, k] + speed[n, k]))
+        return model.x[n, k] * data.scenario.score.in_pyomo(bandwidth[n, k] + power[n, k] + speed[n, k])
 
-    trained = sum(c.local_energy[n] * model.offload[n] * model.user_speed[n] ** 2 for n in model.users)
-    cost = c.time_weight * model.delay + trained + sum(energy(n, k) for n, k in pairs)
-    return sum(score(n, k) for n, k in pairs), cost
+    everywhere = list(pairs)
+    energy = sum(parts.total(part, price, everywhere) for part, price in c.energy_prices.items())
+    return sum(score(n, k) for n, k in pairs), c.time_weight * model.delay + energy
 
 
-def _limit(model: pyo.ConcreteModel, limits: JointLimits, rate: Callable[..., Any], c: ScaledPairs) -> None:
+def _parts(model: pyo.ConcreteModel) -> PairParts:
+    """Return which expression is which part."""
+    x, phi = model.x, model.offload
+    pairs: dict[str, Callable[[int, int], Any]] = {
+        "served": lambda n, k: x[n, k],
+        "own": lambda n, k: x[n, k] * phi[n],
+        "left": lambda n, k: x[n, k] * (1 - phi[n]),
+        "bandwidth": lambda n, k: model.bandwidth[n, k],
+        "server_power": lambda n, k: model.server_power[n, k],
+        "server_speed": lambda n, k: model.server_speed[n, k],
+        "time_local": lambda n, k: x[n, k] * model.local_time[n],
+        "time_uplink": lambda n, k: x[n, k] * model.uplink_time[n, k],
+        "time_server": lambda n, k: x[n, k] * model.server_time[n, k],
+        "time_downlink": lambda n, k: x[n, k] * model.downlink_time[n, k],
+        "energy_local": lambda n, k: x[n, k] * (phi[n] * model.user_speed[n] ** 2),
+        "energy_uplink": lambda n, k: x[n, k] * (model.user_power[n] * model.uplink_time[n, k]),
+        "energy_server": lambda n, k: x[n, k] * ((1 - phi[n]) * model.server_speed[n, k] ** 2),
+        "energy_downlink": lambda n, k: x[n, k] * (model.server_power[n, k] * model.downlink_time[n, k]),
+    }
+    return PairParts(
+        pair=lambda part, n, k: pairs[part](n, k),
+        user={
+            "own": lambda n: phi[n],
+            "left": lambda n: 1 - phi[n],
+            "time_local": lambda n: model.local_time[n],
+            "energy_local": lambda n: phi[n] * model.user_speed[n] ** 2,
+        },
+    )
+
+
+def _limit(
+    model: pyo.ConcreteModel, limits: JointLimits, parts: PairParts, rate: Callable[..., Any], c: ScaledPairs
+) -> None:
     """State the extra constraints of the scenario; pairs that are not allowed are fixed already."""
-    model.extra = pyo.ConstraintList(doc="(X1), (X3), (X4)")
-    add, x, users, servers = model.extra.add, model.x, model.users, model.servers
-    up, served, down = model.uplink_time, model.server_time, model.downlink_time
-    power, speed = model.server_power, model.server_speed
-    for n in users:
-        if np.isfinite(limits.delay[n]):
-            add(
-                model.local_time[n] + sum(x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in servers)
-                <= limits.delay[n]
-            )
-        for k in servers:
-            for need, snr, sent in (
-                (limits.need_up, c.snr_up, model.user_power[n]),
-                (limits.need_down, c.snr_down, power[n, k]),
-            ):
-                if need[n, k] > 0:
-                    add(rate(snr[n, k], n, k, sent) >= need[n, k] * x[n, k])
-    for k in servers:
-        if limits.send[k] > 0:
-            add(
-                sum(
-                    x[n, k]
-                    * (
-                        limits.train[n, k] * (1 - model.offload[n]) * speed[n, k] ** 2
-                        + limits.send[k] * power[n, k] * down[n, k]
-                    )
-                    for n in users
-                )
-                <= 1
-            )
+    model.extra = pyo.ConstraintList(doc="(X1), (X3), (X4), and other declared limits")
+    pairs = list(model.users * model.servers)
+    for n, k in pairs:
+        for need, snr, sent in (
+            (limits.need_up, c.snr_up, model.user_power[n]),
+            (limits.need_down, c.snr_down, model.server_power[n, k]),
+        ):
+            if need[n, k] > 0:
+                model.extra.add(rate(snr[n, k], n, k, sent) >= need[n, k] * model.x[n, k])
+    for taken in limit_rows(limits, parts, pairs):
+        model.extra.add(taken <= 1)
+
+
+def complete(model: pyo.ConcreteModel, data: JointData, users: UserValues) -> None:
+    """Set the auxiliary variables from what every user has."""
+    names = ("uplink_time", "server_time", "downlink_time")
+    for n, server in enumerate(users.server.tolist()):
+        put(model.local_time[n], users.times[0, n])
+        for k in model.servers:
+            put(model.width[n, k], users.beta[n] if k == server else 1.0)
+            for i, name in enumerate(names, start=1):
+                put(getattr(model, name)[n, k], users.times[i, n] if k == server else 0.0)
+    put_ratio(model, data, users)
 
 
 formulations.register(
@@ -182,6 +199,7 @@ formulations.register(
         source="(2), (3)",
         summary="the problem as printed: products of x and resources, the ratio as objective",
         faces={Language.PYOMO: build},
+        complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "assume_scr", "longest_delay"),
     )

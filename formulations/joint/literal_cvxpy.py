@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
+from ..constraints import Over
 from ..documents import InputError
 from ..lazy import lazy
 from ..scaled import ScaledPairs
@@ -143,29 +144,38 @@ def build(scenario: Scenario) -> cp.Problem:
         cp.multiply(down, rate(c.snr_down, pi)) >= cp.multiply(c.link_time, rest),
         local_time + cp.sum(up + served + down, axis=1) <= delay,
     ]
+    power = wide(user_power)
+    parts = {
+        "served": x,
+        "own": own,
+        "left": rest,
+        "bandwidth": beta,
+        "server_power": pi,
+        "server_speed": psi,
+        "time_local": cp.multiply(x, wide(local_time)),
+        "time_uplink": up,
+        "time_server": served,
+        "time_downlink": down,
+        "energy_local": cp.multiply(own, wide(cp.square(user_speed))),
+        "energy_uplink": cp.multiply(power, up),
+        "energy_server": cp.multiply(rest, cp.square(psi)),
+        "energy_downlink": cp.multiply(pi, down),
+    }
     limits = JointLimits.of(scenario, 1.0)
     if limits is not None:
-        spent = cp.multiply(limits.train, cp.multiply(rest, cp.square(psi)))
-        spent += cp.multiply(limits.send[np.newaxis, :], cp.multiply(pi, down))
-        timed, bounded = np.flatnonzero(np.isfinite(limits.delay)), np.flatnonzero(limits.send > 0)
-        if timed.size:
-            constraints.append((local_time + cp.sum(up + served + down, axis=1))[timed] <= limits.delay[timed])
         constraints.append(x <= scenario.allowed.astype(float))
-        for need, speed in (
-            (limits.need_up, rate(c.snr_up, wide(user_power))),
-            (limits.need_down, rate(c.snr_down, pi)),
-        ):
+        for need, speed in ((limits.need_up, rate(c.snr_up, power)), (limits.need_down, rate(c.snr_down, pi))):
             if np.any(need > 0):
                 constraints.append(speed >= cp.multiply(need, x))
-        if bounded.size:
-            constraints.append(cp.sum(spent, axis=0)[bounded] <= 1)
-    energy = (
-        cp.sum(cp.multiply(c.local_energy, cp.multiply(offload, cp.square(user_speed))))
-        + cp.sum(cp.multiply(c.uplink_energy / c.link_time, cp.multiply(wide(user_power), up)))
-        + cp.sum(cp.multiply(c.server_energy, cp.multiply(rest, cp.square(psi))))
-        + cp.sum(cp.multiply(c.downlink_energy / c.link_time, cp.multiply(pi, down)))
-    )
-    score = scenario.score_scale * cp.sum(cp.log(1 + scenario.score_norm * cp.sum(beta + pi + psi, axis=1)))
+        for rows, taken in limits.rows:
+            whole = sum(cp.multiply(np.broadcast_to(weight, (n, m)), parts[part]) for part, weight in taken.items())
+            if rows.limit.over is Over.ALL:
+                constraints.append(cp.sum(whole) <= 1)
+            else:
+                total = cp.sum(whole, axis=1 if rows.limit.over is Over.USER else 0)
+                constraints.append(total[rows.active] <= 1)
+    energy = sum(cp.sum(cp.multiply(price, parts[part])) for part, price in c.energy_prices.items())
+    score = scenario.score_scale * cp.sum(scenario.score.in_cvxpy(cp.sum(beta + pi + psi, axis=1)))
     problem = cp.Problem(cp.Maximize(score / (c.time_weight * delay + energy)), constraints)
     variables = (x, offload, *shares, user_power, user_speed, local_time, up, served, down, delay)
     # Whatever is built around the variables, a problem with another constraint say, can be recognised by this.

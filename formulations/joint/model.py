@@ -77,9 +77,7 @@ class JointInfo:
         It holds for all allocations within the bounds; those that are left out have at most the known SCR, or what
         `JointData.cost_left_out` allows.
 
-        For a parametric objective D(y) = max score - y cost, every allocation has SCR = y + (score - y cost) / cost,
-        so SCR <= y + D / cost: over the least cost where D >= 0, and over the most an allocation within the bounds
-        can cost where D < 0.
+        For a parametric objective see `Objective.bound`.
 
         Parameters
         ----------
@@ -89,8 +87,9 @@ class JointInfo:
         data = self.data
         if self.ratio is None:
             return objective_bound * data.scr_unit
-        cost = data.least_cost if objective_bound >= 0.0 else data.most_cost
-        return self.ratio + objective_bound / cost * data.scr_unit
+        return data.scenario.objective.bound(
+            objective_bound * data.scr_unit, self.ratio, data.least_cost, data.most_cost
+        )
 
 
 def info(model: pyo.ConcreteModel) -> JointInfo:
@@ -188,7 +187,9 @@ def objective(model: pyo.ConcreteModel, score: Any, cost: Any, *, epigraph: bool
     found = info(model)
     data = found.data
     if found.ratio is not None:
-        model.objective = pyo.Objective(expr=score - found.ratio / data.scr_unit * cost, sense=pyo.maximize)
+        model.objective = pyo.Objective(
+            expr=data.scenario.objective.parametric(score, cost, found.ratio / data.scr_unit), sense=pyo.maximize
+        )
     elif not epigraph:
         model.objective = pyo.Objective(expr=score / cost, sense=pyo.maximize)
     else:

@@ -12,7 +12,7 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..scenario import Scenario
 from .data import JointData
 from .limits import JOINT_EXTRAS
-from .literal import state
+from .literal import complete, state
 from .model import decisions, objective
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ formulations.register(
         source="(4)",
         summary="the problem as printed with the objective score - y cost",
         faces={Language.PYOMO: build},
+        complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
     )

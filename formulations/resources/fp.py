@@ -22,11 +22,11 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import physics
 from ..allocation import Allocation, Evaluation, evaluate
-from ..constraints import EXCESS_PRICE
+from ..constraints import EXCESS_PRICE, Over
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
+from ..terms import Sites, least_rates, rows_of, upper_rows
 from .limits import LIMIT_MARGIN, RESOURCE_EXTRAS, require_rows
 
 __all__ = ["FractionalProgram", "build"]
@@ -36,11 +36,8 @@ Array = NDArray[np.float64]
 #: Least unit of a share, times min(1, M/N): shares at the reference point may be zero.
 LEAST_UNIT = 1e-2
 
-#: A limit on the delay, relative to the reference's, that stands for none.
-_NO_LIMIT = 1e4
-
-#: Parameters of the server's energy, relative to its budget: by the squares of speed, power and inverse rate.
-_ENERGY = ("train", "send_power", "send")
+#: The parts of `formulations.attributes` that are a coefficient times one expression; the energies of sending have two.
+_PIECES = {"energy_uplink": ("power", "rate"), "energy_downlink": ("power", "rate")}
 
 #: Pairs up to which the association is a parameter, so that one compilation serves every association.
 #: Beyond, a parameter for each pair costs more memory than compiling again for a new association.
@@ -85,12 +82,14 @@ class FractionalProgram:
         self._time_price = cp.Parameter(nonneg=True, name="time_price")
         self._variable = {name: cp.Variable(n, nonneg=True, name=name) for name in self._unit}
         self._membership: dict[str, cp.Parameter] | None = None
-        self._limited = scenario.constraints is not None
+        self._rows = upper_rows(scenario)
+        self._limited = bool(rows_of(scenario))
         if self._limited:
-            limits = ("delay_limit", "up_need", "down_need", *_ENERGY)
+            limits = ("up_need", "down_need", *(name for i in range(len(self._rows)) for name in self._pieces(i)))
             self._p |= {name: cp.Parameter(n, nonneg=True, name=name) for name in limits}
         if n * m <= PARAMETRIC_PAIRS:
-            names = ("bandwidth", "power", "speed", *_ENERGY * self._limited)
+            of_servers = (i for i, rows in enumerate(self._rows) if rows.limit.over is Over.SERVER)
+            names = ("bandwidth", "power", "speed", *(name for i in of_servers for name in self._pieces(i)))
             self._membership = {name: cp.Parameter((n, m), nonneg=True, name=f"{name}_membership") for name in names}
             self.problem = self._compose(None)
 
@@ -134,18 +133,18 @@ class FractionalProgram:
         energy_price = price * s.weight_energy
         self._time_price.value = price * s.weight_time * e.delay
 
+        sites = Sites(s, m)
         user_speed = unit["user_speed"] * s.user_speed_max
         server_speed = unit["speed"] * s.server_speed_max[m]
-        p["local_time"].value = physics.training_time(s.flops, s.user_epochs, own, s.user_gpus, user_speed) / e.delay
-        p["server_time"].value = (
-            physics.training_time(s.flops, s.server_epochs[m], rest, s.server_gpus[m], server_speed) / e.delay
-        )
-        p["local_energy"].value = energy_price * physics.training_energy(
-            s.user_capacitance, s.flops, s.user_epochs, own, user_speed
-        )
-        p["server_energy"].value = energy_price * physics.training_energy(
-            s.server_capacitance[m], s.flops, s.server_epochs[m], rest, server_speed
-        )
+        self._whole = {
+            "time_local": sites.local_time(own, user_speed),
+            "time_server": sites.server_time(rest, server_speed),
+            "energy_local": sites.local_energy(own, user_speed),
+            "energy_server": sites.server_energy(rest, server_speed),
+        }
+        for kind, scale in (("time", 1.0 / e.delay), ("energy", energy_price)):
+            for place in ("local", "server"):
+                p[f"{place}_{kind}"].value = scale * self._whole[f"{kind}_{place}"]
         self._set_link(
             "up", "uplink", own > 0, e.time_uplink / e.delay, energy_price * e.energy_uplink,
             a.user_power, unit["user_power"] * s.user_power_max,
@@ -157,29 +156,47 @@ class FractionalProgram:
         if self._limited:
             self._set_limits(a, e)
 
+    def _pieces(self, number: int) -> dict[str, tuple[str, str]]:
+        """Return the parameters of a limit by name: of which part, and which piece of it."""
+        return {
+            "_".join((self._rows[number].limit.key, part, piece)).rstrip("_"): (part, piece)
+            for part in self._rows[number].weights
+            for piece in _PIECES.get(part, ("",))
+        }
+
     def _set_limits(self, a: Allocation, e: Evaluation) -> None:
-        """Set what extra constraints need: limits relative to the reference, energies relative to their budgets."""
-        s, m, p, rest = self._scenario, a.server, self._p, 1.0 - a.offload
-        extra = s.constraints
-        assert extra is not None
-        tight = 1.0 - LIMIT_MARGIN
-        p["delay_limit"].value = np.minimum(extra.delay_limit / e.delay, _NO_LIMIT) * tight
-        p["up_need"].value = extra.uplink_rate / self._rate["up"] / tight
-        p["down_need"].value = extra.downlink_rate / self._rate["down"] / tight
-        budget = extra.server_energy[m] * tight
-        speed = self._unit["speed"] * s.server_speed_max[m]
-        p["train"].value = (
-            physics.training_energy(s.server_capacitance[m], s.flops, s.server_epochs[m], rest, speed) / budget
-        )
+        """Set what extra constraints need: rates relative to the reference's, parts relative to the bounds of rows."""
+        s, m, p, unit = self._scenario, a.server, self._p, self._unit
+        at, tight = (np.arange(s.n_users), m), 1.0 - LIMIT_MARGIN
+        for way, least in zip(("up", "down"), least_rates(s), strict=True):
+            p[f"{way}_need"].value = least / self._rate[way] / tight
+        own, rest = a.offload, 1.0 - a.offload
+        pieces = {
+            **{(part, ""): value for part, value in self._whole.items()},
+            ("time_uplink", ""): e.time_uplink,
+            ("time_downlink", ""): e.time_downlink,
+            ("served", ""): np.ones(s.n_users),
+            ("own", ""): own,
+            ("left", ""): rest,
+            ("bandwidth", ""): unit["bandwidth"] * s.bandwidth_max[m],
+            ("server_power", ""): unit["power"] * s.server_power_max[m],
+            ("server_speed", ""): unit["speed"] * s.server_speed_max[m],
+        }
         # chi/r by its surrogate, as in the objective.
-        sent = e.energy_downlink / 2.0 / budget
-        power = a.server_power / s.server_power_max[m]
-        p["send"].value = sent
-        p["send_power"].value = sent * (self._unit["power"] / np.where(rest > 0, power, 1.0)) ** 2
-        if self._membership is not None:
-            members = m[:, None] == np.arange(s.n_servers)
-            for name in _ENERGY:
-                self._membership[name].value = members * np.asarray(p[name].value)[:, None]
+        for part, used, energy, power, name, cap in (
+            ("energy_uplink", own > 0, e.energy_uplink, a.user_power, "user_power", s.user_power_max),
+            ("energy_downlink", rest > 0, e.energy_downlink, a.server_power, "power", s.server_power_max[m]),
+        ):
+            pieces[part, "rate"] = energy / 2.0
+            pieces[part, "power"] = energy / 2.0 * (unit[name] * cap / np.where(used, power, cap)) ** 2
+        members = m[:, None] == np.arange(s.n_servers)
+        for i, rows in enumerate(self._rows):
+            bound = rows.bound[rows.row_of(m)] * tight
+            for name, (part, piece) in self._pieces(i).items():
+                value = rows.weights[part][at] * pieces[part, piece] / bound
+                p[name].value = value
+                if self._membership is not None and name in self._membership:
+                    self._membership[name].value = members * value[:, None]
 
     def _units(self, a: Allocation) -> dict[str, Array]:
         """Return the unit of each variable as a share of its budget or cap: the reference's, but not zero."""
@@ -199,13 +216,9 @@ class FractionalProgram:
         """Set what one direction of transmission needs: rates relative to the reference's."""
         s, a = self._scenario, self._reference
         assert a is not None
-        gain = s.channel_gain[np.arange(s.n_users), a.server]
+        sites = Sites(s, a.server)
         bandwidth_unit = self._unit["bandwidth"] * s.bandwidth_max[a.server]
-        rate = np.where(
-            used,
-            physics.rate(a.bandwidth, power, gain, s.noise_psd),
-            physics.rate(bandwidth_unit, power_unit, gain, s.noise_psd),
-        )
+        rate = np.where(used, sites.rate(a.bandwidth, power), sites.rate(bandwidth_unit, power_unit))
         self._rate[way] = rate
         p = self._p
         p[f"{link}_time"].value = time
@@ -213,7 +226,7 @@ class FractionalProgram:
         p[f"{link}_power"].value = np.where(used, energy / 2.0 * (power_unit / np.where(used, power, 1.0)) ** 2, 0.0)
         # rate/rate0 = k b ln(1 + c p/b) with b, p in their units; b ln(c') - rel_entr(b, b/c' + c/c' p) is
         # the same with arguments of like size, c' = max(1, c).
-        snr = gain * power_unit / (s.noise_psd * bandwidth_unit)
+        snr = sites.gain * power_unit / (s.noise_psd * bandwidth_unit)
         large = np.maximum(snr, 1.0)
         scale = bandwidth_unit / (np.log(2.0) * rate)
         p[f"{way}_gain"].value = scale * np.log(large)
@@ -266,7 +279,7 @@ class FractionalProgram:
             )
 
         shares = sum(cp.multiply(p[f"{name}_unit"], variable) for name, variable in share.items())
-        value = self.score(cp.log1p(self._scenario.score_norm * shares))
+        value = self.score(self._scenario.score.in_cvxpy(shares))
         energy = cp.sum(
             cp.multiply(p["local_energy"], cp.square(user_speed))
             + self.transmission("uplink", user_power, slow_up)
@@ -297,19 +310,36 @@ class FractionalProgram:
                 spread = cp.reshape(expression, (n, 1), order="C") @ np.ones((1, m))
                 return cp.sum(cp.multiply(self._membership[name], spread), axis=0)
             members = np.equal.outer(np.arange(m), server).astype(np.float64)
-            return members @ cp.multiply(p[name if name in _ENERGY else f"{name}_unit"], expression)
+            return members @ cp.multiply(p[f"{name}_unit" if name in share else name], expression)
 
         constraints += [by_server(name, variable) <= 1 for name, variable in share.items()]
         objective = self._time_price * delay + energy - value
         if self._limited:
             excess = cp.Variable(nonneg=True, name="excess")
-            squares = zip(_ENERGY, (speed, power, slow_down), strict=True)
-            constraints += [
-                times <= p["delay_limit"] + excess,
-                rate_up >= p["up_need"] - excess,
-                rate_down >= p["down_need"] - excess,
-                sum(by_server(name, cp.square(variable)) for name, variable in squares) <= 1 + excess,
-            ]
+            constraints += [rate_up >= p["up_need"] - excess, rate_down >= p["down_need"] - excess]
+            expressions = {
+                **dict.fromkeys([("served", ""), ("own", ""), ("left", "")], np.ones(n)),
+                ("bandwidth", ""): beta,
+                ("server_power", ""): power,
+                ("server_speed", ""): speed,
+                ("time_local", ""): slow_user,
+                ("time_uplink", ""): slow_up,
+                ("time_server", ""): slow_server,
+                ("time_downlink", ""): slow_down,
+                ("energy_local", ""): cp.square(user_speed),
+                ("energy_uplink", "power"): cp.square(user_power),
+                ("energy_uplink", "rate"): cp.square(slow_up),
+                ("energy_server", ""): cp.square(speed),
+                ("energy_downlink", "power"): cp.square(power),
+                ("energy_downlink", "rate"): cp.square(slow_down),
+            }
+            for i, rows in enumerate(self._rows):
+                pieces = self._pieces(i).items()
+                if rows.limit.over is Over.SERVER:
+                    taken = sum(by_server(name, expressions[piece]) for name, piece in pieces)
+                else:
+                    taken = sum(cp.multiply(p[name], expressions[piece]) for name, piece in pieces)
+                constraints.append((cp.sum(taken) if rows.limit.over is Over.ALL else taken) <= 1 + excess)
             objective += EXCESS_PRICE * excess
         return cp.Problem(cp.Minimize(objective), constraints)
 

@@ -16,7 +16,9 @@ steps in the shares themselves overshoot. T is relative to the reference point's
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,8 @@ from ..allocation import Allocation, evaluate
 from ..constraints import EXCESS_PRICE
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
-from .limits import LIMIT_MARGIN, LimitRows, ResourceLimits
+from .limits import LIMIT_MARGIN, LimitFamily, limit_families
+from .shares import BETA, PHI, PI, PSI, F, Functions, P, WeightedParts
 
 __all__ = ["ResourceProgram"]
 
@@ -36,7 +39,16 @@ Index = NDArray[np.int64]
 #: that transmits or trains is kept away from it by its delay.
 LEAST_SHARE = 1e-7
 
-BETA, PI, PSI, P, F, PHI = range(6)
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Shares (5, N), phi (N,), T, the excess, and the functions of the shares at values of the variables."""
+
+    shares: Array
+    phi: Array
+    deadline: float
+    excess: float
+    functions: Functions
 
 
 class ResourceProgram:
@@ -59,7 +71,8 @@ class ResourceProgram:
         self.point: Array | None = None
         self.value: float | None = None
         self.multipliers: tuple[Array, Array, Array] | None = None
-        self.limits: LimitRows | None = None
+        self.limits: list[LimitFamily] = []
+        self._latest: tuple[Array, _Point] | None = None
         n, m, width = scenario.n_users, scenario.n_servers, self._width
         users = np.arange(n)
         self._last = width * n
@@ -114,13 +127,23 @@ class ResourceProgram:
         self.snr_up, self.snr_down = scaled.snr_up[here], scaled.snr_down[here]
         self.time_price = scaled.time_weight
         link = scaled.link_time[here]
-        self.time_coefficients = (scaled.local_time, link, scaled.server_time[here], link)
-        self.energy_coefficients = (
-            scaled.local_energy,
-            scaled.uplink_energy[here],
-            scaled.server_energy[here],
-            scaled.downlink_energy[here],
+        self.delay = WeightedParts(
+            {
+                "time_local": scaled.local_time,
+                "time_uplink": link,
+                "time_server": scaled.server_time[here],
+                "time_downlink": link,
+            }
         )
+        self.energy = WeightedParts(
+            {
+                "energy_local": scaled.local_energy,
+                "energy_uplink": scaled.uplink_energy[here],
+                "energy_server": scaled.server_energy[here],
+                "energy_downlink": scaled.downlink_energy[here],
+            }
+        )
+        self._latest = None
         common = min(1.0, s.n_servers / s.n_users)
         least = [np.full(s.n_users, np.log(LEAST_SHARE * scale)) for scale in (common, common, common, 1.0, 1.0)]
         with np.errstate(divide="ignore"):
@@ -138,101 +161,84 @@ class ResourceProgram:
                 *[s.n_users + resource * s.n_servers + m for resource in range(3)],
             ]
         )
-        self._add_limits(reference, delay)
+        self._add_limits()
 
-    def _add_limits(self, reference: Allocation, time_unit: float) -> None:
+    def _add_limits(self) -> None:
         """Add the rows of extra constraints, and their excess as the last variable."""
-        s, m = self._scenario, reference.server
-        limits = ResourceLimits.of(s, m, time_unit)
-        if limits is None:
-            return
+        s = self._scenario
+        self.limits = limit_families(s, self._server)
         first = s.n_users + 3 * s.n_servers
-        rows = self.limits = LimitRows(limits, m, s.n_servers, self._width, first)
+        count = sum(family.count for family in self.limits)
+        self._limit_entries: tuple[Index, Index] = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        if not self.limits:
+            return
+        rows, columns, start = [], [], first
+        for family in self.limits:
+            for variable in self._entering(family):
+                rows.append(start + family.row_of)
+                columns.append(variable * s.n_users + np.arange(s.n_users))
+            start += family.count
+        rows.append(np.arange(first, start))
+        columns.append(np.full(count, self._last + 1))
+        self._limit_entries = np.concatenate(rows), np.concatenate(columns)
         self.lower, self.upper = np.append(self.lower, 0.0), np.append(self.upper, np.inf)
         self.start = np.append(self.start, 0.0)
         self.start[-1] = max(float(np.max(self.constraints(self.start)[first:])) - 1.0, 0.0)
-        self.row_lower = np.full(first + rows.count, -np.inf)
-        self.row_upper = np.append(self.row_upper[:first], np.full(rows.count, 1.0 - LIMIT_MARGIN))
+        self._latest = None
+        self.row_lower = np.full(first + count, -np.inf)
+        self.row_upper = np.append(self.row_upper[:first], np.full(count, 1.0 - LIMIT_MARGIN))
+
+    def _entering(self, family: LimitFamily) -> list[int]:
+        """Return the variables of a user that enter the rows of a limit."""
+        return [variable for variable in family.taken.variables if variable < self._width]
 
     def solution(self) -> Allocation:
         """Read the allocation after the program was solved, cut back into budgets and caps."""
         if self._reference is None or self.point is None:
             raise RuntimeError("the program was not solved")
-        shares, phi, _ = self._split(self.point)
-        return self._reference.with_shares(self._scenario, shares, phi)
+        at = self._at(self.point)
+        return self._reference.with_shares(self._scenario, at.shares, at.phi)
 
     # -- values and derivatives ---------------------------------------------------------------
 
-    def _split(self, x: Array) -> tuple[Array, Array, float]:
-        """Return resources as shares (5, N), phi (N,) and T."""
-        blocks = x[: self._last].reshape(self._width, -1)
-        assert self._reference is not None
-        phi = blocks[PHI] if self._free else self._reference.offload
-        return np.exp(blocks[:5]), phi, float(x[self._last])
+    def _at(self, x: Array) -> _Point:
+        """Return the point of values of the variables; a solver asks for everything at the same ones."""
+        if self._latest is None or not np.array_equal(self._latest[0], x):
+            assert self._reference is not None
+            blocks = x[: self._last].reshape(self._width, -1)
+            phi = blocks[PHI].copy() if self._free else self._reference.offload
+            shares = np.exp(blocks[:5])
+            functions = Functions(shares, self.snr_up, self.snr_down)
+            excess = float(x[-1]) if self.limits else 0.0
+            self._latest = x.copy(), _Point(shares, phi, float(x[self._last]), excess, functions)
+        return self._latest[1]
 
     def objective(self, x: Array) -> float:
         """Return the objective."""
-        (beta, pi, psi, p, f), phi, deadline = self._split(x)
-        e1, e2, e3, e4 = self.energy_coefficients
-        up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
-        cost = phi * (e1 * f**2 + e2 * p * up) + (1 - phi) * (e3 * psi**2 + e4 * pi * down)
-        excess = 0.0 if self.limits is None else EXCESS_PRICE * float(x[-1])
-        return float(self.time_price * deadline + np.sum(cost - np.log1p(self._norm * (beta + pi + psi)))) + excess
-
-    @property
-    def _norm(self) -> float:
-        return self._scenario.score_norm
+        at = self._at(x)
+        value = self.energy.value(at.functions, at.phi) - self._scenario.score.of(at.shares[:3].sum(axis=0))
+        return float(self.time_price * at.deadline + np.sum(value)) + EXCESS_PRICE * at.excess
 
     def constraints(self, x: Array) -> Array:
         """Return the delay rows, the three budgets of every server, and the rows of extra constraints."""
-        (beta, pi, psi, p, f), phi, deadline = self._split(x)
-        a1, a2, a3, a4 = self.time_coefficients
-        up, down = _inverse_rate(beta, p, self.snr_up), _inverse_rate(beta, pi, self.snr_down)
-        delay = phi * (a1 / f + a2 * up) + (1 - phi) * (a3 / psi + a4 * down)
-        loads = [np.bincount(self._server, share, minlength=self._scenario.n_servers) for share in (beta, pi, psi)]
-        rows = [delay - deadline, *loads]
-        if self.limits is not None:
-            rows.append(self.limits.values(delay, up, down, np.array([beta, pi, psi]), phi, float(x[-1])))
-        return np.concatenate(rows)
+        at = self._at(x)
+        delay = self.delay.value(at.functions, at.phi)
+        loads = [np.bincount(self._server, share, minlength=self._scenario.n_servers) for share in at.shares[:3]]
+        limits = [family.gather(family.taken.value(at.functions, at.phi)) - at.excess for family in self.limits]
+        return np.concatenate([delay - at.deadline, *loads, *limits])
 
     def gradient(self, x: Array) -> Array:
         """Return the gradient of the objective."""
-        shares, phi, _ = self._split(x)
-        ends = [self.time_price] if self.limits is None else [self.time_price, EXCESS_PRICE]
-        return np.concatenate([*self._cost_slopes(shares, phi) * self._chain(shares), ends])
+        at = self._at(x)
+        slopes = self._cost_slopes(at) * self._chain(at.shares)
+        last = [self.time_price, EXCESS_PRICE] if self.limits else [self.time_price]
+        return np.concatenate([slopes.ravel(), last])
 
-    def _cost_slopes(self, shares: Array, phi: Array) -> Array:
-        """Return the derivatives of each user's part of the objective by its shares and phi, (width, N)."""
-        beta, pi, psi, p, f = shares
-        e1, e2, e3, e4 = self.energy_coefficients
-        up, up_b, up_p, *_ = _power_over_rate(beta, p, self.snr_up)
-        down, down_b, down_p, *_ = _power_over_rate(beta, pi, self.snr_down)
-        gain = self._norm / (1.0 + self._norm * (beta + pi + psi))
-        slopes = [
-            phi * e2 * up_b + (1 - phi) * e4 * down_b - gain,
-            (1 - phi) * e4 * down_p - gain,
-            (1 - phi) * 2 * e3 * psi - gain,
-            phi * e2 * up_p,
-            phi * 2 * e1 * f,
-            e1 * f**2 + e2 * up - e3 * psi**2 - e4 * down,
-        ]
-        return np.array(slopes[: self._width])
-
-    def _delay_slopes(self, shares: Array, phi: Array) -> Array:
-        """Return the derivatives of each user's delay by its shares and phi, (width, N)."""
-        beta, pi, psi, p, f = shares
-        a1, a2, a3, a4 = self.time_coefficients
-        up, up_b, up_p, *_ = _inverse_rate_derivatives(beta, p, self.snr_up)
-        down, down_b, down_p, *_ = _inverse_rate_derivatives(beta, pi, self.snr_down)
-        slopes = [
-            phi * a2 * up_b + (1 - phi) * a4 * down_b,
-            (1 - phi) * a4 * down_p,
-            -(1 - phi) * a3 / psi**2,
-            phi * a2 * up_p,
-            -phi * a1 / f**2,
-            a1 / f + a2 * up - a3 / psi - a4 * down,
-        ]
-        return np.array(slopes[: self._width])
+    def _cost_slopes(self, at: _Point) -> Array:
+        """Return the derivatives of the users' energy less score by shares and phi, (width, N)."""
+        slopes = self.energy.slopes(at.functions, at.phi)[: self._width]
+        slopes[:3] -= self._scenario.score.slope(at.shares[:3].sum(axis=0))
+        return slopes
 
     def _chain(self, shares: Array) -> Array:
         """Return d share / d variable: the share itself for a logarithm, one for phi."""
@@ -240,24 +246,19 @@ class ResourceProgram:
 
     def jacobianstructure(self) -> tuple[Index, Index]:
         """Return rows and columns of the entries of the Jacobian."""
-        if self.limits is None:
-            return self._jacobian_rows, self._jacobian_columns
-        return (
-            np.concatenate([self._jacobian_rows, self.limits.rows]),
-            np.concatenate([self._jacobian_columns, self.limits.columns]),
-        )
+        rows, columns = self._limit_entries
+        return np.concatenate([self._jacobian_rows, rows]), np.concatenate([self._jacobian_columns, columns])
 
     def jacobian(self, x: Array) -> Array:
-        """Return the entries of the Jacobian: each user's delay row, then the budgets."""
-        shares, phi, _ = self._split(x)
-        slopes, chain = self._delay_slopes(shares, phi), self._chain(shares)
-        entries = [*(slopes * chain), np.full(len(phi), -1.0), *shares[:3]]
-        if self.limits is not None:
-            beta, pi, _, p, _ = shares
-            up = _inverse_rate_derivatives(beta, p, self.snr_up)
-            down = _inverse_rate_derivatives(beta, pi, self.snr_down)
-            energy = self.limits.energy_slopes(shares, phi, _power_over_rate(beta, pi, self.snr_down))
-            entries.append(self.limits.jacobian(slopes, up, down, energy, chain))
+        """Return the entries of the Jacobian: each user's delay row, the budgets, then the limits."""
+        at = self._at(x)
+        chain = self._chain(at.shares)
+        slopes = self.delay.slopes(at.functions, at.phi)[: self._width]
+        entries = [*(slopes * chain), np.full(len(at.phi), -1.0), *at.shares[:3]]
+        for family in self.limits:
+            taken = family.taken.slopes(at.functions, at.phi)
+            entries += [taken[variable] * chain[variable] for variable in self._entering(family)]
+        entries.append(np.full(sum(family.count for family in self.limits), -1.0))
         return np.concatenate(entries)
 
     def hessianstructure(self) -> tuple[Index, Index]:
@@ -266,86 +267,24 @@ class ResourceProgram:
 
     def hessian(self, x: Array, multipliers: Array, objective_factor: float) -> Array:
         """Return the entries of the Hessian of the Lagrangian, lower triangle."""
-        shares, phi, _ = self._split(x)
-        beta, pi, psi, p, f = shares
-        price = multipliers[: len(beta)]
-        a1, a2, a3, a4 = self.time_coefficients
-        e1, e2, e3, e4 = (objective_factor * energy for energy in self.energy_coefficients)
-        rest = 1.0 - phi
-        more_up = more_down = taken = np.zeros_like(phi)
-        if self.limits is not None:
-            late, more_up, more_down, taken = self.limits.prices(multipliers[len(self.row_upper) - self.limits.count :])
-            price = price + late
-            e3, e4 = e3 + taken * self.limits.limits.train, e4 + taken * self.limits.limits.send
-        _, ub, up, ubb, ubp, upp = _inverse_rate_derivatives(beta, p, self.snr_up)
-        _, db, dp, dbb, dbp, dpp = _inverse_rate_derivatives(beta, pi, self.snr_down)
-        _, vb, vp, vbb, vbp, vpp = _power_over_rate(beta, p, self.snr_up)
-        _, wb, wp, wbb, wbp, wpp = _power_over_rate(beta, pi, self.snr_down)
-        curve = objective_factor * (self._norm / (1.0 + self._norm * (beta + pi + psi))) ** 2
-        entries = {
-            (BETA, BETA): phi * (e2 * vbb + price * a2 * ubb)
-            + rest * (e4 * wbb + price * a4 * dbb)
-            + (more_up * ubb + more_down * dbb + curve),
-            (BETA, PI): rest * (e4 * wbp + price * a4 * dbp) + more_down * dbp + curve,
-            (BETA, PSI): curve,
-            (PI, PI): rest * (e4 * wpp + price * a4 * dpp) + more_down * dpp + curve,
-            (PI, PSI): curve,
-            (PSI, PSI): rest * 2 * (e3 + price * a3 / psi**3) + curve,
-            (BETA, P): phi * (e2 * vbp + price * a2 * ubp) + more_up * ubp,
-            (P, P): phi * (e2 * vpp + price * a2 * upp) + more_up * upp,
-            (F, F): phi * 2 * (e1 + price * a1 / f**3),
-        }
-        if self._free:
-            entries |= {
-                (BETA, PHI): e2 * vb + price * a2 * ub - e4 * wb - price * a4 * db,
-                (PI, PHI): -e4 * wp - price * a4 * dp,
-                (PSI, PHI): -2 * e3 * psi + price * a3 / psi**2,
-                (P, PHI): e2 * vp + price * a2 * up,
-                (F, PHI): 2 * e1 * f - price * a1 / f**2,
-            }
-        chain = self._chain(shares)
-        # Second derivative of a share by its logarithm, times the slope of the Lagrangian.
-        slopes = objective_factor * self._cost_slopes(shares, phi) + price * self._delay_slopes(shares, phi)
-        n, m = len(beta), self._scenario.n_servers
+        at = self._at(x)
+        n, m, width = len(at.phi), self._scenario.n_servers, self._width
+        curve = objective_factor * self._scenario.score.bend(at.shares[:3].sum(axis=0))
+        blocks: dict[tuple[int, int], Any] = dict.fromkeys(combinations_with_replacement((BETA, PI, PSI), 2), curve)
+        # Slope of the Lagrangian by shares and phi: what bends where a share is the exponential of its variable.
+        price = multipliers[:n]
+        slopes = objective_factor * self._cost_slopes(at) + price * self.delay.slopes(at.functions, at.phi)[:width]
         slopes[:3] += multipliers[n : n + 3 * m].reshape(3, -1)[:, self._server]
-        if self.limits is not None:
-            energy = self.limits.energy_slopes(shares, phi, _power_over_rate(beta, pi, self.snr_down))
-            slopes += taken * energy[: self._width]
-            slopes[BETA] += more_up * ub + more_down * db
-            slopes[PI] += more_down * dp
-            slopes[P] += more_up * up
+        self.energy.bends(at.functions, at.phi, objective_factor, blocks)
+        self.delay.bends(at.functions, at.phi, price, blocks)
+        start = n + 3 * m
+        for family in self.limits:
+            price = multipliers[start : start + family.count][family.row_of]
+            slopes += price * family.taken.slopes(at.functions, at.phi)[:width]
+            family.taken.bends(at.functions, at.phi, price, blocks)
+            start += family.count
+        chain = self._chain(at.shares)
         bend = slopes * chain
         return np.concatenate(
-            [entries[i, j] * chain[i] * chain[j] + (bend[i] if i == j < PHI else 0.0) for i, j in self._blocks]
+            [blocks[i, j] * chain[i] * chain[j] + (bend[i] if i == j < PHI else 0.0) for i, j in self._blocks]
         )
-
-
-def _inverse_rate(beta: Array, power: Array, snr: Array) -> Array:
-    """Return 1 / (beta ln(1 + c p/beta))."""
-    return 1.0 / (beta * np.log1p(snr * power / beta))
-
-
-def _inverse_rate_derivatives(beta: Array, power: Array, snr: Array) -> tuple[Array, ...]:
-    """Return U = 1/R and its derivatives U_b, U_p, U_bb, U_bp, U_pp."""
-    s = snr * power / beta
-    log = np.log1p(s)
-    rate = beta * log
-    # The difference cancels for a vanishing SNR; its series does not.
-    rate_b = np.where(s < 1e-5, s**2 * (0.5 - s * (2.0 / 3.0)), log - s / (1.0 + s))
-    rate_p = snr / (1.0 + s)
-    bend = 1.0 / (beta * (1.0 + s) ** 2)
-    u = 1.0 / rate
-    return (
-        u,
-        -rate_b * u**2,
-        -rate_p * u**2,
-        (2 * rate_b**2 * u + s**2 * bend) * u**2,
-        (2 * rate_b * rate_p * u - snr * s * bend) * u**2,
-        (2 * rate_p**2 * u + snr**2 * bend) * u**2,
-    )
-
-
-def _power_over_rate(beta: Array, power: Array, snr: Array) -> tuple[Array, ...]:
-    """Return V = p/R and its derivatives V_b, V_p, V_bb, V_bp, V_pp."""
-    u, ub, up, ubb, ubp, upp = _inverse_rate_derivatives(beta, power, snr)
-    return power * u, power * ub, u + power * up, power * ubb, ub + power * ubp, 2 * up + power * upp

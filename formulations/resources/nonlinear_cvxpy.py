@@ -16,6 +16,7 @@ from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
 from .limits import LIMIT_MARGIN
 from .nonlinear import LEAST_SHARE, ResourceProgram
+from .shares import PARTS_IN_SHARES, WeightedParts
 
 __all__ = ["ResourceProblem"]
 
@@ -64,8 +65,6 @@ class ResourceProblem:
 
         beta, pi, psi, p, f = self._share.values()
         own = reference.offload if self._phi is None else self._phi
-        rest = 1 - own
-        (a1, a2, a3, a4), (e1, e2, e3, e4) = data.time_coefficients, data.energy_coefficients
 
         def inverse(x: cp.Expression) -> cp.Expression:
             return cp.power(x, -1)
@@ -74,24 +73,44 @@ class ResourceProblem:
             return inverse(cp.multiply(beta, cp.log(1 + cp.multiply(snr, cp.multiply(power, inverse(beta))))))
 
         up, down = inverse_rate(p, data.snr_up), inverse_rate(pi, data.snr_down)
-        energy = cp.multiply(own, cp.multiply(e1, cp.square(f)) + cp.multiply(e2, cp.multiply(p, up)))
-        energy += cp.multiply(rest, cp.multiply(e3, cp.square(psi)) + cp.multiply(e4, cp.multiply(pi, down)))
-        delay = cp.multiply(own, cp.multiply(a1, inverse(f)) + cp.multiply(a2, up))
-        delay += cp.multiply(rest, cp.multiply(a3, inverse(psi)) + cp.multiply(a4, down))
-        value = cp.sum(cp.log(1 + s.score_norm * (beta + pi + psi)))
-        members = np.equal.outer(np.arange(s.n_servers), reference.server).astype(np.float64)
-        objective = data.time_price * deadline + cp.sum(energy) - value
-        constraints = [delay <= deadline, *(members @ share <= 1 for share in (beta, pi, psi))]
-        if data.limits is not None:
-            c, excess = data.limits.limits, cp.Variable(name="excess", nonneg=True)
+        functions = {
+            "one": np.ones(n),
+            "beta": beta,
+            "pi": pi,
+            "psi": psi,
+            "1/f": inverse(f),
+            "f^2": cp.square(f),
+            "1/psi": inverse(psi),
+            "psi^2": cp.square(psi),
+            "U_up": up,
+            "p U_up": cp.multiply(p, up),
+            "U_down": down,
+            "pi U_down": cp.multiply(pi, down),
+        }
+
+        def total(parts: WeightedParts) -> cp.Expression:
+            """Return a weighted sum of parts."""
+            found = []
+            for part, weight in parts.weights.items():
+                shape = PARTS_IN_SHARES[part]
+                function = cp.multiply(weight, functions[shape.function])
+                factor = shape.constant + shape.slope * own
+                found.append(function if shape.slope == 0.0 else cp.multiply(factor, function))
+            return sum(found[1:], start=found[0])
+
+        def members(row_of: NDArray[np.int64], count: int) -> Array:
+            return np.equal.outer(np.arange(count), row_of).astype(np.float64)
+
+        at_server = members(reference.server, s.n_servers)
+        objective = data.time_price * deadline + cp.sum(total(data.energy))
+        objective -= cp.sum(s.score.in_cvxpy(beta + pi + psi))
+        constraints = [total(data.delay) <= deadline, *(at_server @ share <= 1 for share in (beta, pi, psi))]
+        if data.limits:
+            excess = cp.Variable(name="excess", nonneg=True)
             excess.value = float(data.start[-1])
             most = 1.0 - LIMIT_MARGIN + excess
-            spent = cp.multiply(c.train, cp.square(psi)) + cp.multiply(c.send, cp.multiply(pi, down))
             constraints += [
-                cp.multiply(c.hurry, delay) <= most,
-                cp.multiply(c.need_up, up) <= most,
-                cp.multiply(c.need_down, down) <= most,
-                members @ cp.multiply(rest, spent) <= most,
+                members(family.row_of, family.count) @ total(family.taken) <= most for family in data.limits
             ]
             objective += EXCESS_PRICE * excess
         self.problem = cp.Problem(cp.Minimize(objective), constraints)

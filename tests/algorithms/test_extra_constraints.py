@@ -126,7 +126,7 @@ def test_rows_of_the_printed_model_hold_exactly_where_the_evaluator_says_so(form
                     getattr(model, label)[n, k].set_value(here * value[n] / unit, skip_validation=True)
                 if not here:  # an idle pair needs some bandwidth to have a rate at all
                     model.bandwidth[n, k].set_value(1.0, skip_validation=True)
-        kinds = ["(X1)", *["(X3)"] * 4] * 2 + ["(X4)"] * 2
+        kinds = ["(X3)"] * 8 + ["(X1)"] * 2 + ["(X4)"] * 2
         broken = {kind for kind, row in zip(kinds, rows, strict=True) if pyo.value(row.slack()) < -1e-9}
         assert broken == {violation.constraint[:4] for violation in judged.violations if violation.extra}
         seen |= broken

@@ -106,7 +106,7 @@ def test_transformations_keep_declared_constraints(name: str, known: Allocation)
             new.x[n, k].set_value(0.5)  # as undecided as can be: the rounding must know what is forbidden
             new.product[n, k].set_value(0.25)
     new.delay.set_value(1.0)
-    for part in ("late", "over"):
+    for part in ("excess_delay_limit", "excess_server_energy"):
         getattr(new, part)[:].set_value(0.0)
     for rounding in ("hungarian", "argmax"):
         allocation, _ = load_source(new, rounding=rounding)

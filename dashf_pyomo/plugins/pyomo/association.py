@@ -120,7 +120,7 @@ def _state(
         share = getattr(c, f"{label}_share")
         held = [sum(float(share[n, k]) * x[n, k] for n in users) for k in servers]
         rows(model, f"{label}_budget", servers, lambda k, held=held: held[k] <= 1)
-    excess = sum(_limit(model, i, limit) for i, limit in enumerate(c.limits))
+    excess = sum(_limit(model, limit) for limit in c.limits)
     cost = sum(float(c.local_cost[n]) * model.offload[n] for n in model.users)
     cost += sum(float(c.pair_cost[q]) * model.x[q] + float(c.product_cost[q]) * model.product[q] for q in model.pairs)
     model.objective = pyo.Objective(expr=float(c.time_price) * model.delay + cost + excess, sense=pyo.minimize)
@@ -128,7 +128,7 @@ def _state(
     return model
 
 
-def _limit(model: pyo.ConcreteModel, number: int, limit: PairRows) -> Any:
+def _limit(model: pyo.ConcreteModel, limit: PairRows) -> Any:
     """State the rows of a limit as `formulations.association.limited` does, elastic; return what the excess costs."""
     entries: dict[int, list[Any]] = {row: [] for row in range(limit.count)}
     pairs = list(model.pairs)
@@ -138,8 +138,8 @@ def _limit(model: pyo.ConcreteModel, number: int, limit: PairRows) -> Any:
         if limit.over is Over.USER and k == 0:
             entries[row].append(float(limit.of_user[n]) * model.offload[n])
     excess = pyo.Var(entries, bounds=(0, None), doc="excess over the limits, relative")
-    setattr(model, f"limit{number}_excess", excess)
-    rows(model, f"limit{number}", entries, lambda row: sum(entries[row]) <= 1 + excess[row])
+    setattr(model, f"excess_{limit.key}", excess)
+    rows(model, limit.key, entries, lambda row: sum(entries[row]) <= 1 + excess[row])
     return EXCESS_PRICE * sum(excess[row] for row in entries)
 
 

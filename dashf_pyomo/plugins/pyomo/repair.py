@@ -18,7 +18,8 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.core.expr.visitor import identify_variables
 
-from formulations import Allocation, Constraints, Evaluation, evaluate, physics
+from formulations import Allocation, Evaluation, evaluate
+from formulations.allocation import limit_margins
 from formulations.joint.points import set_point
 
 from ...backends import BackendLimits
@@ -294,20 +295,8 @@ class _Program:
         for label in _SERVER:
             parts.append(1.0 - np.bincount(m, getattr(a, label), minlength=s.n_servers) / getattr(s, f"{label}_max"))
         if s.constraints is not None:
-            spent = np.bincount(m, e.energy_server + e.energy_downlink, minlength=s.n_servers)
-            gain = s.channel_gain[np.arange(s.n_users), m]
-            rates = [physics.rate(a.bandwidth, sent, gain, s.noise_psd) for sent in (a.user_power, a.server_power)]
-            parts += _limits(s.constraints, e.user_delay, np.asarray(spent, dtype=np.float64), *rates)
+            parts += limit_margins(s, a)
         return np.concatenate(parts)
-
-
-def _limits(c: Constraints, delay: Array, spent: Array, up: Array, down: Array) -> list[Array]:
-    """Return the margins of the scenario's own limits, relative to them."""
-    timed, bounded = np.isfinite(c.delay_limit), np.isfinite(c.server_energy)
-    found = [1.0 - delay[timed] / c.delay_limit[timed], 1.0 - spent[bounded] / c.server_energy[bounded]]
-    for rate, least in ((up, c.uplink_rate), (down, c.downlink_rate)):
-        found.append(rate[least > 0.0] / least[least > 0.0] - 1.0)
-    return found
 
 
 def _moves(variable: Any) -> bool:
