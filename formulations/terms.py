@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import physics
 from .attributes import ATTRIBUTES
 from .constraints import LIMITS, Limit, Over
+from .documents import InputError
 from .scenario import Scenario
 
 __all__ = ["Rows", "Sites", "Terms", "least_rates", "row_of_pairs", "rows_of", "upper_rows"]
@@ -231,7 +232,16 @@ class Rows:
         return {Over.USER: users, Over.SERVER: server, Over.ALL: np.zeros_like(users)}[self.limit.over]
 
     def values(self, terms: Terms, server: Index) -> Array:
-        """Return the value of every row at an allocation whose terms have shape (N,)."""
+        """Return the value of every row at an allocation whose terms have shape (N,).
+
+        Raises
+        ------
+        InputError
+            If a part has no value in numbers.
+        """
+        for part in self.weights:
+            if not hasattr(terms, part):
+                raise InputError(f"{self.limit.kind}: part {part!r} has no value in numbers; expected one of `Terms`")
         at = np.arange(len(server)), server
         taken = terms.weighted({part: weight[at] for part, weight in self.weights.items()})
         return self.gather(np.broadcast_to(taken, server.shape), server)

@@ -70,6 +70,13 @@ class PairRows:
         n, m = self.at_user.shape
         return {Over.USER: n, Over.SERVER: m, Over.ALL: 1}[self.over]
 
+    def values(self, association: Array, offload: Array, product: Array) -> Array:
+        """Return the rows at x and w, shape (N, M), and phi, shape (N,)."""
+        taken = (self.of_pair * association + self.of_product * product).ravel()
+        n, m = association.shape
+        total = np.bincount(self.row_of(np.arange(n * m)), taken, minlength=self.count).astype(np.float64)
+        return total + self.of_user * offload if self.over is Over.USER else total
+
     def row_of(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of pairs that are numbered user by user."""
         return row_of_pairs(self.over, pair, self.at_user.shape[1])

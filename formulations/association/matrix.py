@@ -130,4 +130,4 @@ class AssociationMatrix:
             raise RuntimeError("the program was not solved")
         pairs = self._shape[0] * self._shape[1]
         x, w = point[:pairs].reshape(self._shape), point[pairs : 2 * pairs].reshape(self._shape)
-        return AssociationSolution(*clean(x, w.sum(axis=1)), value=value * self._unit)
+        return AssociationSolution(*clean(x, w.sum(axis=1)), value=value * self._unit, product=w)

@@ -64,12 +64,15 @@ class AssociationSolution:
         bound of (6) at this y and these resources, up to the solver's tolerance; never a bound on SCR.
     covariance
         S_xx - x x' of every user's block, shape (N, M, M), where the formulation is semidefinite; else None.
+    product
+        w, standing for phi_n x_nm, shape (N, M), where the model has it.
     """
 
     association: Array
     offload: Array
     value: float
     covariance: Array | None = None
+    product: Array | None = None
 
 
 class AssociationModel:
@@ -168,7 +171,8 @@ class AssociationModel:
         covariance = None
         if lifting.second_moment is not None:
             covariance = np.asarray(lifting.second_moment.value) - x[:, :, None] * x[:, None, :]
-        return AssociationSolution(x, phi, float(self.problem.value) * self._unit, covariance)
+        product = np.asarray(lifting.product.value)
+        return AssociationSolution(x, phi, float(self.problem.value) * self._unit, covariance, product)
 
 
 def clean(association: Array, offload: Array) -> tuple[Array, Array]:

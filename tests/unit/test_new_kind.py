@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from dashf_pyomo.algorithms import Method, Run, configure, methods
+from dashf_pyomo.algorithms import Method, configure, methods
+from dashf_pyomo.algorithms.run import Run
 from formulations import ALL_EXTRAS, Extra, InputError, Scenario
 from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.pairs import PairResources, start_allocation
