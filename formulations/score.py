@@ -75,4 +75,8 @@ class Score:
 
     def in_cvxpy(self, shares: Any) -> Any:
         """Return `of` as a CVXPY expression, elementwise."""
+        return cp.log1p(self.norm * shares)
+
+    def in_smooth_cvxpy(self, shares: Any) -> Any:
+        """Return `of` as a CVXPY expression for its nonlinear solvers, which know no log1p."""
         return cp.log(1 + self.norm * shares)

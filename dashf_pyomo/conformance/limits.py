@@ -86,8 +86,9 @@ class LimitEntry:
     # -- AO part 1 ----------------------------------------------------------------------------
 
     def _run_association(self) -> None:
-        for speed in (19.58e12, 1e12):  # fast users train themselves, slow ones leave it to the server
-            free = Scenario.random(3, 2, 4, user_speed_max=speed)
+        strong = Scenario.random(3, 2, seed=4)
+        weak = Scenario.random(3, 2, seed=4, user_speed_max=1e12, weight_energy=1e-4)
+        for free in (strong, weak):  # strong users train themselves, weak ones leave it to the server
             pairs, ratio = PairResources.equal(free), evaluate(free, start_allocation(free)).scr
             # What the limit counts in the solution without it: a limit that nothing breaks shows the coefficients.
             idle = self._limited(free, np.full(self.limit.rows(3, 2), 1e12))

@@ -175,7 +175,7 @@ def build(scenario: Scenario) -> cp.Problem:
                 total = cp.sum(whole, axis=1 if rows.limit.over is Over.USER else 0)
                 constraints.append(total[rows.active] <= 1)
     energy = sum(cp.sum(cp.multiply(price, parts[part])) for part, price in c.energy_prices.items())
-    score = scenario.score_scale * cp.sum(scenario.score.in_cvxpy(cp.sum(beta + pi + psi, axis=1)))
+    score = scenario.score_scale * cp.sum(scenario.score.in_smooth_cvxpy(cp.sum(beta + pi + psi, axis=1)))
     problem = cp.Problem(cp.Maximize(score / (c.time_weight * delay + energy)), constraints)
     variables = (x, offload, *shares, user_power, user_speed, local_time, up, served, down, delay)
     # Whatever is built around the variables, a problem with another constraint say, can be recognised by this.

@@ -142,9 +142,9 @@ class FractionalProgram:
             "energy_local": sites.local_energy(own, user_speed),
             "energy_server": sites.server_energy(rest, server_speed),
         }
-        for kind, scale in (("time", 1.0 / e.delay), ("energy", energy_price)):
-            for place in ("local", "server"):
-                p[f"{place}_{kind}"].value = scale * self._whole[f"{kind}_{place}"]
+        for place in ("local", "server"):
+            p[f"{place}_time"].value = self._whole[f"time_{place}"] / e.delay
+            p[f"{place}_energy"].value = energy_price * self._whole[f"energy_{place}"]
         self._set_link(
             "up", "uplink", own > 0, e.time_uplink / e.delay, energy_price * e.energy_uplink,
             a.user_power, unit["user_power"] * s.user_power_max,

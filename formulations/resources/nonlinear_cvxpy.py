@@ -103,7 +103,7 @@ class ResourceProblem:
 
         at_server = members(reference.server, s.n_servers)
         objective = data.time_price * deadline + cp.sum(total(data.energy))
-        objective -= cp.sum(s.score.in_cvxpy(beta + pi + psi))
+        objective -= cp.sum(s.score.in_smooth_cvxpy(beta + pi + psi))
         constraints = [total(data.delay) <= deadline, *(at_server @ share <= 1 for share in (beta, pi, psi))]
         if data.limits:
             excess = cp.Variable(name="excess", nonneg=True)
