@@ -72,6 +72,16 @@ class Method(ABC):
     summary: ClassVar[str]
     #: Whether the method proves upper bounds on the SCR; only then may its results carry one.
     proves_bounds: ClassVar[bool] = False
+    #: What its results name as the source of a bound, where that is always the same.
+    bound_source: ClassVar[str] = ""
+    #: Its place among the methods that prove bounds where one is advised; the least comes first.
+    advised: ClassVar[int] = 100
+    #: Options with which it takes a scenario that it would refuse, by bounding the scenario without some limits.
+    relaxing: ClassVar[Mapping[str, Any]] = {}
+    #: Options that swap a part for a better one, by what a study calls that; none where that says nothing.
+    swaps: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether a changed model can be handed to the method as it is.
+    solves_models: ClassVar[bool] = False
     #: Whether the method can write a certificate of its bound.
     writes_certificates: ClassVar[bool] = False
     #: Extra constraints of a scenario that the method honours; it refuses scenarios with others.
@@ -99,6 +109,10 @@ class Method(ABC):
     def honours(self) -> frozenset[Extra]:
         """Return the extra constraints that the method honours with these options."""
         return self.supports
+
+    def proves_nothing(self) -> str:
+        """Return the options with which a method that proves bounds proves none, or an empty text."""
+        return ""
 
     def restriction(self) -> str:
         """Return what `restricts` says, with these options."""
@@ -156,7 +170,7 @@ class Method(ABC):
         run = Run(scenario, limits, observer, self._no_bounds())
         impossible = unreachable(scenario)
         return run.conclude(
-            lambda: run.refuse(impossible) if impossible else self.search(run),
+            lambda: run.conclude_infeasible(impossible) if impossible else self.search(run),
             method=self.name,
             options=dataclasses.asdict(self),
             readings=self.all_readings(scenario),

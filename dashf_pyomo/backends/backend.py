@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
 
+from ..errors import BackendError
 from ..shared import without_warnings
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ __all__ = [
     "backends",
     "capable_backends",
 ]
-
-
-class BackendError(RuntimeError):
-    """A backend that is missing, or a solver that failed; the message says which and why."""
 
 
 class OutcomeStatus(StrEnum):

@@ -21,7 +21,7 @@ AT_FIRST = """
 import os, signal, sys
 from dashf_pyomo.cli import main, progress
 def send(self, entry):
-    if entry["iteration"] == 1:
+    if entry.iteration == 1:
         for number in sys.argv[1].split(","):
             os.kill(os.getpid(), int(number))
 progress.Progress.__call__ = send

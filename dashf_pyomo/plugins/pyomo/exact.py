@@ -25,7 +25,9 @@ from ...algorithms.minlp import BOUND_TOLERANCE, Minlp
 from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
 from ...backends.search import Progress
-from ...result import Result, Status
+from ...result import Result
+from ...status import Claim, Status, Termination
+from ...trace import TraceEntry
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
@@ -155,14 +157,15 @@ def _result(
     scenario = recognised.info.scenario
     feasible = judged is not None and judged.evaluation.feasible
     claims = Result.claims(judged.evaluation) if judged is not None and feasible else {}
-    entry = {"iteration": 0, "time": wall_time, "upper_bound": None, "accepted": True}
-    entry |= {name: claims.get(name) for name in ("scr", "delay", "energy")} | {"best": claims.get("scr")}
+    scr, delay, energy = (claims.get(name) for name in ("scr", "delay", "energy"))
+    entry = TraceEntry(0, wall_time, scr=scr, delay=delay, energy=energy, accepted=True, best=scr)
     return Result(
         method=method.name,
         options=asdict(method),
         readings=method.all_readings(scenario),
         scenario_sha256=scenario.sha256,
-        status=Status.FEASIBLE if feasible else Status.UNKNOWN,
+        termination=Termination.CONVERGED,
+        claim=Claim.FEASIBLE if feasible else Claim.UNKNOWN,
         message=message,
         allocation=judged.allocation if judged is not None and feasible else None,
         **claims,
@@ -224,8 +227,9 @@ class _Case:
 
         def watch(progress: Progress) -> None:
             nonlocal number
-            said = {"scr": progress.objective, "best": progress.objective, "upper_bound": progress.bound}
-            self._log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
+            entry = TraceEntry(number, time.monotonic() - start, facts={"nodes": progress.nodes})
+            reached = progress.objective
+            self._log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
             number += 1
 
         left = None

@@ -15,7 +15,8 @@ from pyomo.contrib.solver.common.util import NoSolutionError
 
 from formulations.joint import JointInfo
 
-from ...result import Status, relative_gap
+from ...result import relative_gap
+from ...status import Status
 from .config import DashfConfig
 from .points import Checked, Violated
 from .recognition import variables_of

@@ -23,7 +23,8 @@ from ... import __version__
 from ...algorithms import Limits, Method, configure, run_method
 from ...algorithms.minlp import Minlp
 from ...backends import BackendError
-from ...result import Result, Status
+from ...result import Result
+from ...status import Claim, Status
 from .config import DashfConfig, promoted, set_entries
 from .exact import infeasible, solve_extended
 from .extension import refusal, restricted, split
@@ -226,7 +227,7 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         "solvers": dict(result.solvers),
     }
     if result.allocation is None:
-        if result.status is Status.INFEASIBLE and not rigorous:
+        if result.claim is Claim.INFEASIBLE and not rigorous:
             said = f"{result.message}; that is proven of the scenario, not of the changed model"
             return Solved(Status.UNKNOWN, said, None, None, (), (), bound, facts)
         return Solved(result.status, result.message, None, None, (), (), bound, facts)
