@@ -371,20 +371,20 @@ def _violations(s: Scenario, a: Allocation, totals: Mapping[str, float]) -> list
         found.append(
             Violation("(3c) offloading ratio >= 0", f"user {i}", float(a.offload[i]), 0.0, float(-a.offload[i]))
         )
-    for constraint, value, budget in (
-        ("(3d) bandwidth budget", a.bandwidth, s.bandwidth_max),
-        ("(3f) server power budget", a.server_power, s.server_power_max),
-        ("(3h) server speed budget", a.server_speed, s.server_speed_max),
+    for number, resource, value, budget in (
+        ("(3d)", "bandwidth", a.bandwidth, s.bandwidth_max),
+        ("(3f)", "server power", a.server_power, s.server_power_max),
+        ("(3h)", "server speed", a.server_speed, s.server_speed_max),
     ):
         load = np.asarray(np.bincount(a.server, np.maximum(value, 0.0), minlength=s.n_servers), dtype=np.float64)
-        note(constraint, "server", load, budget, budget)
-        note_negative(constraint[5:-7], value, budget[a.server])
-    for constraint, value, cap in (
-        ("(3e) user power cap", a.user_power, s.user_power_max),
-        ("(3g) user speed cap", a.user_speed, s.user_speed_max),
+        note(f"{number} {resource} budget", "server", load, budget, budget)
+        note_negative(resource, value, budget[a.server])
+    for number, resource, value, cap in (
+        ("(3e)", "user power", a.user_power, s.user_power_max),
+        ("(3g)", "user speed", a.user_speed, s.user_speed_max),
     ):
-        note(constraint, "user", value, cap, cap)
-        note_negative(constraint[5:-4], value, cap)
+        note(f"{number} {resource} cap", "user", value, cap, cap)
+        note_negative(resource, value, cap)
     for constraint, total in totals.items():
         if not np.isfinite(total):
             found.append(Violation(constraint, "all users", total, np.inf, np.inf))

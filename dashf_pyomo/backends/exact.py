@@ -18,8 +18,8 @@ from formulations.formulation import Feature, Language
 from .backend import Availability, BackendError, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
 from .parcel import UnsendableError
-from .record import Record
-from .search import Progress, Search, Task, Verdict, only_objective, outside, run_search, within
+from .record import SolverRecord
+from .search import Progress, Search, SearchTask, Verdict, only_objective, outside, run_search, within
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -169,9 +169,9 @@ class ExactBackend:
             sense = int(only_objective(model).sense)
         except ValueError as error:
             raise BackendError(f"backend {self.name}: {error}") from None
-        record = Record(sense, self._read, watch)
+        record = SolverRecord(sense, self._read, watch)
         deadline = None if limits.time_limit is None else time.time() + limits.time_limit
-        task = Task(deadline, limits.gap, limits.threads, limits.memory, warm_start)
+        task = SearchTask(deadline, limits.gap, limits.threads, limits.memory, warm_start)
         try:
             end = run_in_child(
                 run_search,
@@ -194,7 +194,7 @@ class ExactBackend:
             _load(model, record.points)
         return self._outcome(_verdict(end), record)
 
-    def _outcome(self, verdict: Verdict, record: Record) -> ExactOutcome:
+    def _outcome(self, verdict: Verdict, record: SolverRecord) -> ExactOutcome:
         status, message = verdict.status, verdict.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"

@@ -13,8 +13,7 @@ import pytest
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.boxes import Box, DeadlineCut, OffloadCut, ServerCut
 from dashf_pyomo.certificate import Certificate, verify
-from dashf_pyomo.certificate.nodes import Box as CertificateBox
-from dashf_pyomo.certificate.nodes import ByOffload, ByServers, Claim, leaf_boxes
+from dashf_pyomo.certificate.nodes import ByOffload, ByServers, LeafClaim, Region, leaf_boxes
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
 from dashf_pyomo.status import Status
@@ -50,8 +49,8 @@ def test_small_scenarios_are_closed_and_their_certificates_verify(users: int, se
     certificate = Certificate.read(path)
     proven = verify(scenario, certificate)
     assert result.scr is not None and result.scr <= proven.bound <= result.upper_bound
-    leaves = list(leaf_boxes(certificate.root, CertificateBox.root(np.full((users, 2), True))))
-    branched = [box for node, box in leaves if isinstance(node, Claim) and not box.allowed.all()]
+    leaves = list(leaf_boxes(certificate.root, Region.root(np.full((users, 2), True))))
+    branched = [box for node, box in leaves if isinstance(node, LeafClaim) and not box.allowed.all()]
     assert branched, "this scenario needs branching"
 
 

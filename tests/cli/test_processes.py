@@ -92,7 +92,7 @@ from dashf_pyomo.cli import main, progress
 def interrupt(self, entry):
     if entry.iteration == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGINT)
-progress.Progress.__call__ = interrupt
+progress.TraceView.__call__ = interrupt
 sys.exit(main(sys.argv[2:]))
 """
 

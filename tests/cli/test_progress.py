@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cli_helpers import Dashf, command, environment, process, python
 
-from dashf_pyomo.cli.progress import Log
+from dashf_pyomo.cli.progress import Log, TraceView
 from dashf_pyomo.cli.rows import Rows, fitting, heading, line
 from dashf_pyomo.trace import TraceEntry
 
