@@ -63,6 +63,11 @@ class TraceEntry:
         The source that is refuted; that of the better bound.
     facts
         Numbers of the method, see the module.
+
+    Raises
+    ------
+    TypeError
+        If a fact has the name of a field.
     """
 
     iteration: int
@@ -80,6 +85,11 @@ class TraceEntry:
     refuted: str = ""
     bound_source: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        taken = ", ".join(sorted(self.facts.keys() & _EXPECTED.keys()))
+        if taken:
+            raise TypeError(f"facts of a trace entry: {taken}; expected other names than those of its fields")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as a JSON object; empty texts are left out, facts stand beside the fields."""

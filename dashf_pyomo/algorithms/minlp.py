@@ -37,9 +37,6 @@ CLAIM_TOLERANCE = 1e-6
 #: A bound may be below a verified SCR by this much, relative, before it is a contradiction: solvers' tolerances.
 BOUND_TOLERANCE = 1e-5
 
-#: Solvers in the order in which ``auto`` tries them; any other comes after.
-_ORDER = ("scip", "gurobi", "maingo")
-
 #: Share of the time limit that the start may take.
 _START_SHARE = 0.4
 
@@ -55,8 +52,9 @@ def exact_backend_names() -> list[str]:
 
 
 def _exact_backends() -> dict[str, ExactBackend]:
+    """Return the global solvers in the order in which ``auto`` tries them."""
     found = {name: backend for name, backend in backends.items() if isinstance(backend, ExactBackend)}
-    return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)))
+    return dict(sorted(found.items(), key=lambda item: item[1].preferred))
 
 
 @methods.register

@@ -81,6 +81,8 @@ class ExactBackend:
         Extra of this distribution that brings the package.
     read
         For solvers without callbacks: what a line of the log tells, given 1 for a model that minimises, else -1.
+    preferred
+        Its place among the solvers of which one is chosen; the least comes first.
     """
 
     languages: tuple[Language, ...] = (Language.PYOMO,)
@@ -95,8 +97,10 @@ class ExactBackend:
         executable: str | None = None,
         extra: str | None = None,
         read: Callable[[str, int], Progress | None] | None = None,
+        preferred: int = 100,
     ) -> None:
         self.name = name
+        self.preferred = preferred
         self.summary = summary
         self._search = search
         self._package = package
