@@ -1,7 +1,7 @@
 """Independent re-evaluation of a result file: what can be verified is, and what cannot is named.
 
-Times, solver versions, the message and the SCR of iterates that were not kept cannot be found again from the file;
-the findings say so instead of calling them verified.
+Times, solver versions, the message, what ended the run and the SCR of iterates that were not kept cannot be found again
+from the file; the findings say so instead of calling them verified.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from formulations.reach import unreachable
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
 from .result import Result, source_text
-from .status import Claim
+from .status import Claim, Termination
 from .trace import TraceEntry
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
@@ -238,6 +238,8 @@ def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result) -> F
         wrong = f"{document['status']}, but {result.termination} and {result.claim} are {result.status}"
     elif has != (result.claim in _NEEDS_ALLOCATION):
         wrong = detail
+    elif result.termination is Termination.REFUSED and result.claim is not Claim.UNKNOWN:
+        wrong = f"refused, but {result.claim}"
     elif result.claim is Claim.CERTIFIED and result.gap is None:
         wrong = "certified without a bound"
     elif result.claim is Claim.CERTIFIED and any(entry.refuted == result.bound_source for entry in result.trace):
@@ -273,7 +275,7 @@ def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
 def _trace(result: Result) -> Iterator[Finding]:
     wrong = _contradiction(result)
     yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent with the result")
-    rest = "message, times, solvers, and iterates that were not kept: not in the file"
+    rest = "message, termination, times, solvers, and iterates that were not kept: not in the file"
     yield Finding("not checked", True, rest, checked=False)
 
 

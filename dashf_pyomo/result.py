@@ -30,8 +30,8 @@ __all__ = [
 #: The version that is written, and those that are read.
 VERSION, VERSIONS = 2, (1, 2)
 
-#: Kinds of objectives, and how they are meant.
-OBJECTIVES, SENSES = ("scr",), ("max", "min")
+#: Kinds of objectives, and whether each is to be large ("max") or small ("min").
+SENSES = {"scr": "max"}
 
 #: Key of `Result.readings` under which a method says what it demands of allocations beyond the scenario.
 RESTRICTION = "restriction"
@@ -219,9 +219,11 @@ class Result:
             values |= {"objective": "scr", "sense": "max", "value": values["scr"], "bound": values["upper_bound"]}
         values["termination"] = _member(Termination, values, "termination", where)
         values["claim"] = _member(Claim, values, "claim", where)
-        for key, choices in (("objective", OBJECTIVES), ("sense", SENSES)):
-            if values[key] not in choices:
-                raise InputError(f"{where}: {key} = {shown(values[key])}; expected one of {', '.join(choices)}")
+        if values["objective"] not in SENSES:
+            raise InputError(f"{where}: objective = {shown(values['objective'])}; expected one of {', '.join(SENSES)}")
+        sense = SENSES[values["objective"]]
+        if values["sense"] != sense:
+            raise InputError(f"{where}: sense = {shown(values['sense'])}; expected {sense!r} for {values['objective']}")
         values["trace"] = tuple(
             TraceEntry.from_dict(entry, f"{where}: trace[{number}]") for number, entry in enumerate(values["trace"])
         )

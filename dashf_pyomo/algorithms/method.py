@@ -180,6 +180,8 @@ class Method(ABC):
         """Return why what the method calls a bound is none of the scenario, or an empty text."""
         if self.restriction():
             return f"method {self.name} solves a stricter problem, {self.restriction()}"
+        if self.proves_nothing():
+            return f"method {self.name} with {self.proves_nothing()} proves nothing"
         return "" if self.proves_bounds else f"method {self.name} does not say that it proves bounds"
 
 

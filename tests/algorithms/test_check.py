@@ -161,7 +161,7 @@ def test_rejects_a_claim_that_cannot_be(claim: Any) -> None:
     assert wrong(signed(original() | {"claim": claim, "status": status})) & {"status", "form"}
 
 
-@pytest.mark.parametrize("termination", ["time_limit", "interrupted", "error", "over", None])
+@pytest.mark.parametrize("termination", ["time_limit", "interrupted", "error", "refused", "over", None])
 def test_rejects_a_termination_that_the_status_does_not_name(termination: Any) -> None:
     assert wrong(signed(tampered(("termination",), termination))) & {"status", "form"}
 

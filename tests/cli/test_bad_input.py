@@ -80,6 +80,7 @@ RESULTS = ANY | {
     "unknown termination": (replaced("termination", "done"), "termination = 'done'; expected one of converged"),
     "unknown objective": (replaced("objective", "profit"), "objective = 'profit'; expected one of scr"),
     "unknown sense": (replaced("sense", 1), "sense = 1; expected text"),
+    "other sense": (replaced("sense", "min"), "sense = 'min'; expected 'max' for scr"),
     "entry of the trace": (replaced("trace", [3]), "trace = [3]; expected a list of objects"),
     "entry without a time": (replaced("trace", [{"iteration": 0}]), "trace[0]: key 'time' is missing"),
     "entry with text": (
