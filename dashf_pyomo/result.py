@@ -49,7 +49,7 @@ def relaxation_of(source: str | None) -> str:
 
 
 def relative_gap(value: float | None, bound: float | None) -> float | None:
-    """Return |value - bound| / max(|value|, |bound|), or None where one is missing or both are 0.
+    """Return the distance of value and bound relative to the larger one; None where one is missing or both are 0.
 
     Parameters
     ----------

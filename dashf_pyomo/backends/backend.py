@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Availability",
     "Backend",
-    "BackendError",
     "BackendLimits",
     "CvxpyBackend",
     "Outcome",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from formulations.formulation import Feature, Language
 
-from .backend import Availability, BackendError, BackendLimits, Outcome, OutcomeStatus
+from ..errors import BackendError
+from .backend import Availability, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
 from .parcel import UnsendableError
 from .record import SolverRecord
