@@ -49,7 +49,7 @@ def solve(task: Task) -> dict[str, Any]:
     result = dashf_pyomo.solve(scenario, method, time_limit=limit, gap=gap)
     times: dict[str, float] = {}
     for entry in result.trace:
-        times.update({key: entry[key] for key in entry if key.endswith("_time")})
+        times.update({key: value for key, value in entry.facts.items() if key.endswith("_time")})
     phi = None if result.allocation is None else result.allocation.offload
     return {
         "status": str(result.status),

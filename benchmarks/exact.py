@@ -52,7 +52,7 @@ def solve(task: Task) -> dict[str, Any]:
 
 
 def _last_nodes(trace: Any) -> list[int]:
-    counts = [entry["nodes"] for entry in trace if entry.get("nodes") is not None]
+    counts = [entry.facts["nodes"] for entry in trace if entry.facts.get("nodes") is not None]
     return counts[-1:]
 
 

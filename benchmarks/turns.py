@@ -18,12 +18,12 @@ def measure(users: int, servers: int, seed: int) -> tuple[float, float, float, f
     result = dashf_pyomo.solve(
         Scenario.random(users, servers, seed), "dashf-plus", threads=1, turn_users=users, time_limit=600
     )
-    first = next((i for i, entry in enumerate(result.trace) if entry.get("phase") == "turn"), None)
+    first = next((i for i, entry in enumerate(result.trace) if entry.phase == "turn"), None)
     scr = result.scr or 0.0
     if first is None:
         return scr, result.wall_time, scr, result.wall_time
     before = result.trace[first - 1]
-    return before["best"], before["time"], scr, result.wall_time
+    return before.best or 0.0, before.time, scr, result.wall_time
 
 
 def main() -> None:

@@ -5,6 +5,8 @@
 >>> result = dashf_pyomo.solve(Scenario.random(users=4, servers=2, seed=1), method="nearest")
 >>> result.status
 <Status.FEASIBLE: 'feasible'>
+>>> result.termination, result.claim
+(<Termination.CONVERGED: 'converged'>, <Claim.FEASIBLE: 'feasible'>)
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ limit_native_threads()  # before the first library that starts threads is loaded
 from formulations import Scenario  # noqa: E402
 
 from .plugins.arrival import when_imported  # noqa: E402
-from .result import Result, Status, relative_gap  # noqa: E402
+from .result import Result, relative_gap  # noqa: E402
+from .status import Claim, Status, Termination  # noqa: E402
 
 if TYPE_CHECKING:
     from .algorithms import Observer
 
-__all__ = ["Result", "Status", "relative_gap", "solve"]
+__all__ = ["Claim", "Result", "Status", "Termination", "relative_gap", "solve"]
 __version__ = "0.1.0"
 
 

@@ -1,7 +1,7 @@
 """Independent re-evaluation of a result file: what can be verified is, and what cannot is named.
 
-Times, solver versions, the message and the SCR of iterates that were not kept cannot be found again from the file;
-the findings say so instead of calling them verified.
+Times, solver versions, the message, what ended the run and the SCR of iterates that were not kept cannot be found again
+from the file; the findings say so instead of calling them verified.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from formulations.reach import unreachable
 
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
-from .result import Result, Status, is_number, relative_gap, source_text
+from .result import Result, source_text
+from .status import Claim, Termination
+from .trace import TraceEntry
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
 
@@ -34,8 +36,7 @@ ALLOCATION_TOLERANCE = 2e-6
 #: The gap that is asked for by default; only what was asked for may be called certified.
 USUAL_GAP = 1e-3
 
-_NEEDS_ALLOCATION = {Status.CERTIFIED, Status.FEASIBLE}
-_NO_ALLOCATION = {Status.INFEASIBLE, Status.UNKNOWN}
+_NEEDS_ALLOCATION = {Claim.CERTIFIED, Claim.FEASIBLE}
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,14 @@ def check(
     Returns
     -------
     list of Finding
-        In the order digest, scenario, allocation and its numbers, certificate, bound, status, method, trace, and what
+        In the order digest, scenario, allocation and its numbers, certificate, bound, claim, method, trace, and what
         could not be checked. The claims hold if all findings do.
 
     Raises
     ------
     InputError
         If the document does not have the form of a result at all.
-    BackendError
+    MissingPackageError
         If a certificate is to be verified and python-flint is not installed.
     """
     result = Result.from_dict(document, where)
@@ -129,7 +130,7 @@ def _findings(
     if proof is not None:
         yield _certificate(scenario, result, proof)
     yield from _bound(scenario, document, result, proof)
-    yield from _status(scenario, result)
+    yield _claim(scenario, document, result)
     yield from _method(scenario, result)
     yield from _trace(result)
 
@@ -137,7 +138,7 @@ def _findings(
 def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Iterator[Finding]:
     names = ("scr", "score", "delay", "energy", "max_violation")
     if result.allocation is None:
-        claimed = [name for name in names if document[name] is not None]
+        claimed = [name for name in ("value", *names) if getattr(result, name) is not None]
         yield Finding("allocation", not claimed, f"none, but {', '.join(claimed)} claimed" if claimed else "none")
         return
     try:
@@ -151,8 +152,9 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
         evaluation.feasible,
         f"max violation {evaluation.max_violation:.1e} against {FEASIBILITY_TOLERANCE:.0e}{worst}",
     )
-    for name in names:
-        found, claimed = getattr(evaluation, name), document[name]
+    truth = Result.claims(evaluation)
+    for name in names if "value" not in document else ("value", *names):
+        found, claimed = truth[name], getattr(result, name)
         # Violations are relative numbers already.
         scale = 1.0 if name == "max_violation" else abs(found)
         holds = claimed is not None and math.isfinite(found) and abs(claimed - found) <= CLAIM_TOLERANCE * scale
@@ -176,17 +178,20 @@ def _certificate(scenario: Scenario, result: Result, proof: _Proof) -> Finding:
 
 
 def _bound(scenario: Scenario, document: Mapping[str, Any], result: Result, proof: _Proof | None) -> Iterator[Finding]:
-    claimed = document["gap"]
-    expected = relative_gap(result.scr, result.upper_bound)
+    claimed, expected = document["gap"], result.gap
     if expected is None or claimed is None:
         holds = claimed is None and expected is None
     else:
         holds = abs(claimed - expected) <= CLAIM_TOLERANCE
     yield Finding("gap", holds, f"{expected!r} computed, {claimed!r} claimed")
-    if result.upper_bound is None:
+    if document["upper_bound"] != result.upper_bound:
+        said = f"upper_bound = {shown(document['upper_bound'])}, bound = {shown(result.bound)}"
+        yield Finding("upper bound", False, f"{said}: expected the same where the objective is the SCR, else null")
+        return
+    if result.bound is None:
         yield Finding("upper bound", result.bound_source is None, "none claimed")
         return
-    said = f"{result.upper_bound:.9g} by {result.bound_source!r}"
+    said = f"{result.bound:.9g} by {result.bound_source!r}"
     wrong = _wrong_with_bound(scenario, result)
     if wrong:
         yield Finding("upper bound", False, f"{said}{wrong}")
@@ -195,13 +200,13 @@ def _bound(scenario: Scenario, document: Mapping[str, Any], result: Result, proo
     elif proof.bound is None:
         yield Finding("upper bound", False, f"{said}, but the certificate does not prove it: {proof.said}")
     else:
-        holds = proof.bound <= result.upper_bound
+        holds = proof.bound <= result.bound
         yield Finding("upper bound", holds, f"{said}, the certificate proves {proof.bound:.9g} for {proof.said}")
 
 
 def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
     """Return what speaks against a bound before any proof, or an empty text."""
-    if result.scr is not None and result.upper_bound is not None and result.upper_bound < result.scr:
+    if result.value is not None and result.bound is not None and result.bound < result.value:
         return " lies below the SCR of the allocation"
     if not (result.method in methods and methods[result.method].proves_bounds):
         return f", but method {result.method} proves no bounds"
@@ -209,38 +214,44 @@ def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
         return ": it has no source"
     if result.restriction:
         return f", but method {result.method} solves a stricter problem, {result.restriction}"
-    if result.options.get("rigour") == "heuristic":
-        return ", but with rigour = heuristic nothing is proven"
     try:
-        left_out = scenario.extra_kinds - configure(result.method, result.options).bounded(scenario).extra_kinds
+        method = configure(result.method, result.options)
     except InputError:
         return ""  # the options are wrong, which is a finding of its own
-    proven_by = getattr(methods[result.method], "source", None)
-    relaxation = relaxation_text(left_out)
-    if proven_by is not None and result.bound_source != source_text(proven_by, relaxation):
+    if method.proves_nothing():
+        return f", but with {method.proves_nothing()} nothing is proven"
+    relaxation = relaxation_text(scenario.extra_kinds - method.bounded(scenario).extra_kinds)
+    proven_by = method.bound_source
+    if proven_by and result.bound_source != source_text(proven_by, relaxation):
         return f", but the source of method {result.method} is {source_text(proven_by, relaxation)!r}"
     if result.bound_of != relaxation:
         return f", but with these options it is a bound of {relaxation or 'the scenario itself'}"
     return ""
 
 
-def _status(scenario: Scenario, result: Result) -> Iterator[Finding]:
+def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Finding:
+    """Judge what is claimed of the solution; its name in findings is that of format 1."""
     has = result.allocation is not None
-    holds, checked, detail = True, True, f"{result.status} {'with' if has else 'without'} an allocation"
-    if (result.status in _NEEDS_ALLOCATION and not has) or (result.status in _NO_ALLOCATION and has):
-        holds = False
-    elif result.status is Status.CERTIFIED and result.gap is None:
-        holds, detail = False, "certified without a bound"
-    elif result.status is Status.CERTIFIED and any(e.get("refuted") == result.bound_source for e in result.trace):
-        holds, detail = False, "certified by a source that the trace refutes"
-    elif result.status is Status.CERTIFIED and result.gap is not None and result.gap > USUAL_GAP:
+    wrong, checked = "", True
+    detail = f"{result.status} {'with' if has else 'without'} an allocation"
+    if document["status"] != result.status:
+        wrong = f"{document['status']}, but {result.termination} and {result.claim} are {result.status}"
+    elif has != (result.claim in _NEEDS_ALLOCATION):
+        wrong = detail
+    elif result.termination is Termination.REFUSED and result.claim is not Claim.UNKNOWN:
+        wrong = f"refused, but {result.claim}"
+    elif result.claim is Claim.CERTIFIED and result.gap is None:
+        wrong = "certified without a bound"
+    elif result.claim is Claim.CERTIFIED and any(entry.refuted == result.bound_source for entry in result.trace):
+        wrong = "certified by a source that the trace refutes"
+    elif result.claim is Claim.CERTIFIED and result.gap is not None and result.gap > USUAL_GAP:
         checked = False
         detail += f", at a gap of {result.gap:.3%}: whether so large a gap was asked for is not in the file"
-    elif result.status is Status.INFEASIBLE:
+    elif result.claim is Claim.INFEASIBLE:
         # Without extra constraints any association with equal shares and phi = 0.5 is feasible.
-        why = unreachable(scenario)
-        holds, detail = bool(why), why or "infeasible, but the data do not say so"
-    yield Finding("status", holds, detail, checked)
+        detail = unreachable(scenario)
+        wrong = "" if detail else "infeasible, but the data do not say so"
+    return Finding("status", not wrong, wrong or detail, checked)
 
 
 def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
@@ -250,8 +261,9 @@ def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
     except InputError as error:
         yield Finding("method", False, str(error))
         return
-    complete = set(result.options) == set(dataclasses.asdict(method))
-    yield Finding("method", complete, "options are the method's" if complete else "options are missing")
+    missing = sorted(set(dataclasses.asdict(method)) - set(result.options))
+    defaults = f"; not in the file, so the default: {', '.join(missing)}" if missing else ""
+    yield Finding("method", True, f"options are the method's{defaults}")
     expected = method.all_readings(scenario)
     wrong = sorted(
         key for key in expected.keys() | result.readings.keys() if expected.get(key) != result.readings.get(key)
@@ -263,7 +275,7 @@ def _method(scenario: Scenario, result: Result) -> Iterator[Finding]:
 def _trace(result: Result) -> Iterator[Finding]:
     wrong = _contradiction(result)
     yield Finding("trace", not wrong, wrong or f"{len(result.trace)} entries, consistent with the result")
-    rest = "message, times, solvers, and iterates that were not kept: not in the file"
+    rest = "message, termination, times, solvers, and iterates that were not kept: not in the file"
     yield Finding("not checked", True, rest, checked=False)
 
 
@@ -271,42 +283,43 @@ def _contradiction(result: Result) -> str:
     """Return what is wrong with the trace, or an empty text."""
     if len(result.trace) != result.iterations + 1 and (result.trace or result.iterations or result.allocation):
         return f"{len(result.trace)} entries for {result.iterations} iterations"
-    before, kept, bound = 0.0, None, None
+    before = 0.0
+    kept: TraceEntry | None = None
+    bound: float | None = None
     for number, entry in enumerate(result.trace):
-        time, scr = entry.get("time"), entry.get("scr")
-        if type(entry.get("iteration")) is not int or entry["iteration"] != number:
-            return f"entry {number} says iteration {shown(entry.get('iteration'))}"
-        judged = scr is not None or entry.get("accepted") is not False
-        if not (is_number(time) and (is_number(scr) or not judged) and isinstance(entry.get("accepted"), bool)):
-            return f"entry {number} lacks time, scr or accepted"
-        if time < before:
+        if entry.iteration != number:
+            return f"entry {number} says iteration {entry.iteration}"
+        if entry.accepted and entry.scr is None:
+            return f"entry {number} lacks scr"
+        if entry.time < before:
             return f"the time of entry {number} goes back"
-        before = time
-        if not entry["accepted"] and judged and entry.get("delay") is not None and (kept is None or scr > kept["scr"]):
+        before = entry.time
+        best = None if kept is None else kept.scr
+        better = entry.scr is not None and (best is None or entry.scr > best)
+        if better and not entry.accepted and entry.delay is not None:
             return f"entry {number} is feasible, has the best SCR and is not accepted"
-        if entry["accepted"]:
-            kept = entry
-        if entry.get("best") != (None if kept is None else kept["scr"]):
-            return f"entry {number} says best {shown(entry.get('best'))}, the entries say otherwise"
-        told = entry.get("upper_bound")
-        if told is not None and (not is_number(told) or told < (entry["best"] or 0.0)):
+        if entry.accepted:
+            kept, best = entry, entry.scr
+        if entry.best != best:
+            return f"entry {number} says best {shown(entry.best)}, the entries say otherwise"
+        told = entry.upper_bound
+        if told is not None and told < (best or 0.0):
             return f"the upper bound of entry {number} is {shown(told)}"
-        # Only a bound that the incumbent refutes is given up.
-        # (or lifted to the incumbent, within the tolerances of its source).
-        rises = bound is not None and (told is None or (told > bound and told != entry["best"]))
-        if rises and "contradiction" not in entry:
+        # Only a bound that the incumbent refutes is given up (or lifted to the incumbent, within the tolerances of its
+        # source).
+        rises = bound is not None and (told is None or (told > bound and told != best))
+        if rises and not entry.contradiction:
             return f"the upper bound of entry {number} rises"
         bound = told
     if before > result.wall_time:
         return "it is longer than the wall time"
     if bound != result.upper_bound:
         return f"it ends with the upper bound {shown(bound)}"
-    if (kept is None) != (result.allocation is None):
-        return "it and the result differ on whether there is an allocation"
+    if kept is None or result.allocation is None:
+        same = kept is None and result.allocation is None
+        return "" if same else "it and the result differ on whether there is an allocation"
     for name in ("scr", "delay", "energy"):
-        if kept is None:
-            break
-        told, claimed = kept.get(name), getattr(result, name)
-        if not is_number(told) or claimed is None or abs(told - claimed) > CLAIM_TOLERANCE * abs(claimed):
-            return f"the kept entry has {name} {shown(told)}, the result says {shown(claimed)}"
+        reached, claimed = getattr(kept, name), getattr(result, name)
+        if reached is None or claimed is None or abs(reached - claimed) > CLAIM_TOLERANCE * abs(claimed):
+            return f"the kept entry has {name} {shown(reached)}, the result says {shown(claimed)}"
     return ""

@@ -1,4 +1,4 @@
-"""What a method returns: status, allocation, bound, gap, trace; JSON with a digest; one definition of gap."""
+"""The result of a run: termination, claim, allocation, bound, gap, trace; JSON with a digest; one definition of gap."""
 
 from __future__ import annotations
 
@@ -8,14 +8,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import Any, TypeVar
 
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
 
-__all__ = ["RESTRICTION", "Result", "Status", "bound_text", "is_number", "relative_gap", "relaxation_of", "source_text"]
+from .status import Claim, Status, Termination, in_one_word, in_two_words
+from .trace import TraceEntry, is_number
 
+__all__ = [
+    "RESTRICTION",
+    "Result",
+    "bound_text",
+    "read_result_document",
+    "relative_gap",
+    "relaxation_of",
+    "source_text",
+]
+
+#: The version that is written, and those that are read.
+VERSION, VERSIONS = 2, (1, 2)
+
+#: Kinds of objectives, and whether each is to be large ("max") or small ("min").
+SENSES = {"scr": "max"}
 
 #: Key of `Result.readings` under which a method says what it demands of allocations beyond the scenario.
 RESTRICTION = "restriction"
@@ -32,31 +48,20 @@ def relaxation_of(source: str | None) -> str:
     return f"the scenario without its {kinds}" if found else ""
 
 
-class Status(StrEnum):
-    """How a run ended. A heuristic that converged is `FEASIBLE`, never more."""
-
-    CERTIFIED = "certified"  # gap within the asked tolerance, bound rigorous
-    FEASIBLE = "feasible"  # an allocation, no such bound
-    INFEASIBLE = "infeasible"  # proven
-    TIME_LIMIT = "time_limit"  # best so far kept
-    INTERRUPTED = "interrupted"  # likewise
-    UNKNOWN = "unknown"  # nothing found, nothing proven
-    ERROR = "error"  # a step failed; best so far kept if there is one
-
-
-def relative_gap(scr: float | None, upper_bound: float | None) -> float | None:
-    """Return (upper_bound - scr) / upper_bound, or None where either is missing.
+def relative_gap(value: float | None, bound: float | None) -> float | None:
+    """Return the distance of value and bound relative to the larger one; None where one is missing or both are 0.
 
     Parameters
     ----------
-    scr
-        SCR of an allocation.
-    upper_bound
-        Bound on the SCR of every allocation of the same scenario.
+    value
+        Objective of an allocation.
+    bound
+        Bound on the objective of every allocation of the same scenario.
     """
-    if scr is None or upper_bound is None or upper_bound <= 0:
+    if value is None or bound is None:
         return None
-    return (upper_bound - scr) / upper_bound
+    size = max(abs(value), abs(bound))
+    return abs(value - bound) / size if size > 0.0 else None
 
 
 def bound_text(upper_bound: float | None, digits: int = 6) -> str:
@@ -87,18 +92,22 @@ class Result:
         Every reading of the paper that is in force, of the scenario and of the method.
     scenario_sha256
         Ties the result to its scenario.
-    status, message
-        How it ended, and a line for people.
+    termination, claim, message
+        How it ended, what is claimed of the solution, and a line for people.
     allocation
         The allocation, or None if none was found.
+    objective, sense
+        What is maximised ("max") or minimised ("min"): the kind of objective.
+    value
+        What the independent evaluator says of the objective; None without an allocation.
+    bound, bound_source
+        Bound on the objective of the whole problem and where it comes from, or None.
     scr, score, delay, energy, max_violation
-        What the independent evaluator says of the allocation (delay in s, energy in J); None without one.
-    upper_bound, bound_source
-        Bound on the SCR of the whole problem and where it comes from, or None.
+        What the evaluator says of the allocation (delay in s, energy in J); None without one.
     iterations, wall_time
         Number of iterations, and seconds.
     trace
-        One entry per iteration: ``iteration``, ``time`` (s), ``scr``, ``upper_bound``, and more by method.
+        What was found, in order.
     solvers
         Versions of the solvers that took part.
     """
@@ -107,25 +116,39 @@ class Result:
     options: Mapping[str, Any]
     readings: Mapping[str, str]
     scenario_sha256: str
-    status: Status
+    termination: Termination
+    claim: Claim
     message: str = ""
     allocation: Allocation | None = None
+    objective: str = "scr"
+    sense: str = "max"
+    value: float | None = None
+    bound: float | None = None
+    bound_source: str | None = None
     scr: float | None = None
     score: float | None = None
     delay: float | None = None
     energy: float | None = None
     max_violation: float | None = None
-    upper_bound: float | None = None
-    bound_source: str | None = None
     iterations: int = 0
     wall_time: float = 0.0
-    trace: tuple[Mapping[str, Any], ...] = ()
+    trace: tuple[TraceEntry, ...] = ()
     solvers: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def status(self) -> Status:
+        """Termination and claim in the one word of format 1; nothing here goes by it."""
+        return in_one_word(self.termination, self.claim)
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The bound where it is one on the SCR, else None."""
+        return self.bound if self.objective == "scr" else None
+
+    @property
     def gap(self) -> float | None:
-        """Relative gap between `upper_bound` and `scr`, or None."""
-        return relative_gap(self.scr, self.upper_bound)
+        """Relative gap between `value` and `bound`, or None."""
+        return relative_gap(self.value, self.bound)
 
     @property
     def restriction(self) -> str:
@@ -134,7 +157,7 @@ class Result:
 
     @property
     def bound_of(self) -> str:
-        """The relaxation that the upper bound was proven for, empty where it is the scenario itself."""
+        """The relaxation that the bound was proven for, empty where it is the scenario itself."""
         return relaxation_of(self.bound_source)
 
     @staticmethod
@@ -142,11 +165,12 @@ class Result:
         """Return the numbers that a result repeats from the evaluator."""
         if evaluation is None:
             return {}
-        return {name: getattr(evaluation, name) for name in ("scr", "score", "delay", "energy", "max_violation")}
+        numbers = {name: getattr(evaluation, name) for name in ("scr", "score", "delay", "energy", "max_violation")}
+        return {"value": evaluation.scr, **numbers}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as a JSON document (format ``dashf-result``, version 1) with its digest."""
-        document: dict[str, Any] = {"format": "dashf-result", "version": 1}
+        """Return the result as a JSON document (format ``dashf-result``, version 2) with its digest."""
+        document: dict[str, Any] = {"format": "dashf-result", "version": VERSION}
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Allocation):
@@ -154,11 +178,11 @@ class Result:
             elif isinstance(value, Mapping):
                 value = dict(value)
             elif isinstance(value, tuple):
-                value = [dict(entry) for entry in value]
+                value = [entry.to_dict() for entry in value]
             elif isinstance(value, StrEnum):
                 value = str(value)
             document[item.name] = value
-        document["gap"] = self.gap
+        document |= {"status": str(self.status), "upper_bound": self.upper_bound, "gap": self.gap}
         document["digest"] = digest(document)
         return document
 
@@ -175,34 +199,68 @@ class Result:
         InputError
             If the file cannot be read or does not have the form of a result.
         """
-        return cls.from_dict(read_document(path, "dashf-result"), str(path))
+        return cls.from_dict(read_result_document(path), str(path))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "result") -> Result:
-        """Build a result from a JSON document; `where` starts every error message."""
+        """Build a result from a JSON document of any version; `where` starts every error message."""
         if not isinstance(document, Mapping):
             raise InputError(f"{where}: {shown(document)}; expected an object")
         values = dict(document)
-        check_keys(values, {item.name for item in fields(cls)} | {"gap", "digest"}, {"format", "version"}, where)
+        version = values.get("version", VERSION)
+        known = {item.name for item in fields(cls)} - (_SINCE_2 if version == 1 else set())
+        check_keys(values, known | _DERIVED, {"format", "version"}, where)
         _check_types(values, where)
-        for key in ("format", "version", "gap", "digest"):
-            values.pop(key, None)
-        if values["status"] not in list(Status):
-            raise InputError(f"{where}: status = {shown(values['status'])}; expected one of {', '.join(Status)}")
-        values["status"] = Status(values["status"])
+        status = _member(Status, values, "status", where)
         if values["allocation"] is not None:
             values["allocation"] = Allocation.from_dict(values["allocation"], f"{where}: allocation")
-        values["trace"] = tuple(values["trace"])
-        return cls(**values)
+        if version == 1:
+            values["termination"], values["claim"] = in_two_words(status, values["allocation"] is not None)
+            values |= {"objective": "scr", "sense": "max", "value": values["scr"], "bound": values["upper_bound"]}
+        values["termination"] = _member(Termination, values, "termination", where)
+        values["claim"] = _member(Claim, values, "claim", where)
+        if values["objective"] not in SENSES:
+            raise InputError(f"{where}: objective = {shown(values['objective'])}; expected one of {', '.join(SENSES)}")
+        sense = SENSES[values["objective"]]
+        if values["sense"] != sense:
+            raise InputError(f"{where}: sense = {shown(values['sense'])}; expected {sense!r} for {values['objective']}")
+        values["trace"] = tuple(
+            TraceEntry.from_dict(entry, f"{where}: trace[{number}]") for number, entry in enumerate(values["trace"])
+        )
+        return cls(**{key: value for key, value in values.items() if key not in {"format", "version", *_DERIVED}})
 
     def matches(self, scenario: Scenario) -> bool:
         """Whether the result was computed for this very scenario."""
         return self.scenario_sha256 == scenario.sha256
 
 
-_TEXT = {"method", "scenario_sha256", "status", "message", "digest"}
+def read_result_document(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a result file as it is, of any version that can be read.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no result.
+    """
+    return read_document(path, "dashf-result", VERSIONS)
+
+
+#: Keys of a file that follow from others, and fields that version 1 does not have.
+_DERIVED = {"status", "upper_bound", "gap", "digest"}
+_SINCE_2 = {"termination", "claim", "objective", "sense", "value", "bound"}
+
+_TEXT = {"method", "scenario_sha256", "termination", "claim", "status", "message", "objective", "sense", "digest"}
 _OBJECT = {"options", "readings", "solvers"}
-_NUMBER_OR_NULL = {"scr", "score", "delay", "energy", "max_violation", "upper_bound", "gap"}
+_NUMBER_OR_NULL = {"value", "bound", "scr", "score", "delay", "energy", "max_violation", "upper_bound", "gap"}
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _member(kind: type[_Word], values: Mapping[str, Any], key: str, where: str) -> _Word:
+    """Return the value of a key as the member of an enumeration that it has to be."""
+    if values[key] not in {*kind}:
+        raise InputError(f"{where}: {key} = {shown(values[key])}; expected one of {', '.join(kind)}")
+    return kind(values[key])
 
 
 def _check_types(values: Mapping[str, Any], where: str) -> None:
@@ -228,13 +286,3 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
             for name, item in value.items():
                 if not isinstance(item, str):
                     raise InputError(f"{where}: {key}.{name} = {shown(item)}; expected text")
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value from JSON is a finite number; true and false are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

@@ -42,7 +42,7 @@ def digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(rest).encode("utf-8")).hexdigest()
 
 
-def read_document(path: str | os.PathLike[str], kind: str, version: int = 1) -> dict[str, Any]:
+def read_document(path: str | os.PathLike[str], kind: str, versions: tuple[int, ...] = (1,)) -> dict[str, Any]:
     """Read a JSON object of one format.
 
     Parameters
@@ -51,8 +51,8 @@ def read_document(path: str | os.PathLike[str], kind: str, version: int = 1) -> 
         The file.
     kind
         What the key ``format`` has to say, for instance ``dashf-scenario``.
-    version
-        What the key ``version`` has to say.
+    versions
+        What the key ``version`` may say.
 
     Raises
     ------
@@ -83,12 +83,14 @@ def read_document(path: str | os.PathLike[str], kind: str, version: int = 1) -> 
     if not isinstance(document, dict):
         raise InputError(f"{path}: holds a {_json_type(document)}; expected a JSON object with format {kind!r}")
     _check_leaves(path, document)
-    for key, expected in (("format", kind), ("version", version)):
+    allowed: tuple[tuple[str, tuple[object, ...]], ...] = (("format", (kind,)), ("version", versions))
+    for key, choices in allowed:
+        expected = " or ".join(map(repr, choices))
         if key not in document:
-            raise InputError(f"{path}: key {key!r} is missing; expected {expected!r}")
+            raise InputError(f"{path}: key {key!r} is missing; expected {expected}")
         value = document[key]
-        if type(value) is not type(expected) or value != expected:
-            raise InputError(f"{path}: {key} = {value!r}; expected {expected!r}")
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise InputError(f"{path}: {key} = {value!r}; expected {expected}")
     return document
 
 

@@ -6,9 +6,10 @@ offloading program) and AO part 2 (resources: fractional programming).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from formulations import ALL_EXTRAS, Allocation
 from formulations.association.coefficients import DELAY_ROWS
@@ -61,6 +62,14 @@ class Dashf(Method):
     inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
     inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
 
+    #: AO part 1 solved exactly, local solvers of the problem of AO part 2 as it stands, and patience.
+    swaps: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "exact association": {"association": "milp"},
+        "resources by nlp": {"allocation": "nlp"},
+        "offloading with resources": {"allocation": "joint-nlp"},
+        "no early stop": {"falls": 5, "epsilon": 1e-7},
+    }
+
     def readings(self) -> dict[str, str]:
         """Return the readings of the paper that this method makes."""
         return {
@@ -80,7 +89,11 @@ class Dashf(Method):
         return within_limits(run, self.improve)
 
     def improve(self, run: Run) -> str:
-        """Run Algorithm 1."""
+        """Run the algorithm on the scenario of a run as it is."""
+        return self.iterate(run)
+
+    def iterate(self, run: Run) -> str:
+        """Run Algorithm 1 and nothing else."""
         scenario = run.scenario
         start = start_allocation(scenario)
         associate = AssociationStep(

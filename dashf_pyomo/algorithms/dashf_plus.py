@@ -9,10 +9,11 @@ tried and there are few users, two are turned at once as well: with limits of ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class DashfPlus(Dashf):
     """DASHF with the parts that did best, followed by a local search over the association."""
 
     name = "dashf-plus"
+    swaps: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # its parts are the better ones already
     summary = "DASHF with offloading and resources optimised together, then moves of single users"
 
     association: str = option(
@@ -61,9 +63,9 @@ class DashfPlus(Dashf):
     def improve(self, run: Run) -> str:
         """Run Algorithm 1 with these parts, then move users."""
         if self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users:
-            large = replace(self, association="hull", allocation="nlp")
-            return super(DashfPlus, large).improve(run) + f"; hull and nlp for more than {self.joint_users} users"
-        said = super().improve(run)
+            said = replace(self, association="hull", allocation="nlp").iterate(run)
+            return f"{said}; hull and nlp for more than {self.joint_users} users"
+        said = self.iterate(run)
         allocate = ResourceStep(
             run,
             self.allocation,

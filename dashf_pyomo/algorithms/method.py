@@ -72,6 +72,16 @@ class Method(ABC):
     summary: ClassVar[str]
     #: Whether the method proves upper bounds on the SCR; only then may its results carry one.
     proves_bounds: ClassVar[bool] = False
+    #: What its results name as the source of a bound, where that is always the same.
+    bound_source: ClassVar[str] = ""
+    #: Its place among the methods that prove bounds where one is advised; the least comes first.
+    advised: ClassVar[int] = 100
+    #: Options with which it takes a scenario that it would refuse, by bounding the scenario without some limits.
+    relaxing: ClassVar[Mapping[str, Any]] = {}
+    #: Options that swap a part for a better one, by what a study calls that; none where that says nothing.
+    swaps: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether a changed model can be handed to the method as it is.
+    solves_models: ClassVar[bool] = False
     #: Whether the method can write a certificate of its bound.
     writes_certificates: ClassVar[bool] = False
     #: Extra constraints of a scenario that the method honours, as kinds or as the parts of which it states any row
@@ -100,6 +110,10 @@ class Method(ABC):
     def honours(self) -> frozenset[str]:
         """Return the extra constraints that the method honours with these options, as `supports` does."""
         return self.supports
+
+    def proves_nothing(self) -> str:
+        """Return the options with which a method that proves bounds proves none, or an empty text."""
+        return ""
 
     def restriction(self) -> str:
         """Return what `restricts` says, with these options."""
@@ -157,7 +171,7 @@ class Method(ABC):
         run = Run(scenario, limits, observer, self._no_bounds())
         impossible = unreachable(scenario)
         return run.conclude(
-            lambda: run.refuse(impossible) if impossible else self.search(run),
+            lambda: run.conclude_infeasible(impossible) if impossible else self.search(run),
             method=self.name,
             options=dataclasses.asdict(self),
             readings=self.all_readings(scenario),
@@ -167,6 +181,8 @@ class Method(ABC):
         """Return why what the method calls a bound is none of the scenario, or an empty text."""
         if self.restriction():
             return f"method {self.name} solves a stricter problem, {self.restriction()}"
+        if self.proves_nothing():
+            return f"method {self.name} with {self.proves_nothing()} proves nothing"
         return "" if self.proves_bounds else f"method {self.name} does not say that it proves bounds"
 
 

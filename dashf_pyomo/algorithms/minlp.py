@@ -8,7 +8,7 @@ trust: an incumbent is worth what the evaluator says, and a bound below a verifi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,14 @@ from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
 from formulations.joint.data import JointData
 
-from ..backends import BackendError, OutcomeStatus, backends
+from ..backends import BackendError, BackendLimits, OutcomeStatus, backends
 from ..backends.exact import ExactBackend, ExactOutcome
 from ..backends.search import Progress
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
+from .deadline import OutOfTimeError
 from .method import Method, OptionError, methods, option
-from .run import OutOfTimeError, Run
+from .run import Run
 from .steps import ResourceStep, formulation_names
 
 __all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
@@ -35,9 +36,6 @@ CLAIM_TOLERANCE = 1e-6
 
 #: A bound may be below a verified SCR by this much, relative, before it is a contradiction: solvers' tolerances.
 BOUND_TOLERANCE = 1e-5
-
-#: Solvers in the order in which ``auto`` tries them; any other comes after.
-_ORDER = ("scip", "gurobi", "maingo")
 
 #: Share of the time limit that the start may take.
 _START_SHARE = 0.4
@@ -54,8 +52,9 @@ def exact_backend_names() -> list[str]:
 
 
 def _exact_backends() -> dict[str, ExactBackend]:
+    """Return the global solvers in the order in which ``auto`` tries them."""
     found = {name: backend for name, backend in backends.items() if isinstance(backend, ExactBackend)}
-    return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)))
+    return dict(sorted(found.items(), key=lambda item: item[1].preferred))
 
 
 @methods.register
@@ -66,6 +65,8 @@ class Minlp(Method):
     name = "minlp"
     summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
     proves_bounds = True
+    advised = 3
+    solves_models = True
     supports = ALL_EXTRAS
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
@@ -166,7 +167,7 @@ class Minlp(Method):
         """
         formulation = formulations[f"{Subproblem.JOINT}/{self.formulation}"]
         options = self._model_options(formulation)
-        end = None if run.limits.time_limit is None else run.elapsed + (run.limits.time_limit - run.elapsed) / shares
+        end = run.deadline.share(1.0 / shares)
         for _ in range(_MOST_ROUNDS):
             known, before = run.incumbent
             try:
@@ -175,14 +176,15 @@ class Minlp(Method):
                 said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
                 raise BackendError(f"joint model {self.formulation} cannot be built ({said})") from error
             set_values(model, known)
-            limits = run.backend_limits()  # building took its time
+            run.deadline.check()  # building took its time
+            left = end.left()
             joint = info(model)
             listener = _Listener(run, backend.name, joint, model)
             outcome = backend.solve(
                 model,
-                replace(
-                    limits,
-                    time_limit=None if end is None else max(end - run.elapsed, 1e-3),
+                BackendLimits(
+                    time_limit=None if left is None else max(left, 1e-3),
+                    threads=run.limits.solver_threads,
                     # The rest of the gap is for what the evaluator finds below the claims; around D(y) = 0 a relative
                     # gap means nothing.
                     gap=0.5 * run.limits.gap if joint.ratio is None else 0.0,

@@ -6,7 +6,7 @@ end at something worse. So `within_limits` tells it of none before it has broken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,8 +15,10 @@ from typing import Any
 from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
 from formulations.constraints import relaxation_text
 
-from ..backends import BackendError, BackendLimits
+from ..backends import BackendError
 from ..result import source_text
+from ..trace import EntryKind
+from .deadline import Deadline
 from .run import Run
 
 __all__ = ["RelaxedRun", "within_limits"]
@@ -54,9 +56,10 @@ class RelaxedRun(Run):
         """Seconds since the start of the whole run."""
         return self.whole.elapsed
 
-    def backend_limits(self) -> BackendLimits:
-        """Return what is left of the whole run."""
-        return self.whole.backend_limits()
+    @property
+    def deadline(self) -> Deadline:
+        """The time that is left of the whole run."""
+        return self.whole.deadline
 
     @property
     def interrupted(self) -> bool:
@@ -69,10 +72,10 @@ class RelaxedRun(Run):
         with self.whole.part(share):
             yield
 
-    def record(self, allocation: Allocation, *, keep: str = "best", **facts: Any) -> Evaluation:
+    def record(self, allocation: Allocation, *, keep: str = "best", phase: str = "", **facts: Any) -> Evaluation:
         """Judge an allocation without the limits that are left out, and have the whole run judge it with all."""
-        found = super().record(allocation, keep=keep, **facts)
-        self.whole.record(allocation, keep=keep, **{**facts, **self._said})
+        found = super().record(allocation, keep=keep, phase=phase, **facts)
+        self.whole.record(allocation, keep=keep, phase=phase, **{**facts, **self._said})
         return found
 
     def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
@@ -95,15 +98,15 @@ class RelaxedRun(Run):
         """Return a source with the name of the relaxation that its bounds are of."""
         return source_text(source, relaxation_text(self.whole.scenario.extra_kinds - self.scenario.extra_kinds))
 
-    def note(self, text: str, **facts: Any) -> None:
+    def note(self, text: str, kind: EntryKind = EntryKind.NOTE, **facts: Any) -> None:
         """Enter a remark in the trace of the whole run."""
-        self.whole.note(text, **facts)
+        self.whole.note(text, kind, **facts)
 
     def used(self, solver: str, version: str) -> None:
         """Note the version of a solver that took part."""
         self.whole.used(solver, version)
 
-    def _tell(self, **facts: Any) -> None:
+    def _tell(self, kind: EntryKind, facts: Mapping[str, Any], **about: Any) -> None:
         """Leave the trace to the whole run."""
 
 
@@ -126,13 +129,20 @@ def within_limits(run: Run, search: Search) -> str:
     if run.scenario.constraints is None:
         return search(run)
     kinds = sorted(run.scenario.constraints.kinds)
-    sets = [frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)]
-    if run.limits.time_limit is not None:
-        nothing, all_, left = sets[0], sets[-1], run.limits.time_limit - run.elapsed
-        sets = [*([all_, nothing] if left < _LITTLE_TIME else [nothing, all_]), *sets[1:-1]]
+    nothing, *between, everything = (
+        frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)
+    )
+    left = run.deadline.left()
+    if left is None:
+        sets = [nothing, *between, everything]
+    elif left < _LITTLE_TIME:
+        sets = [everything, nothing, *between]
+    else:
+        sets = [nothing, everything, *between]
     searches = _Searches(run, search)
     for told in sets:
-        with run.part(_FIRST_SHARE if told == sets[0] == frozenset() else 1.0):
+        first_of_more = told is nothing and sets[0] is nothing
+        with run.part(_FIRST_SHARE if first_of_more else 1.0):
             searches.tell(told)
     return searches.conclusion()
 

@@ -13,17 +13,16 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
 from ..cores import default_threads
-from ..result import Result, Status, relative_gap
+from ..result import Result, relative_gap
+from ..status import Claim, Termination
+from ..trace import EntryKind, TraceEntry
+from .deadline import Deadline, OutOfTimeError
 from .interrupts import Interrupts
 
-__all__ = ["Limits", "Observer", "OutOfTimeError", "Run"]
+__all__ = ["Limits", "Observer", "Run"]
 
 #: Sees every trace entry as it is made.
-Observer = Callable[[Mapping[str, Any]], None]
-
-
-class OutOfTimeError(Exception):
-    """The time limit is reached; the incumbent stands. The message, if any, says more."""
+Observer = Callable[[TraceEntry], None]
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,15 @@ class Run:
         self._observer = observer
         self._no_bounds = no_bounds
         self._start = time.perf_counter()
-        self._trace: list[dict[str, Any]] = []
+        self._trace: list[TraceEntry] = []
         self._solvers: dict[str, str] = {}
         self._incumbent: tuple[Allocation, Evaluation] | None = None
         #: Least bound and its tolerance, by source.
         self._bounds: dict[str, tuple[float, float]] = {}
         self._refuted: set[str] = set()
-        self._part_end: float | None = None
         self._infeasible = False
         self._interrupts = Interrupts()
+        self._deadline = Deadline.after(limits.time_limit, lambda: self.interrupted)
         #: Claims of solvers that a verified allocation refutes.
         self.contradictions: list[str] = []
 
@@ -108,25 +107,21 @@ class Run:
         """Seconds since the start."""
         return time.perf_counter() - self._start
 
+    @property
+    def deadline(self) -> Deadline:
+        """The time that is left, of the part that runs now."""
+        return self._deadline
+
     def backend_limits(self) -> BackendLimits:
         """Return what is left for a solver that starts now.
 
         Raises
         ------
-        OutOfTimeError
-            If nothing is left.
-        KeyboardInterrupt
-            If the user has interrupted, and a library forgot it.
+        OutOfTimeError, KeyboardInterrupt
+            As `Deadline.check`.
         """
-        if self.interrupted:
-            raise KeyboardInterrupt
-        if self.limits.time_limit is None:
-            return BackendLimits(None, self.limits.solver_threads)
-        end = self.limits.time_limit if self._part_end is None else self._part_end
-        remaining = end - self.elapsed
-        if remaining <= 0:
-            raise OutOfTimeError
-        return BackendLimits(remaining, self.limits.solver_threads)
+        self.deadline.check()
+        return BackendLimits(self.deadline.left(), self.limits.solver_threads)
 
     @property
     def interrupted(self) -> bool:
@@ -136,21 +131,19 @@ class Run:
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
         """Give what runs inside a share of the time that is left; it ends with the block, not with an error."""
-        outer = self._part_end
-        end = self.limits.time_limit if outer is None else outer
-        if end is not None:
-            self._part_end = self.elapsed + share * (end - self.elapsed)
+        outer = self._deadline
+        self._deadline = outer.share(share)
         try:
             yield
         except OutOfTimeError:
-            if end is not None and self.elapsed >= end:
+            if outer.passed:
                 raise
         finally:
-            self._part_end = outer
+            self._deadline = outer
 
     # -- what is found ------------------------------------------------------------------------
 
-    def record(self, allocation: Allocation, *, keep: str = "best", **facts: Any) -> Evaluation:
+    def record(self, allocation: Allocation, *, keep: str = "best", phase: str = "", **facts: Any) -> Evaluation:
         """Judge an allocation, enter it in the trace, and make it the incumbent if it is to be.
 
         Parameters
@@ -159,6 +152,8 @@ class Run:
             What was found.
         keep
             ``best``: it becomes the incumbent if it is feasible and better; ``always``: if it is feasible.
+        phase
+            The part of the method that found it.
         **facts
             What else the trace entry says.
         """
@@ -169,11 +164,13 @@ class Run:
             self._incumbent = (allocation, evaluation)
             self._judge_bounds()
         self._tell(
+            EntryKind.ALLOCATION,
+            facts,
             scr=evaluation.scr,
             accepted=accepted,
             delay=evaluation.delay if evaluation.feasible else None,  # may be infinite otherwise
             energy=evaluation.energy if evaluation.feasible else None,
-            **facts,
+            phase=phase,
         )
         return evaluation
 
@@ -209,7 +206,7 @@ class Run:
         if not self._judge_bounds(**facts):
             return source not in self._refuted
         if before is None or (self.upper_bound is not None and self.upper_bound < before):
-            self._tell(scr=None, accepted=False, delay=None, energy=None, bound_source=source, **facts)
+            self._tell(EntryKind.BOUND, facts, bound_source=source)
         return True
 
     def _judge_bounds(self, **facts: Any) -> bool:
@@ -235,26 +232,23 @@ class Run:
         self._bounds.pop(source, None)
         self._refuted.add(source)
         self.contradictions.append(text)
-        self._tell(scr=None, accepted=False, delay=None, energy=None, contradiction=text, refuted=source, **facts)
+        self._tell(EntryKind.CONTRADICTION, facts, contradiction=text, refuted=source)
 
-    def refuse(self, reason: str) -> str:
+    def conclude_infeasible(self, reason: str) -> str:
         """Enter that no allocation is feasible, by proof, and return the reason."""
         self._infeasible = True
         return reason
 
-    def note(self, text: str, **facts: Any) -> None:
+    def note(self, text: str, kind: EntryKind = EntryKind.NOTE, **facts: Any) -> None:
         """Enter a remark in the trace, with what else the entry says."""
-        self._tell(scr=None, accepted=False, delay=None, energy=None, note=text, **facts)
+        self._tell(kind, facts, note=text)
 
-    def _tell(self, **facts: Any) -> None:
-        entry = {
-            "iteration": len(self._trace),
-            "time": self.elapsed,
-            "scr": facts.pop("scr"),
-            "upper_bound": self.upper_bound,
-            "best": None if self._incumbent is None else self._incumbent[1].scr,
-            **facts,
-        }
+    def _tell(self, kind: EntryKind, facts: Mapping[str, Any], **about: Any) -> None:
+        """Make a trace entry of a kind, with facts of the method and the fields of `TraceEntry` that it is about."""
+        best = None if self._incumbent is None else self._incumbent[1].scr
+        entry = TraceEntry(
+            len(self._trace), self.elapsed, kind, best=best, upper_bound=self.upper_bound, facts=dict(facts), **about
+        )
         self._trace.append(entry)
         if self._observer is not None:
             self._observer(entry)
@@ -304,31 +298,28 @@ class Run:
         BackendError
             If a backend fails before any allocation was found.
         """
-        status = Status.FEASIBLE
+        termination = Termination.CONVERGED
         try:
             with self._interrupts:
                 message = search()
-        except (KeyboardInterrupt, Exception) as error:
-            status, message = self._ended(error)
-        if self.closed and status is not Status.ERROR:
-            status = Status.CERTIFIED
+        except (KeyboardInterrupt, Exception) as error:  # what nobody foresaw is raised again
+            termination, message = self._ended(error)
         if self.contradictions:
             message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
         allocation, evaluation = self._incumbent or (None, None)
         bound = self.upper_bound
         source = next((name for name, (value, _) in self._bounds.items() if value == bound), None)
-        if allocation is None and status is Status.FEASIBLE:
-            status = Status.INFEASIBLE if self._infeasible else Status.UNKNOWN
         return Result(
             method=method,
             options=dict(options),
             readings=dict(readings),
             scenario_sha256=self.scenario.sha256,
-            status=status,
+            termination=termination,
+            claim=self._claim(termination),
             message=message,
             allocation=allocation,
             **Result.claims(evaluation),
-            upper_bound=bound,
+            bound=bound,
             bound_source=source,
             iterations=max(len(self._trace) - 1, 0),
             wall_time=self.elapsed,
@@ -336,13 +327,21 @@ class Run:
             solvers=self._solvers,
         )
 
-    def _ended(self, error: BaseException) -> tuple[Status, str]:
+    def _claim(self, termination: Termination) -> Claim:
+        """Return what is claimed of the incumbent; where a step failed, no more than that it is feasible."""
+        if self.closed and termination is not Termination.ERROR:
+            return Claim.CERTIFIED
+        if self.has_incumbent:
+            return Claim.FEASIBLE
+        return Claim.INFEASIBLE if self._infeasible else Claim.UNKNOWN
+
+    def _ended(self, error: BaseException) -> tuple[Termination, str]:
         """Return what an error that ended the search stands for; it is raised again if nobody foresaw it."""
         if isinstance(error, KeyboardInterrupt) or self.interrupted:
-            return Status.INTERRUPTED, "interrupted; best allocation so far"
+            return Termination.INTERRUPTED, "interrupted; best allocation so far"
         if isinstance(error, OutOfTimeError):
             said = f"; {error}" if str(error) else ""
-            return Status.TIME_LIMIT, f"time limit of {self.limits.time_limit} s; best so far{said}"
+            return Termination.TIME_LIMIT, f"time limit of {self.limits.time_limit} s; best so far{said}"
         if isinstance(error, BackendError) and self._incumbent is not None:
-            return Status.ERROR, f"{error}; best allocation so far"
+            return Termination.ERROR, f"{error}; best allocation so far"
         raise error

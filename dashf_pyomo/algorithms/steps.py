@@ -20,8 +20,9 @@ from formulations.constraints import require_support
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 
 from ..backends import BackendError, OutcomeStatus, capable_backends
+from .deadline import OutOfTimeError
 from .rounding import ROUNDINGS, RoundingTask, offloaded
-from .run import OutOfTimeError, Run
+from .run import Run
 
 __all__ = ["AssociationStep", "ResourceStep", "formulation_names"]
 
@@ -29,6 +30,11 @@ __all__ = ["AssociationStep", "ResourceStep", "formulation_names"]
 def formulation_names(subproblem: Subproblem) -> list[str]:
     """Return the names of the registered formulations of a subproblem."""
     return [entry.name for entry in formulations.values() if entry.subproblem is subproblem]
+
+
+#: What data that a model cannot hold, values that are no solution, and solvers that break down raise: for the run each
+#: is one failure of this solver. Anything else is a mistake in a formulation or a backend, and is not caught.
+_FAILURES = (ValueError, ArithmeticError, MemoryError, RuntimeError, OSError)
 
 
 class _Step:
@@ -63,7 +69,8 @@ class _Step:
         OutOfTimeError
             If one reaches the time limit.
         """
-        said = []
+        said: list[str] = []
+        cause: Exception | None = None
         for language, backend in self._choices:
             self._run.used(backend.name, backend.availability().version)
             limits = self._run.backend_limits()
@@ -76,22 +83,29 @@ class _Step:
                 outcome = backend.solve(model.problem, limits)
                 if outcome.status is OutcomeStatus.TIME_LIMIT:
                     raise OutOfTimeError
-                if outcome.status.has_solution:
+                if outcome.status.has_solution and not _has_values(language, model.problem):
+                    said.append(f"{backend.name}: {outcome.status}, but without values")
+                elif outcome.status.has_solution:
                     with np.errstate(all="ignore"):
                         solution = model.solution()
                     facts: dict[str, Any] = {"backend": backend.name, "solver_time": outcome.solver_time}
                     if outcome.status is OutcomeStatus.INACCURATE:
                         facts["inaccurate"] = True
                     return solution, facts
-                said.append(outcome.message or f"{backend.name}: {outcome.status}")
-            except OutOfTimeError:
-                raise
-            except Exception as error:
-                # Data that a model cannot hold, values that are no solution, a backend that breaks its contract: for
-                # the run each is one failure of this solver.
+                else:
+                    said.append(outcome.message or f"{backend.name}: {outcome.status}")
+            except _FAILURES as error:
                 said.append(f"{backend.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+                cause = error
         label = f"{self._formulation.subproblem} {self._formulation.name}"
-        raise BackendError(f"{label} failed ({'; '.join(said)})")
+        raise BackendError(f"{label} failed ({'; '.join(said)})") from cause
+
+
+def _has_values(language: Language, problem: Any) -> bool:
+    """Return whether a solver has left the values that it claims to have found."""
+    if language is Language.CVXPY:
+        return all(variable.value is not None for variable in problem.variables())
+    return language is Language.PYOMO or problem.point is not None
 
 
 class AssociationStep(_Step):

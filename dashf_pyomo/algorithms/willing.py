@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Sequence
 
 from formulations import Scenario
@@ -12,9 +12,6 @@ from .method import Method, configure, methods
 
 __all__ = ["advice", "willing"]
 
-#: Methods that prove bounds in the order in which they are advised; any other comes after.
-_ORDER = ("dual", "bnp", "minlp")
-
 
 def willing(name: str, scenario: Scenario) -> tuple[Method, str]:
     """Return a method that takes a scenario, bounding a relaxation of it if it must, and why it would refuse it still.
@@ -22,14 +19,14 @@ def willing(name: str, scenario: Scenario) -> tuple[Method, str]:
     Parameters
     ----------
     name
-        Of the method; its options are the defaults but for `relax`.
+        Of the method; its options are the defaults but for those in `Method.relaxing`.
     scenario
         What it is to take.
     """
     method = configure(name, {})
     refusal = method.refusal(scenario)
-    if refusal and any(item.name == "relax" for item in dataclasses.fields(method)):
-        relaxed = configure(name, {"relax": True})
+    if refusal and method.relaxing:
+        relaxed = configure(name, method.relaxing)
         if not relaxed.refusal(scenario):
             return relaxed, ""
     return method, refusal
@@ -38,7 +35,7 @@ def willing(name: str, scenario: Scenario) -> tuple[Method, str]:
 def advice(scenarios: Sequence[Scenario]) -> str:
     """Return which method proves a bound of all of some scenarios, or that none does, as the end of a sentence."""
     proving = [name for name, method in methods.items() if method.proves_bounds]
-    for name in sorted(proving, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER)):
+    for name in sorted(proving, key=lambda name: methods[name].advised):
         found = [willing(name, scenario) for scenario in scenarios]
         if any(refusal for _, refusal in found) or found[0][0].missing():
             continue
@@ -49,5 +46,6 @@ def advice(scenarios: Sequence[Scenario]) -> str:
         }
         if not left_out:
             return f"{name} proves one"
-        return f"{name} with relax=true proves one of {relaxation_text(left_out)}"
+        options = ", ".join(f"{key}={json.dumps(value)}" for key, value in methods[name].relaxing.items())
+        return f"{name} with {options} proves one of {relaxation_text(left_out)}"
     return "no method here proves one" + (" of such a scenario" if scenarios else "")

@@ -1,9 +1,9 @@
 """Solvers, one file each: what each can solve, whether it works here, and how it is called."""
 
+from ..errors import BackendError
 from .backend import (
     Availability,
     Backend,
-    BackendError,
     BackendLimits,
     Outcome,
     OutcomeStatus,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
 
+from ..errors import BackendError
 from ..shared import without_warnings
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Availability",
     "Backend",
-    "BackendError",
     "BackendLimits",
     "CvxpyBackend",
     "Outcome",
@@ -29,10 +29,6 @@ __all__ = [
     "backends",
     "capable_backends",
 ]
-
-
-class BackendError(RuntimeError):
-    """A backend that is missing, or a solver that failed; the message says which and why."""
 
 
 class OutcomeStatus(StrEnum):

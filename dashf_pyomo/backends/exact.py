@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from formulations.formulation import Feature, Language
 
-from .backend import Availability, BackendError, BackendLimits, Outcome, OutcomeStatus
+from ..errors import BackendError
+from .backend import Availability, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
 from .parcel import UnsendableError
-from .record import Record
-from .search import Progress, Search, Task, Verdict, only_objective, outside, run_search, within
+from .record import SolverRecord
+from .search import Progress, Search, SearchTask, Verdict, only_objective, outside, run_search, within
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -81,6 +82,8 @@ class ExactBackend:
         Extra of this distribution that brings the package.
     read
         For solvers without callbacks: what a line of the log tells, given 1 for a model that minimises, else -1.
+    preferred
+        Its place among the solvers of which one is chosen; the least comes first.
     """
 
     languages: tuple[Language, ...] = (Language.PYOMO,)
@@ -95,8 +98,10 @@ class ExactBackend:
         executable: str | None = None,
         extra: str | None = None,
         read: Callable[[str, int], Progress | None] | None = None,
+        preferred: int = 100,
     ) -> None:
         self.name = name
+        self.preferred = preferred
         self.summary = summary
         self._search = search
         self._package = package
@@ -169,9 +174,9 @@ class ExactBackend:
             sense = int(only_objective(model).sense)
         except ValueError as error:
             raise BackendError(f"backend {self.name}: {error}") from None
-        record = Record(sense, self._read, watch)
+        record = SolverRecord(sense, self._read, watch)
         deadline = None if limits.time_limit is None else time.time() + limits.time_limit
-        task = Task(deadline, limits.gap, limits.threads, limits.memory, warm_start)
+        task = SearchTask(deadline, limits.gap, limits.threads, limits.memory, warm_start)
         try:
             end = run_in_child(
                 run_search,
@@ -194,7 +199,7 @@ class ExactBackend:
             _load(model, record.points)
         return self._outcome(_verdict(end), record)
 
-    def _outcome(self, verdict: Verdict, record: Record) -> ExactOutcome:
+    def _outcome(self, verdict: Verdict, record: SolverRecord) -> ExactOutcome:
         status, message = verdict.status, verdict.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"

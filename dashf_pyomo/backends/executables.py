@@ -14,7 +14,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Progress, Report, Task, Verdict, finite, only_objective
+from .search import Progress, Report, SearchTask, Verdict, finite, only_objective
 
 __all__ = ["search_classic"]
 
@@ -22,7 +22,7 @@ __all__ = ["search_classic"]
 _GAP = 1e-6
 
 
-def search_classic(solver: str, model: Any, task: Task, report: Report) -> Verdict:
+def search_classic(solver: str, model: Any, task: SearchTask, report: Report) -> Verdict:
     """Search by a solver of Pyomo's classic factory; a start is taken from the variables by all of them.
 
     Parameters
@@ -61,7 +61,7 @@ def search_classic(solver: str, model: Any, task: Task, report: Report) -> Verdi
     return Verdict(status, message, objective, bound, solver_time=took)
 
 
-def _arguments(solver: str, task: Task) -> dict[str, Any]:
+def _arguments(solver: str, task: SearchTask) -> dict[str, Any]:
     left, gap = task.seconds_left(), _GAP if task.gap is None else task.gap
     if solver == "baron":
         options: dict[str, Any] = {"EpsR": gap}

@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, Task, Verdict
+from .search import Report, SearchTask, Verdict
 
 __all__ = ["GUROBI"]
 
@@ -24,7 +24,7 @@ _TOO_LARGE = (
 )
 
 
-def _search(model: Any, task: Task, report: Report) -> Verdict:
+def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     import gurobipy
     import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
     from gurobipy import GRB
@@ -75,7 +75,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     return Verdict(status, message, objective, bound, nodes, float(solver.Runtime))
 
 
-def _parameters(task: Task) -> dict[str, Any]:
+def _parameters(task: SearchTask) -> dict[str, Any]:
     parameters = dict(_PARAMETERS)
     if task.threads is not None:
         parameters["Threads"] = task.threads
@@ -96,5 +96,6 @@ GUROBI = backends.register(
         search=_search,
         package="gurobipy",
         extra="gurobi",
+        preferred=2,
     )
 )

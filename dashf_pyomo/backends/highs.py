@@ -13,7 +13,8 @@ import numpy as np
 from formulations.formulation import Feature, Language
 from formulations.matrix import MatrixProgram
 
-from .backend import Availability, BackendError, BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
+from ..errors import BackendError
+from .backend import Availability, BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
 from .quiet import muted_stdout
 
 __all__ = ["HIGHS"]

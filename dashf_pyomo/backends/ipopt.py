@@ -15,7 +15,8 @@ import numpy as np
 from formulations.formulation import Feature, Language
 from formulations.nonlinear import NonlinearProgram
 
-from .backend import Availability, BackendError, BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
+from ..errors import BackendError
+from .backend import Availability, BackendLimits, CvxpyBackend, Outcome, OutcomeStatus, backends
 
 __all__ = ["IPOPT"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Progress, Report, Task, Verdict, finite, only_objective
+from .search import Progress, Report, SearchTask, Verdict, finite, only_objective
 
 __all__ = ["MAINGO"]
 
@@ -51,7 +51,7 @@ def _as_ours(value: float | None, sense: int) -> float | None:
     return None if value is None else sense * value
 
 
-def _search(model: Any, task: Task, report: Report) -> Verdict:
+def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     import maingopy
     import pyomo.environ as pyo
     from pyomo.contrib.appsi.solvers.maingo import MAiNGO
@@ -92,7 +92,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     return Verdict(status, str(said).removeprefix("RETCODE."), None, bound, nodes, took)
 
 
-def _options(task: Task) -> dict[str, float]:
+def _options(task: SearchTask) -> dict[str, float]:
     options = {**_OPTIONS, "epsilonR": _GAP if task.gap is None else max(task.gap, 1e-9)}
     left = task.seconds_left()
     if left is not None:
@@ -119,5 +119,6 @@ MAINGO = backends.register(
         package="maingopy",
         extra="maingo",
         read=_read,
+        preferred=3,
     )
 )

@@ -89,7 +89,7 @@ def _dumps(thing: Any) -> bytes:
     buffer = io.BytesIO()
     try:
         _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(thing)
-    except Exception as error:
+    except Exception as error:  # whatever pickling of what others define raises
         what = " ".join(str(error).split())[:200]
         raise UnsendableError(f"cannot be sent to another process ({type(error).__name__}: {what})") from error
     return buffer.getvalue()
@@ -123,7 +123,7 @@ def serve() -> NoReturn:
         function, arguments = pickle.loads(inner)
         value = function(lambda message: frame("message", message), *arguments)
         end = ("returned", value)
-    except BaseException as error:
+    except BaseException as error:  # the parent is told of everything, SystemExit and panics of Rust too
         end = ("raised", _describe(error, memory if memory is not None and limited else None))
         lift_memory_limit()  # the last message needs some
     _flush()

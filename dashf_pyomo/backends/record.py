@@ -9,7 +9,7 @@ from typing import Any
 
 from .search import Progress, Verdict, finite
 
-__all__ = ["Record"]
+__all__ = ["SolverRecord"]
 
 #: Incumbents kept.
 MAX_POINTS = 100
@@ -17,7 +17,7 @@ MAX_POINTS = 100
 MAX_LOG = 1_000_000
 
 
-class Record:
+class SolverRecord:
     """What a solver has said so far.
 
     Parameters
@@ -62,11 +62,12 @@ class Record:
         """Take in progress; a point with a value that is no number is none."""
         if progress.point and all(math.isfinite(value) for value in progress.point.values()):
             value = math.inf if progress.objective is None else self._sense * progress.objective
-            # The best stays last, even if a solver reports them in another order.
-            behind = bool(self.points) and value > self._best
-            self.points.insert(len(self.points) - behind, progress.point)
-            self._best = self._best if behind else value
-            del self.points[: max(len(self.points) - MAX_POINTS, 0)]
+            if self.points and value > self._best:
+                self.points.insert(-1, progress.point)  # the best stays last, in whatever order a solver reports
+            else:
+                self.points.append(progress.point)
+                self._best = value
+            del self.points[:-MAX_POINTS]
         before = (self.objective, self.bound)
         told = finite(progress.objective)
         if told is not None and (self.objective is None or self._sense * told < self._sense * self.objective):

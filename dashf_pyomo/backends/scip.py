@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, Task, Verdict, finite, only_objective
+from .search import Report, SearchTask, Verdict, finite, only_objective
 
 __all__ = ["SCIP"]
 
@@ -30,7 +30,7 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
-def _search(model: Any, task: Task, report: Report) -> Verdict:
+def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     import pyscipopt
     from pyomo.common.timing import HierarchicalTimer
     from pyomo.contrib.solver.common.factory import SolverFactory
@@ -71,7 +71,7 @@ def _search(model: Any, task: Task, report: Report) -> Verdict:
     return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
 
 
-def _set_parameters(scip: Any, task: Task) -> None:
+def _set_parameters(scip: Any, task: SearchTask) -> None:
     parameters = dict(_PARAMETERS)
     if task.threads is not None:
         parameters["lp/threads"] = task.threads
@@ -134,5 +134,6 @@ SCIP = backends.register(
         search=_search,
         package="pyscipopt",
         extra="scip",
+        preferred=1,
     )
 )

@@ -18,7 +18,7 @@ __all__ = [
     "Progress",
     "Report",
     "Search",
-    "Task",
+    "SearchTask",
     "Verdict",
     "finite",
     "only_objective",
@@ -34,7 +34,7 @@ _THROTTLE = 0.2
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """What a search may use.
 
     Parameters
@@ -131,7 +131,7 @@ class Report:
 
 
 #: ``search(model, task, report)``: what a backend consists of. It may change the model as it likes.
-Search = Callable[[Any, Task, Report], Verdict]
+Search = Callable[[Any, SearchTask, Report], Verdict]
 
 
 def within(component: Any, model: pyo.ConcreteModel) -> bool:
@@ -162,7 +162,7 @@ def run_search(
     send: Callable[[Any], None],
     search: Search,
     model: pyo.ConcreteModel,
-    task: Task,
+    task: SearchTask,
     others: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
     """Run a search, in the child; other variables are those outside of the model, which lost their names on the way."""

@@ -7,7 +7,7 @@ the numbers of the scenario, and shares no code with the methods that write cert
 """
 
 from .format import Certificate
-from .nodes import ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node, by_deadlines
+from .nodes import ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node, by_deadlines
 from .verifier import UnprovenError, Verified, verify
 
 __all__ = [
@@ -16,9 +16,9 @@ __all__ = [
     "ByServers",
     "Certificate",
     "CertificateError",
-    "Claim",
     "Empty",
     "Late",
+    "LeafClaim",
     "Node",
     "UnprovenError",
     "Verified",

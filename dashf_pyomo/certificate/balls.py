@@ -6,6 +6,8 @@ import math
 from functools import cache
 from typing import Any
 
+from ..errors import MissingPackageError
+
 __all__ = ["PRECISION", "above", "ball", "flint"]
 
 #: Bits of the mid points.
@@ -18,15 +20,13 @@ def flint() -> Any:
 
     Raises
     ------
-    BackendError
+    MissingPackageError
         If it is not installed.
     """
     try:
         import flint
     except ImportError:
-        from ..backends import BackendError
-
-        raise BackendError(
+        raise MissingPackageError(
             "python-flint is not installed; certificates are verified with it: pip install python-flint"
         ) from None
     return flint

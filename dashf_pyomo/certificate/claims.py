@@ -26,10 +26,10 @@ from formulations import Scenario
 from .balls import PRECISION, above, ball, flint
 from .cellbound import Priced, cell_bound
 from .cover import covers
-from .nodes import Box, CertificateError, Claim
+from .nodes import CertificateError, LeafClaim, Region
 from .pairs import ScaledPair, Units, least_delay
 
-__all__ = ["Task", "UnprovenError", "claim_bound", "tasks_of", "user_bound"]
+__all__ = ["UnprovenError", "UserTask", "claim_bound", "tasks_of", "user_bound"]
 
 
 class UnprovenError(Exception):
@@ -37,7 +37,7 @@ class UnprovenError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class UserTask:
     """One user of one claim: everything that its term of D needs.
 
     Parameters
@@ -65,7 +65,7 @@ class Task:
     leaves: dict[int, NDArray[np.float64]]
 
 
-def tasks_of(index: int, claim: Claim, box: Box) -> Iterator[Task]:
+def tasks_of(index: int, claim: LeafClaim, box: Region) -> Iterator[UserTask]:
     """Yield the users of a claim.
 
     Raises
@@ -91,10 +91,10 @@ def tasks_of(index: int, claim: Claim, box: Box) -> Iterator[Task]:
         leaves = {m: claim.leaves[ends[n, m] - claim.leaf_count[n, m] : ends[n, m]] for m in servers}
         offload = float(box.offload[n, 0]), float(box.offload[n, 1])
         rho = float(claim.delay_price[n])
-        yield Task(index, n, box.t0, box.t1, offload, claim.ratio, claim.prices, rho, leaves)
+        yield UserTask(index, n, box.t0, box.t1, offload, claim.ratio, claim.prices, rho, leaves)
 
 
-def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: Task) -> float:
+def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: UserTask) -> float:
     """Return a number above the largest h of a user over its allowed servers; minus infinity if none meets t1.
 
     Raises
@@ -107,7 +107,7 @@ def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: Tas
         return max((_pair_bound(scenario, units, task, m) for m in task.leaves), default=-math.inf)
 
 
-def _pair_bound(scenario: Scenario, units: Units, task: Task, m: int) -> float:
+def _pair_bound(scenario: Scenario, units: Units, task: UserTask, m: int) -> float:
     pair, leaves, t1 = ScaledPair.of(scenario, task.user, m, units), task.leaves[m], ball(task.t1)
     if least_delay(pair, ball(1.0), None, task.offload) > t1:
         return -math.inf
@@ -132,7 +132,7 @@ def _pair_bound(scenario: Scenario, units: Units, task: Task, m: int) -> float:
     return worst
 
 
-def claim_bound(claim: Claim, box: Box, units: Units, users: list[float]) -> float:
+def claim_bound(claim: LeafClaim, box: Region, units: Units, users: list[float]) -> float:
     """Return a bound on the SCR in the box, SI units, from bounds of its users; minus infinity if it is empty.
 
     Parameters

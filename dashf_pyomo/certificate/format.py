@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import read_arrays, write_arrays
-from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Claim, Empty, Late, Node
+from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node
 from .points import tangent_of_r
 
 __all__ = ["Certificate"]
@@ -134,7 +134,7 @@ class Certificate:
                 kinds.append((BY_SERVERS, node.user, 0.0))
                 masks.append(node.servers)
                 pending += [node.outside, node.inside]
-            elif isinstance(node, Claim):
+            elif isinstance(node, LeafClaim):
                 kinds.append((CLAIM, -1, 0.0))
                 claims.append(node)
             else:
@@ -216,7 +216,7 @@ def digest(arrays: dict[str, NDArray[Any]]) -> str:
     return total.hexdigest()
 
 
-def _claims(arrays: dict[str, NDArray[Any]]) -> list[Claim]:
+def _claims(arrays: dict[str, NDArray[Any]]) -> list[LeafClaim]:
     counts = arrays["claim_leaf_count"]
     if np.any(counts < 0):
         raise CertificateError("claim_leaf_count: expected numbers >= 0")
@@ -230,7 +230,9 @@ def _claims(arrays: dict[str, NDArray[Any]]) -> list[Claim]:
         ratio, prices = float(arrays["claim_ratio"][index]), arrays["claim_prices"][index]
         first = end - counts[index].sum(dtype=np.int64)
         try:
-            claims.append(Claim(ratio, prices, arrays["claim_delay_price"][index], counts[index], leaves[first:end]))
+            claims.append(
+                LeafClaim(ratio, prices, arrays["claim_delay_price"][index], counts[index], leaves[first:end])
+            )
         except CertificateError as error:
             raise CertificateError(f"claim {index}: {error}") from None
     return claims
@@ -243,7 +245,7 @@ def _touch(leaves: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([tangent_of_r(*pair) if fine else 1.0 for pair, fine in zip(ends.tolist(), good, strict=True)])
 
 
-def _tree(arrays: dict[str, NDArray[Any]], claims: list[Claim]) -> Node:
+def _tree(arrays: dict[str, NDArray[Any]], claims: list[LeafClaim]) -> Node:
     """Build the tree from its end: in preorder, both children of a split are done when the split is met."""
     kinds, users, values = (arrays[name].tolist() for name in ("node_kind", "node_user", "node_value"))
     masks = arrays["split_servers"]

@@ -21,15 +21,15 @@ from formulations.arrays import indexed
 
 __all__ = [
     "LEAF",
-    "Box",
     "ByDeadline",
     "ByOffload",
     "ByServers",
     "CertificateError",
-    "Claim",
     "Empty",
     "Late",
+    "LeafClaim",
     "Node",
+    "Region",
     "by_deadlines",
     "leaf_boxes",
 ]
@@ -48,7 +48,7 @@ class CertificateError(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class Claim:
+class LeafClaim:
     """A box in which prices separate the users; the derivation is in `claims`.
 
     Parameters
@@ -111,7 +111,7 @@ class Claim:
         prices: ArrayLike,
         delay_price: ArrayLike,
         leaves: Mapping[tuple[int, int], Array],
-    ) -> Claim:
+    ) -> LeafClaim:
         """Return a claim from what a solver holds.
 
         Parameters
@@ -178,7 +178,7 @@ class ByServers:
         object.__setattr__(self, "servers", np.array(self.servers, dtype=np.bool_))
 
 
-Node = Claim | Late | Empty | ByDeadline | ByOffload | ByServers
+Node = LeafClaim | Late | Empty | ByDeadline | ByOffload | ByServers
 
 
 def by_deadlines(edges: Sequence[float], parts: Sequence[Node]) -> Node:
@@ -196,7 +196,7 @@ def by_deadlines(edges: Sequence[float], parts: Sequence[Node]) -> Node:
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class Region:
     """A set of allocations: deadlines in [t0, t1], allowed servers, shape (N, M), and ranges of phi, shape (N, 2)."""
 
     t0: float
@@ -205,7 +205,7 @@ class Box:
     offload: Array
 
     @classmethod
-    def root(cls, allowed: Mask) -> Box:
+    def root(cls, allowed: Mask) -> Region:
         """Return the box of all allocations with a finite delay that use allowed pairs, shape (N, M)."""
         return cls(0.0, math.inf, allowed, np.tile([0.0, 1.0], (len(allowed), 1)))
 
@@ -217,7 +217,7 @@ class Box:
             text += f", servers of {closed.size} users"
         return text + (f", phi of {narrow.size} users" if narrow.size else "")
 
-    def children(self, split: ByDeadline | ByOffload | ByServers) -> tuple[Box, Box]:
+    def children(self, split: ByDeadline | ByOffload | ByServers) -> tuple[Region, Region]:
         """Return both parts, which together cover the box.
 
         Raises
@@ -229,7 +229,7 @@ class Box:
             if not self.t0 < split.at < self.t1:
                 raise CertificateError(f"node_value = {split.at!r}; expected between {self.t0!r} and {self.t1!r}")
             rest = self.allowed, self.offload
-            return Box(self.t0, split.at, *rest), Box(split.at, self.t1, *rest)
+            return Region(self.t0, split.at, *rest), Region(split.at, self.t1, *rest)
         if not 0 <= split.user < len(self.allowed):
             raise CertificateError(f"node_user = {split.user}; expected 0 to {len(self.allowed) - 1}")
         if isinstance(split, ByServers):
@@ -240,21 +240,21 @@ class Box:
             first, second = self.allowed.copy(), self.allowed.copy()
             first[split.user] &= split.servers
             second[split.user] &= ~split.servers
-            return Box(self.t0, self.t1, first, self.offload), Box(self.t0, self.t1, second, self.offload)
+            return Region(self.t0, self.t1, first, self.offload), Region(self.t0, self.t1, second, self.offload)
         low_end, high_end = self.offload[split.user]
         if not low_end <= split.at <= high_end:
             raise CertificateError(f"node_value = {split.at!r}; expected between {low_end!r} and {high_end!r}")
         below, above = self.offload.copy(), self.offload.copy()
         below[split.user, 1] = above[split.user, 0] = split.at
-        return Box(self.t0, self.t1, self.allowed, below), Box(self.t0, self.t1, self.allowed, above)
+        return Region(self.t0, self.t1, self.allowed, below), Region(self.t0, self.t1, self.allowed, above)
 
 
-def leaf_boxes(root: Node, box: Box) -> Iterator[tuple[Claim | Late | Empty, Box]]:
+def leaf_boxes(root: Node, box: Region) -> Iterator[tuple[LeafClaim | Late | Empty, Region]]:
     """Yield the leaves of a tree with their boxes, in order; the boxes together cover `box`."""
     pending = [(root, box)]
     while pending:
         node, box = pending.pop()
-        if isinstance(node, (Claim, Late, Empty)):
+        if isinstance(node, (LeafClaim, Late, Empty)):
             yield node, box
             continue
         first, second = box.children(node)

@@ -19,9 +19,9 @@ import numpy as np
 from formulations import Scenario
 
 from .balls import PRECISION, above, ball, flint
-from .claims import Task, UnprovenError, claim_bound, tasks_of, user_bound
+from .claims import UnprovenError, UserTask, claim_bound, tasks_of, user_bound
 from .format import Certificate
-from .nodes import Box, CertificateError, Claim, Empty, Late, leaf_boxes
+from .nodes import CertificateError, Empty, Late, LeafClaim, Region, leaf_boxes
 from .pairs import ScaledPair, Units, least_delay, most_score
 
 __all__ = ["UnprovenError", "Verified", "verify"]
@@ -80,9 +80,9 @@ def verify(
         raise CertificateError(
             f"scenario_sha256 = {certificate.scenario_sha256[:16]!r}...; expected {scenario.sha256[:16]!r}..."
         )
-    root = Box.root(scenario.allowed)  # other extra constraints only shrink what is to be bounded
+    root = Region.root(scenario.allowed)  # other extra constraints only shrink what is to be bounded
     parts = list(leaf_boxes(certificate.root, root))
-    claims = [(node, box) for node, box in parts if isinstance(node, Claim)]
+    claims = [(node, box) for node, box in parts if isinstance(node, LeafClaim)]
     tasks = [task for index, (claim, box) in enumerate(claims) for task in tasks_of(index, claim, box)]
     worst = 0.0
     with flint().ctx.workprec(PRECISION):
@@ -111,21 +111,21 @@ def _worse(worst: float, bound: float, certificate: Certificate, where: str) -> 
     return max(worst, bound)
 
 
-def _check_empty(scenario: Scenario, units: Units, box: Box) -> None:
+def _check_empty(scenario: Scenario, units: Units, box: Region) -> None:
     for n in range(scenario.n_users):
         if all(_too_slow(ScaledPair.of(scenario, n, int(m), units), box, n) for m in np.flatnonzero(box.allowed[n])):
             return
     raise UnprovenError(f"empty for {box}: every user meets the longest deadline alone")
 
 
-def _too_slow(pair: ScaledPair, box: Box, n: int) -> bool:
+def _too_slow(pair: ScaledPair, box: Region, n: int) -> bool:
     ends = float(box.offload[n, 0]), float(box.offload[n, 1])
     return bool(least_delay(pair, ball(1.0), None, ends) > ball(box.t1))
 
 
 def _terms(
-    scenario: Scenario, certificate: Certificate, tasks: list[Task], workers: int
-) -> Iterator[tuple[Task, float]]:
+    scenario: Scenario, certificate: Certificate, tasks: list[UserTask], workers: int
+) -> Iterator[tuple[UserTask, float]]:
     """Yield each task with its term; the first that cannot be proven raises `UnprovenError`."""
     given = scenario, certificate.time_unit, certificate.cost_unit
     if workers <= 1 or len(tasks) < 2:
@@ -151,6 +151,6 @@ def _start(scenario: Scenario, time_unit: float, cost_unit: float) -> None:
     _given = scenario, time_unit, cost_unit
 
 
-def _term_here(task: Task) -> float:
+def _term_here(task: UserTask) -> float:
     assert _given is not None
     return user_bound(*_given, task)

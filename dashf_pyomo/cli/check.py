@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from formulations import Scenario
-from formulations.documents import canonical, read_document
+from formulations.documents import canonical
 
 from .progress import Steps
 
@@ -39,9 +39,10 @@ def _workers(text: str) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     from ..certificate import Certificate
     from ..check import check
+    from ..result import read_result_document
 
     scenario = Scenario.read(parsed.scenario)
-    document = read_document(parsed.result, "dashf-result")
+    document = read_result_document(parsed.result)
     certificate = None if parsed.certificate is None else Certificate.read(parsed.certificate)
     with Steps("verifying the certificate") as progress:
         findings = check(scenario, document, parsed.result, certificate, progress, parsed.workers)

@@ -33,7 +33,7 @@ def require_matplotlib() -> None:
     """
     try:
         import matplotlib.figure  # noqa: F401
-    except Exception as error:
+    except Exception as error:  # a broken installation raises anything
         from ..backends import BackendError
 
         said = " ".join(str(error).split())[:300]

@@ -103,7 +103,7 @@ def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Regi
     for name, entry in registry.items():
         try:
             rows.append(describe(entry))
-        except Exception as error:
+        except Exception as error:  # whatever code of others raises
             registry.skip(name, error)
     return registry, rows
 

@@ -1,7 +1,8 @@
 """The parser, and what every command shares: exit codes, errors in one line, no tracebacks.
 
 Exit codes: 0 an allocation is returned or a check passed; 1 a check failed, infeasible or unknown; 2 bad usage
-or input; 3 a missing or failing backend, or a picture that cannot be drawn; 130 interrupted, with the incumbent saved.
+or input; 3 a missing package, a missing or
+failing backend, or a picture that cannot be drawn; 130 interrupted, with the incumbent saved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 from formulations.documents import InputError
 
+from ..errors import BackendError, MissingPackageError
 from .drawing import draw_to_files
 from .signals import stopped_by_batch_systems
 
@@ -63,12 +65,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _complain(f"output cannot be written ({error.strerror or error})", EXIT_USAGE)
-    except Exception as error:
-        from ..backends import BackendError
-
-        if isinstance(error, BackendError):
-            return _complain(str(error), EXIT_BACKEND)
-        raise
+    except (BackendError, MissingPackageError) as error:
+        return _complain(str(error), EXIT_BACKEND)
 
 
 def _complain(message: str, code: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..study.run import StudyProgress
+    from ..trace import TraceEntry
 
-__all__ = ["Cells", "Log", "Progress", "Steps"]
+__all__ = ["Cells", "Log", "Steps", "TraceView"]
 
 #: Redraws a second.
 _REDRAWS = 3
@@ -60,7 +60,7 @@ class _Display:
         self._live.stop()
 
 
-class Progress(_Display):
+class TraceView(_Display):
     """An observer that shows the latest trace entry, and, once there is a bound, a table of the last ones.
 
     Entries only change what is shown; drawing it is the business of a thread that does so a few times a second, so that
@@ -74,13 +74,13 @@ class Progress(_Display):
         self._said = f"{label} starts"
         self._running = True
 
-    def __call__(self, entry: Mapping[str, Any]) -> None:
+    def __call__(self, entry: TraceEntry) -> None:
         """Show an entry."""
         if self._live is None:
             return
         row = self._rows.row(entry)
         self._last = (*self._last, row)[-_MOST_ROWS:]
-        self._said = f"{self._label}  iteration {entry['iteration']}  best SCR {row['incumbent'] or 'none yet'}"
+        self._said = f"{self._label}  iteration {entry.iteration}  best SCR {row['incumbent'] or 'none yet'}"
 
     def _start(self) -> None:
         from rich.console import Console
@@ -137,7 +137,7 @@ class Log:
         self._rows = Rows()
         self._stream = sys.stderr
 
-    def __call__(self, entry: Mapping[str, Any]) -> None:
+    def __call__(self, entry: TraceEntry) -> None:
         """Write an entry."""
         if self._stream is None:
             return

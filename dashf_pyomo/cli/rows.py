@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ..result import bound_text, relative_gap
+from ..trace import EntryKind, TraceEntry
 
 __all__ = ["Column", "Row", "Rows", "fitting", "heading", "line"]
-
-Entry = Mapping[str, Any]
 
 #: Texts of a trace entry, by the heads of their columns.
 Row = Mapping[str, str]
@@ -35,42 +33,40 @@ class Column:
     head: str
     width: int
     rank: int
-    show: Callable[[Entry], str]
+    show: Callable[[TraceEntry], str]
 
 
-def _count(key: str) -> Callable[[Entry], str]:
-    return lambda entry: "" if entry.get(key) is None else str(entry[key])
+def _count(key: str) -> Callable[[TraceEntry], str]:
+    return lambda entry: "" if entry.facts.get(key) is None else str(entry.facts[key])
 
 
-def _amount(key: str) -> Callable[[Entry], str]:
-    return lambda entry: "" if entry.get(key) is None else f"{entry[key]:#.7g}"
+def _amount(value: float | None) -> str:
+    return "" if value is None else f"{value:#.7g}"
 
 
-def _bound(entry: Entry) -> str:
-    return "" if entry.get("upper_bound") is None else bound_text(entry["upper_bound"], 7)
+def _bound(entry: TraceEntry) -> str:
+    return "" if entry.upper_bound is None else bound_text(entry.upper_bound, 7)
 
 
-def _deadlines(entry: Entry) -> str:
-    ends = entry.get("deadlines")
+def _deadlines(entry: TraceEntry) -> str:
+    ends = entry.facts.get("deadlines")
     return "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}"
 
 
-def _gap(entry: Entry) -> str:
-    gap = relative_gap(entry.get("best"), entry.get("upper_bound"))
+def _gap(entry: TraceEntry) -> str:
+    gap = relative_gap(entry.best, entry.upper_bound)
     return "" if gap is None else f"{gap:.3%}"
 
 
-def _event(entry: Entry) -> str:
+def _event(entry: TraceEntry) -> str:
     """Return what the entry is about; a solver's long remark is kept, on one line."""
-    for key in ("contradiction", "note", "phase"):
-        if entry.get(key):
-            return " ".join(str(entry[key]).split())
-    return "" if entry.get("bound_source") is None else "bound"
+    said = entry.contradiction or entry.note or entry.phase
+    return " ".join(said.split()) or ("bound" if entry.kind is EntryKind.BOUND else "")
 
 
 _SPEED = "cells/s"
 _COLUMNS = (
-    Column("time (s)", 8, 0, lambda entry: f"{entry['time']:.1f}"),
+    Column("time (s)", 8, 0, lambda entry: f"{entry.time:.1f}"),
     Column("T (s)", 14, 3, _deadlines),
     Column("boxes", 5, 4, _count("boxes")),
     Column("depth", 5, 7, _count("depth")),
@@ -78,9 +74,9 @@ _COLUMNS = (
     Column("rounds", 6, 8, _count("rounds")),
     Column(_SPEED, 7, 5, _count(_SPEED)),
     Column("nodes", 8, 4, _count("nodes")),
-    Column("SCR", 9, 9, _amount("scr")),
+    Column("SCR", 9, 9, lambda entry: _amount(entry.scr)),
     Column("bound", 9, 0, _bound),
-    Column("incumbent", 9, 0, _amount("best")),
+    Column("incumbent", 9, 0, lambda entry: _amount(entry.best)),
     Column("gap", 8, 0, _gap),
     Column("event", 10, 2, _event),
 )
@@ -104,20 +100,20 @@ class Rows:
         """Whether there was an upper bound."""
         return any(column.head == "bound" for column in self.columns)
 
-    def row(self, entry: Entry) -> Row:
+    def row(self, entry: TraceEntry) -> Row:
         """Return the texts of an entry."""
-        entry = {**entry, _SPEED: self._speed(entry)}
+        entry = replace(entry, facts={**entry.facts, _SPEED: self._speed(entry)})
         row = {column.head: column.show(entry) for column in _COLUMNS}
         self.columns = tuple(column for column in _COLUMNS if row[column.head] or column in self.columns)
         return row
 
-    def _speed(self, entry: Entry) -> str | None:
+    def _speed(self, entry: TraceEntry) -> str | None:
         """Return the cells proved per second since the entry before that counts them."""
-        cells = entry.get("cells")
+        cells = entry.facts.get("cells")
         if cells is None:
             return None
-        seconds, proved = entry["time"] - self._time, cells - self._cells
-        self._time, self._cells = entry["time"], cells
+        seconds, proved = entry.time - self._time, cells - self._cells
+        self._time, self._cells = entry.time, cells
         return f"{proved / seconds:.0f}" if seconds > 0.0 else None
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..result import Result, Status, bound_text
+from ..result import Result, bound_text
+from ..status import Claim, Termination
+from ..trace import EntryKind
 from .drawing import require_matplotlib
 from .scenario import add_draw_arguments, check_place, load, split_pair
 
@@ -41,7 +43,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="K", help="threads for solvers (default: theirs, at most the cores allowed)"
     )
-    parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound (methods dual and bnp)")
+    parser.add_argument("--certificate", metavar="FILE", help="write the proof of the bound, if the method can")
     parser.add_argument("--plot", metavar="FILE", help="draw the result and how it was found (png, pdf, svg)")
     parser.add_argument("--log", action="store_true", help="write a line for every step to standard error")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result as JSON")
@@ -52,7 +54,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits, configure, run_method
     from ..algorithms.interrupts import held_back
-    from .progress import Log, Progress
+    from .progress import Log, TraceView
 
     scenario = load(parsed)
     method = configure(parsed.method, _options(parsed.option))
@@ -64,7 +66,7 @@ def _run(parsed: argparse.Namespace) -> int:
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with nullcontext(Log()) if parsed.log else Progress(parsed.method) as observer:
+    with nullcontext(Log()) if parsed.log else TraceView(parsed.method) as observer:
         result = run_method(method, scenario, limits, observer)
         # Before anything else, which may fail or be interrupted and must not cost it.
         if parsed.output:
@@ -89,9 +91,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def exit_code(result: Result) -> int:
     """Return the exit code that a result stands for."""
-    if result.status is Status.INTERRUPTED:
+    if result.termination is Termination.INTERRUPTED and result.claim is not Claim.CERTIFIED:
         return 130
-    if result.status is Status.ERROR:
+    if result.termination is Termination.ERROR:
         return 3
     return 0 if result.allocation is not None else 1
 
@@ -136,7 +138,7 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
         why = "it ended before one was proven" if able else "how far this is from the optimum, the method cannot say"
         console.print(f"No upper bound: {why}.", highlight=False, soft_wrap=True)
     if certificate:
-        said = [entry["note"] for entry in result.trace if "certificate" in entry]
+        said = [entry.note for entry in result.trace if entry.kind is EntryKind.CERTIFICATE]
         console.print(Text(said[-1] if said else "no certificate: it ended before there was a bound"), soft_wrap=True)
     if output:
         console.print(Text(f"result: {output}"), soft_wrap=True)

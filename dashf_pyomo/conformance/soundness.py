@@ -20,7 +20,8 @@ from ..algorithms import Limits, configure, run_method
 from ..algorithms.run import Run
 from ..algorithms.steps import ResourceStep
 from ..backends import BackendError
-from ..result import Result, Status
+from ..result import Result
+from ..status import Claim
 
 __all__ = ["Verdict", "best_known", "judge_bound", "wide_scenario"]
 
@@ -121,7 +122,7 @@ class Verdict:
     Parameters
     ----------
     sound
-        Whether the bound is at least every SCR that was reached, and the status says no more than the gap allows.
+        Whether the bound is at least every SCR that was reached, and it claims no more than the gap allows.
     best
         Best SCR reached by anybody.
     result
@@ -145,6 +146,6 @@ def judge_bound(
     best = max(reached.scr if reached.feasible else 0.0, result.scr or 0.0)
     bound = result.upper_bound
     sound = bound is None or bound >= best * (1.0 - ROUNDING)
-    if result.status is Status.CERTIFIED:
+    if result.claim is Claim.CERTIFIED:
         sound = sound and result.gap is not None and result.gap <= 1e-3
     return Verdict(sound, best, result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from formulations import Evaluation
 
 from ..result import Result, bound_text, relative_gap
+from ..trace import TraceEntry
 from .sheet import COLOURS, axis_scale, column, say
 
 __all__ = ["draw_bound_over_deadlines", "draw_bound_over_time", "profile_of", "proves"]
@@ -27,7 +28,7 @@ def proves(result: Result) -> bool:
     return bool(np.isfinite(column(result.trace, "upper_bound")).any())
 
 
-def profile_of(trace: Sequence[Mapping[str, Any]]) -> tuple[Array, Array] | None:
+def profile_of(trace: Sequence[TraceEntry]) -> tuple[Array, Array] | None:
     """Return the last bound over deadlines in a trace, or None if there is none that makes sense.
 
     Returns
@@ -37,8 +38,8 @@ def profile_of(trace: Sequence[Mapping[str, Any]]) -> tuple[Array, Array] | None
     """
     for entry in reversed(trace):
         try:
-            edges = np.asarray(entry["profile_deadlines"], dtype=float)
-            bounds = np.asarray(entry["profile_bounds"], dtype=float)
+            edges = np.asarray(entry.facts["profile_deadlines"], dtype=float)
+            bounds = np.asarray(entry.facts["profile_bounds"], dtype=float)
         except (KeyError, TypeError, ValueError):
             continue
         sound = edges.ndim == bounds.ndim == 1 and len(edges) == len(bounds) + 1 > 1

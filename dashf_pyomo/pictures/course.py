@@ -24,8 +24,10 @@ def draw_convergence(axes: Axes, result: Result) -> None:
     if len(result.trace) < 2:
         return say(axes, "one allocation, no iterations" if result.trace else "no iterations")
     scr, best, bound = (column(result.trace, key) for key in ("scr", "best", "upper_bound"))
-    bound = column([vars(result)] * len(scr), "upper_bound") if np.isnan(bound).all() else bound
-    x, kept = np.arange(len(scr)), np.array([entry.get("accepted") is not False for entry in result.trace])
+    known = result.upper_bound
+    if np.isnan(bound).all() and known is not None and abs(known) < 1e200:
+        bound = np.full(len(scr), known)
+    x, kept = np.arange(len(scr)), np.array([entry.accepted for entry in result.trace])
     axes.step(x, best, color=COLOURS[0], where="post", label="kept" if np.any(np.diff(best) < 0) else "best so far")
     axes.plot(x[kept], scr[kept], "o", color=COLOURS[0], markersize=5, label="iterate")
     if not kept.all():

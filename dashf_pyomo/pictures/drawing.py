@@ -51,7 +51,7 @@ class Attempts:
             yield
         except InputError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever matplotlib raises of odd data: the other pictures are drawn
             said = " ".join(str(error).split())[:300]
             self.failures.append(f"{what} cannot be drawn ({type(error).__name__}: {said})")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from formulations import Evaluation, InputError, Scenario, evaluate
 
 from ..result import Result
+from ..trace import TraceEntry
 from .drawing import drawing
 
 __all__ = ["COLOURS", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet"]
@@ -82,10 +82,10 @@ def say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=13, color="#555555")
 
 
-def column(trace: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
-    """Return one fact of every trace entry, NaN where it is not a finite number."""
-    values = (entry.get(key) for entry in trace)
-    return np.array([v if isinstance(v, int | float) and abs(v) < 1e200 else np.nan for v in values])
+def column(trace: Sequence[TraceEntry], name: str) -> np.ndarray:
+    """Return one field of every trace entry, NaN where it is no number that can be drawn."""
+    values = (getattr(entry, name) for entry in trace)
+    return np.array([value if value is not None and abs(value) < 1e200 else np.nan for value in values])
 
 
 def axis_scale(*values: Sequence[float] | np.ndarray) -> str:

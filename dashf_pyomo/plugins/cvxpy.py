@@ -9,7 +9,7 @@ point is ``user_limit``, which CVXPY reads as "a solution is present".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,9 @@ from formulations.joint.literal_cvxpy import JointProblem, domain, fingerprint, 
 from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods, run_method
-from ..result import Result, Status
+from ..result import Result
+from ..status import Claim
+from ..trace import TraceEntry
 from .names import ON_EXTENSION, solver_name, solver_names
 
 __all__ = ["register"]
@@ -100,7 +102,7 @@ def _solve(
     gap: float = 1e-3,
     threads: int | None = None,
     certificate: str | None = None,
-    observer: Callable[[Mapping[str, Any]], None] | None = None,
+    observer: Callable[[TraceEntry], None] | None = None,
     on_extension: str = "strict",
     verbose: bool = False,
     **options: Any,
@@ -130,11 +132,11 @@ def _solve(
             "Problem (3) and reports what the solution violates"
         )
 
-    def tell(entry: Mapping[str, Any]) -> None:
+    def tell(entry: TraceEntry) -> None:
         if verbose:
-            numbers = (entry.get(key) for key in ("scr", "best", "upper_bound"))
+            numbers = (entry.scr, entry.best, entry.upper_bound)
             shown = " ".join("-".rjust(12) if value is None else f"{value:12.6g}" for value in numbers)
-            print(f"{entry['iteration']:>6} {entry['time']:>9.2f} {shown}")
+            print(f"{entry.iteration:>6} {entry.time:>9.2f} {shown}")
         if observer is not None:
             observer(entry)
 
@@ -164,7 +166,7 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
     attributes = {s.SOLVE_TIME: result.wall_time, s.NUM_ITERS: result.iterations, s.EXTRA_STATS: extra}
     problem._solver_stats = SolverStats.from_dict(attributes, solver_name(result.method))
     if result.allocation is None:
-        if result.status is not Status.INFEASIBLE or not extension.restricts:
+        if result.claim is not Claim.INFEASIBLE or not extension.restricts:
             raise cp.error.SolverError(f"method {result.method} found nothing: {result.message}")
         problem.unpack(Solution(s.INFEASIBLE, -math.inf, {}, {}, attributes))
         return float(problem.value)
@@ -176,7 +178,7 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
         _judge(constraint, extra)
     for variable in problem.variables():
         _judge_domain(variable, extra)
-    proven = result.status is Status.CERTIFIED and extension.restricts
+    proven = result.claim is Claim.CERTIFIED and extension.restricts
     if proven and not extra["violated"] and not extra["unchecked"]:
         problem._status = s.OPTIMAL
         problem._solution.status = s.OPTIMAL

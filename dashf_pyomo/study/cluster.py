@@ -19,7 +19,7 @@ from typing import Any
 from formulations import InputError
 from formulations.arrays import shown
 
-from ..backends import BackendError
+from ..errors import BackendError, MissingPackageError
 from .pool import LocalPool
 from .task import Lost, PoolError, Record, Task
 
@@ -78,8 +78,10 @@ class ClusterPool:
     ------
     InputError
         If the address is none.
+    MissingPackageError
+        If dask.distributed is not installed.
     BackendError
-        If dask.distributed is not installed, or the scheduler cannot be reached.
+        If the scheduler cannot be reached.
     """
 
     def __init__(self, address: str) -> None:
@@ -87,7 +89,7 @@ class ClusterPool:
             import distributed
         except ImportError as error:
             message = f"dask.distributed is not installed ({error}); expected pip install 'dashf-pyomo[cluster]'"
-            raise BackendError(message) from None
+            raise MissingPackageError(message) from None
         if not _ADDRESS.fullmatch(address):
             raise InputError(f"--scheduler {shown(address)}: is no address; expected tcp://host:port")
         try:

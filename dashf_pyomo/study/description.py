@@ -25,15 +25,6 @@ from .section import Section
 
 __all__ = ["CellLimits", "Description", "ReportSettings", "Variant", "derived_seed", "read_description"]
 
-#: The parts of DASHF that are swapped for better ones to see what each costs, see `ReportSettings.attribution`. AO part
-#: 1 is solved exactly then; for resources and offloading there are local solvers of the problem as it stands.
-SWAPS: dict[str, dict[str, Any]] = {
-    "exact association": {"association": "milp"},
-    "resources by nlp": {"allocation": "nlp"},
-    "offloading with resources": {"allocation": "joint-nlp"},
-    "no early stop": {"falls": 5, "epsilon": 1e-7},
-}
-
 
 def derived_seed(master: int, *parts: object) -> int:
     """Return a seed below 2^31 that follows from the master seed and from what it is for."""
@@ -120,8 +111,8 @@ class ReportSettings:
     reference
         Name of the variant that the others are compared with, or empty for the first.
     attribution
-        Name of a variant of `dashf` whose gap is attributed to its parts, or empty. Its cells are run again with each
-        part swapped for a better one, see `SWAPS`.
+        Name of a variant whose gap is attributed to its parts, or empty. Its cells are run again with each part swapped
+        for a better one, see `Method.swaps`.
     scenario_pages
         How many scenarios are shown in full.
     """
@@ -260,10 +251,12 @@ def _report(section: Section, names: list[str]) -> ReportSettings:
 def _swapped(section: Section, variants: list[Variant], name: str) -> list[Variant]:
     """Return the variants that show what each part of one costs: one part swapped, then all."""
     base = next(variant for variant in variants if variant.name == name)
-    if base.method.name != "dashf":
-        section.refuse("attribution", "a variant of method dashf, whose parts can be swapped")
+    swaps = base.method.swaps
+    if not swaps:
+        able = " or ".join(method.name for method in methods.values() if method.swaps)
+        section.refuse("attribution", f"a variant of method {able}, whose parts can be swapped")
     together: dict[str, Any] = {}
-    for swap in SWAPS.values():
+    for swap in swaps.values():
         together |= swap
     return [
         dataclasses.replace(
@@ -273,5 +266,5 @@ def _swapped(section: Section, variants: list[Variant], name: str) -> list[Varia
             given={**base.given, **swap},
             role="attribution",
         )
-        for part, swap in {**SWAPS, "all of these": together}.items()
+        for part, swap in {**swaps, "all of these": together}.items()
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
-from ..backends import BackendError
+from ..errors import MissingPackageError
 from ..result import relative_gap
 from .bounds import highest, is_refuted
 from .paver import distinct, solu, trace
@@ -58,14 +58,14 @@ def frame(store: Store) -> pandas.DataFrame:
 
     Raises
     ------
-    BackendError
+    MissingPackageError
         If pandas is not installed.
     """
     try:
         import pandas
     except ImportError as error:
         message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
-        raise BackendError(message) from None
+        raise MissingPackageError(message) from None
     rows = table(store)
     names = {"int": "int64", "int?": "Int64", "float": "float64", "str": "string"}
     columns = {name: pandas.Series([row[name] for row in rows], dtype=names[kind]) for name, kind in COLUMNS.items()}
@@ -87,7 +87,7 @@ def export(store: Store, path: str | os.PathLike[str]) -> int:
     ------
     InputError
         If the suffix is another one, or the file cannot be written.
-    BackendError
+    MissingPackageError
         If a package that the format needs is not installed.
     """
     writers: dict[str, Callable[[Store], tuple[bytes, int]]] = {
@@ -125,7 +125,7 @@ def _parquet(store: Store) -> tuple[bytes, int]:
         import pyarrow.parquet
     except ImportError as error:
         message = f"pyarrow is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
-        raise BackendError(message) from None
+        raise MissingPackageError(message) from None
     rows = table(store)
     types = {"int": pyarrow.int64(), "int?": pyarrow.int64(), "float": pyarrow.float64(), "str": pyarrow.string()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])

@@ -21,7 +21,8 @@ from typing import Any, Self
 from formulations import InputError, Scenario
 from formulations.arrays import shown
 
-from ..result import Result, Status
+from ..result import Result
+from ..status import Status
 from .description import Description
 from .plan import Cell
 from .reading import Reading

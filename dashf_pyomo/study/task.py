@@ -247,8 +247,7 @@ def _warm_up(task: Task, method: Method) -> float:
     try:
         method.prepare()
         method.solve(Scenario.random(2, 2, seed=0), _WARM_UP)
-    except (Exception, SystemExit) as error:
-        # It will show in the cell itself, where it is recorded.
+    except (Exception, SystemExit) as error:  # it will show in the cell itself, where it is recorded
         print(f"warming up {task.method}: {type(error).__name__}: {error}")
     return time.perf_counter() - start
 
@@ -287,7 +286,7 @@ def perform(task: Task, say: Callable[[Loaded | Begun], None]) -> Record | Lost:
         outcome, message = Outcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"
     except MemoryError:
         outcome, message = Outcome.MEMORY, f"out of memory, limit of {task.limits.memory} MB"
-    except Exception as error:
+    except Exception as error:  # that a method fails is what the study finds out
         said = " ".join(str(error).split())[:500]
         # Methods report a solver that ran out of memory as a failing backend.
         outcome = Outcome.MEMORY if "MemoryError" in said else Outcome.ERROR

@@ -16,9 +16,9 @@ from dashf_pyomo.certificate import (
     ByOffload,
     ByServers,
     Certificate,
-    Claim,
     Empty,
     Late,
+    LeafClaim,
     Node,
     by_deadlines,
 )
@@ -112,7 +112,7 @@ class Solver:
         total = lam.sum() + h.max(axis=1).sum()
         if total == -np.inf:
             return Empty(), -np.inf
-        return Claim.of(y, lam, rho, leaves), (y + max(total, 0.0) / (self.omega * interval[0])) * self.unit
+        return LeafClaim.of(y, lam, rho, leaves), (y + max(total, 0.0) / (self.omega * interval[0])) * self.unit
 
     def certificate(self, root: Node, bound: float) -> Certificate:
         return Certificate(self.scenario.sha256, bound, self.time_unit, self.cost_unit, root)

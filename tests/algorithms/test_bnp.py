@@ -13,11 +13,11 @@ import pytest
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.boxes import Box, DeadlineCut, OffloadCut, ServerCut
 from dashf_pyomo.certificate import Certificate, verify
-from dashf_pyomo.certificate.nodes import Box as CertificateBox
-from dashf_pyomo.certificate.nodes import ByOffload, ByServers, Claim, leaf_boxes
+from dashf_pyomo.certificate.nodes import ByOffload, ByServers, LeafClaim, Region, leaf_boxes
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
-from dashf_pyomo.result import Status
+from dashf_pyomo.status import Status
+from dashf_pyomo.trace import EntryKind
 from formulations import Scenario, families
 
 
@@ -43,14 +43,14 @@ def test_small_scenarios_are_closed_and_their_certificates_verify(users: int, se
     scenario, path = Scenario.random(users, 2, seed), str(tmp_path / "c.npz")
     result = dashf_pyomo.solve(scenario, "bnp", time_limit=120, certificate=path)
     assert result.status is Status.CERTIFIED and result.gap is not None and result.gap <= 1e-3
-    bounds = [entry["upper_bound"] for entry in result.trace if entry["upper_bound"] is not None]
+    bounds = [entry.upper_bound for entry in result.trace if entry.upper_bound is not None]
     assert bounds == sorted(bounds, reverse=True)
     assert all(finding.holds for finding in check(scenario, json.loads(json.dumps(result.to_dict()))))
     certificate = Certificate.read(path)
     proven = verify(scenario, certificate)
     assert result.scr is not None and result.scr <= proven.bound <= result.upper_bound
-    leaves = list(leaf_boxes(certificate.root, CertificateBox.root(np.full((users, 2), True))))
-    branched = [box for node, box in leaves if isinstance(node, Claim) and not box.allowed.all()]
+    leaves = list(leaf_boxes(certificate.root, Region.root(np.full((users, 2), True))))
+    branched = [box for node, box in leaves if isinstance(node, LeafClaim) and not box.allowed.all()]
     assert branched, "this scenario needs branching"
 
 
@@ -80,9 +80,10 @@ def test_no_bound_lies_below_what_enumeration_and_local_search_reach(seed: int) 
 
 def test_the_trace_says_where_the_work_is() -> None:
     result = dashf_pyomo.solve(Scenario.random(3, 2, seed=0), "bnp", time_limit=60)
-    rows = [entry for entry in result.trace if entry.get("bound_source")]
-    assert rows and {"boxes", "depth", "deadlines", "columns", "cells", "proof_time"} <= rows[-1].keys()
-    profile = result.trace[-1]
+    rows = [entry for entry in result.trace if entry.bound_source]
+    assert rows and {"boxes", "depth", "deadlines", "columns", "cells", "proof_time"} <= rows[-1].facts.keys()
+    assert result.trace[-1].kind is EntryKind.PROFILE
+    profile = result.trace[-1].facts
     assert len(profile["profile_deadlines"]) == len(profile["profile_bounds"]) + 1
     assert max(profile["profile_bounds"]) == pytest.approx(result.upper_bound)
 

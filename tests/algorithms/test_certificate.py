@@ -20,14 +20,14 @@ from dashf_pyomo.certificate import (
     ByServers,
     Certificate,
     CertificateError,
-    Claim,
     Empty,
     Late,
+    LeafClaim,
     UnprovenError,
     verify,
 )
 from dashf_pyomo.certificate.claims import claim_bound, tasks_of, user_bound
-from dashf_pyomo.certificate.nodes import Box
+from dashf_pyomo.certificate.nodes import Region
 from dashf_pyomo.certificate.pairs import Units
 from dashf_pyomo.check import check
 from dashf_pyomo.cli.main import main
@@ -98,7 +98,7 @@ def test_other_units_prove_the_same() -> None:
     solver.ratio = one.known / solver.unit
     delay = evaluate(one.scenario, one.allocation).delay / 7.0
     other, also = solver.claim((0.9 * delay, 1.1 * delay))
-    assert isinstance(node, Claim) and isinstance(other, Claim)
+    assert isinstance(node, LeafClaim) and isinstance(other, LeafClaim)
     assert also == pytest.approx(bound, rel=1e-2)
     certificate = solver.certificate(ByDeadline(0.9 * delay, Late(), Late()), 1.0)
     assert alone(one.scenario, certificate, other, box_of(one, 0.9 * delay, 1.1 * delay)) >= one.known
@@ -107,12 +107,12 @@ def test_other_units_prove_the_same() -> None:
 # -- a claim around the known allocation ------------------------------------------------------
 
 
-def box_of(one: Case, t0: float, t1: float) -> Box:
-    root = Box.root(np.full(one.scenario.channel_gain.shape, True))
+def box_of(one: Case, t0: float, t1: float) -> Region:
+    root = Region.root(np.full(one.scenario.channel_gain.shape, True))
     return dataclasses.replace(root, t0=t0, t1=t1)
 
 
-def alone(scenario: Scenario, units: Certificate, claim: Claim, box: Box) -> float:
+def alone(scenario: Scenario, units: Certificate, claim: LeafClaim, box: Region) -> float:
     """What one claim proves of its box; infinity if it is refused."""
     try:
         terms = [user_bound(scenario, units.time_unit, units.cost_unit, task) for task in tasks_of(0, claim, box)]
@@ -124,11 +124,11 @@ def alone(scenario: Scenario, units: Certificate, claim: Claim, box: Box) -> flo
 TIGHT = (1.0 - 1e-6, 1.0 + 1e-6)
 
 
-def around(name: str) -> tuple[Case, Claim, Box, float]:
+def around(name: str) -> tuple[Case, LeafClaim, Region, float]:
     """A claim of a narrow box of deadlines that holds the known allocation."""
     one = case(name)
     claim, bound = Solver(one.scenario, one.allocation).claim(TIGHT, tolerance=1e-5)
-    assert isinstance(claim, Claim)
+    assert isinstance(claim, LeafClaim)
     return one, claim, box_of(one, *TIGHT), bound
 
 
@@ -200,7 +200,7 @@ def test_another_scenario_is_refused() -> None:
         verify(case("3x1").scenario, forged)
 
 
-FORGED: dict[str, Callable[[Claim], dict[str, Any]]] = {
+FORGED: dict[str, Callable[[LeafClaim], dict[str, Any]]] = {
     "lower ratio": lambda claim: {"ratio": 0.5 * claim.ratio},
     "no ratio": lambda claim: {"ratio": 0.0},
     "dear deadlines": lambda claim: {"delay_price": claim.delay_price + 10.0},
@@ -222,7 +222,7 @@ FORGED: dict[str, Callable[[Claim], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def put(claim: Claim, column: int, value: float) -> np.ndarray:
+def put(claim: LeafClaim, column: int, value: float) -> np.ndarray:
     leaves = claim.leaves.copy()
     leaves[:, column] = value
     if column == 2:
@@ -230,7 +230,7 @@ def put(claim: Claim, column: int, value: float) -> np.ndarray:
     return leaves
 
 
-def cut(claim: Claim, column: int, part: float) -> np.ndarray:
+def cut(claim: LeafClaim, column: int, part: float) -> np.ndarray:
     """Cells that end earlier."""
     leaves = claim.leaves.copy()
     leaves[:, column] = np.maximum(leaves[:, column - 1], part * leaves[:, column])
@@ -285,14 +285,14 @@ TREES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def first_claim(root: Any) -> Claim:
-    while not isinstance(root, Claim):
+def first_claim(root: Any) -> LeafClaim:
+    while not isinstance(root, LeafClaim):
         root = root.below if not isinstance(root.below, Empty) else root.above
     return root
 
 
-def last_claim(root: Any) -> Claim:
-    while not isinstance(root, Claim):
+def last_claim(root: Any) -> LeafClaim:
+    while not isinstance(root, LeafClaim):
         root = root.above if not isinstance(root.above, Late) else root.below
     return root
 

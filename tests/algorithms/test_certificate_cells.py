@@ -18,7 +18,7 @@ from dashf_pyomo.certificate import (
 )
 from dashf_pyomo.certificate.balls import ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
-from dashf_pyomo.certificate.claims import Task, user_bound
+from dashf_pyomo.certificate.claims import UserTask, user_bound
 from dashf_pyomo.certificate.pairs import ScaledPair
 from dashf_pyomo.certificate.points import tangent_of_r
 from formulations import Allocation, Scenario, evaluate
@@ -59,7 +59,7 @@ def test_no_multipliers_prove_a_pair_below_a_point_that_is_reached(seed: int) ->
     leaves = np.delete(rows, 7, axis=1)
 
     def bound(entries: np.ndarray) -> float:
-        task = Task(0, 0, t0, t1, (0.0, 1.0), ratio, prices[None], rho, {0: entries})
+        task = UserTask(0, 0, t0, t1, (0.0, 1.0), ratio, prices[None], rho, {0: entries})
         try:
             return user_bound(scenario, e.delay, cost, task)
         except UnprovenError:

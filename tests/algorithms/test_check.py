@@ -13,9 +13,9 @@ from tampering import CLAIMS, SCENARIO, Path, get, leaves, original, put, signed
 import dashf_pyomo
 from dashf_pyomo.algorithms import methods
 from dashf_pyomo.check import CLAIM_TOLERANCE, check
-from dashf_pyomo.result import Status
+from dashf_pyomo.result import read_result_document
+from dashf_pyomo.status import Status
 from formulations import Allocation, InputError, Scenario, evaluate
-from formulations.documents import read_document
 
 ORIGINAL = original()
 
@@ -34,7 +34,7 @@ def test_accepts_the_result_of_every_method(method: str) -> None:
 
 def test_accepts_a_result_that_was_written_and_read(tmp_path: Any) -> None:
     dashf_pyomo.solve(SCENARIO, "dashf").write(tmp_path / "r.json")
-    assert not wrong(read_document(tmp_path / "r.json", "dashf-result"))
+    assert not wrong(read_result_document(tmp_path / "r.json"))
 
 
 @pytest.mark.parametrize("stop", [{"time_limit": 1e-9}, {"max_iterations": 1}, {"accept": "always"}])
@@ -90,12 +90,12 @@ def matters(document: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("factor", [1 + 1e-5, 1 - 1e-5, 1 + 1e-8, 2, 0, -1])
-@pytest.mark.parametrize("claim", CLAIMS)
+@pytest.mark.parametrize("claim", [*CLAIMS, "value"])
 def test_rejects_a_changed_claim(claim: str, factor: float) -> None:
     assert claim in wrong(signed(tampered((claim,), factor * ORIGINAL[claim])))
 
 
-@pytest.mark.parametrize("claim", [*CLAIMS, "max_violation"])
+@pytest.mark.parametrize("claim", [*CLAIMS, "value", "max_violation"])
 def test_rejects_a_claim_that_is_left_out(claim: str) -> None:
     assert claim in wrong(signed(tampered((claim,), None)))
 
@@ -111,6 +111,7 @@ def test_rejects_a_broken_budget_even_with_the_numbers_adapted(resource: str) ->
     truth = evaluate(SCENARIO, Allocation.from_dict(document["allocation"]))
     for name in (*CLAIMS, "max_violation"):
         document[name] = getattr(truth, name)
+    document["value"] = truth.scr
     document["trace"][0] |= {"scr": truth.scr, "best": truth.scr, "delay": truth.delay, "energy": truth.energy}
     assert wrong(signed(document)) == {"feasible"}
 
@@ -118,11 +119,11 @@ def test_rejects_a_broken_budget_even_with_the_numbers_adapted(resource: str) ->
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.5])
 def test_rejects_an_upper_bound_without_proof(factor: float) -> None:
     document = original()
-    document["upper_bound"] = factor * document["scr"]
-    document["gap"] = (document["upper_bound"] - document["scr"]) / document["upper_bound"]
-    document["bound_source"] = "trust me"
+    bound = factor * document["scr"]
+    gap = abs(bound - document["scr"]) / max(bound, document["scr"])
+    document |= {"upper_bound": bound, "bound": bound, "gap": gap, "bound_source": "trust me"}
     assert wrong(signed(document)) == {"upper bound", "trace"}  # whose last bound is another
-    document["status"] = "certified"
+    document |= {"status": "certified", "claim": "certified"}
     assert "upper bound" in wrong(signed(document))
 
 
@@ -138,7 +139,7 @@ def test_rejects_a_bound_of_another_source_or_of_pricing_that_proves_nothing(met
 def test_rejects_a_gap_that_does_not_follow_from_the_bound(gap: Any) -> None:
     document = tampered(("gap",), gap)
     assert wrong(signed(document)) & {"gap", "form"}
-    assert wrong(signed({**document, "upper_bound": 1e9, "bound_source": "x"})) & {"gap", "form"}
+    assert wrong(signed({**document, "upper_bound": 1e9, "bound": 1e9, "bound_source": "x"})) & {"gap", "form"}
 
 
 @pytest.mark.parametrize("value", [-40.0, 1e-300, 1e300], ids=["negative", "tiny", "huge"])
@@ -154,22 +155,44 @@ def test_rejects_a_status_that_cannot_be(status: Any) -> None:
     assert wrong(signed(tampered(("status",), status))) & {"status", "form"}
 
 
+@pytest.mark.parametrize("claim", ["certified", "infeasible", "unknown", "optimal", "", None, 1])
+def test_rejects_a_claim_that_cannot_be(claim: Any) -> None:
+    status = claim if claim in ("certified", "infeasible", "unknown") else "feasible"
+    assert wrong(signed(original() | {"claim": claim, "status": status})) & {"status", "form"}
+
+
+@pytest.mark.parametrize("termination", ["time_limit", "interrupted", "error", "refused", "over", None])
+def test_rejects_a_termination_that_the_status_does_not_name(termination: Any) -> None:
+    assert wrong(signed(tampered(("termination",), termination))) & {"status", "form"}
+
+
 @pytest.mark.parametrize("status", ["feasible", "certified", "infeasible"])
 def test_rejects_a_status_that_needs_an_allocation_without_one(status: str) -> None:
-    document = original() | dict.fromkeys((*CLAIMS, "max_violation", "allocation")) | {"status": status}
+    document = original() | dict.fromkeys((*CLAIMS, "value", "max_violation", "allocation"))
+    document |= {"status": status, "claim": status}
     assert "status" in wrong(signed(document))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"method": "simplex"}, {"method": "gucaa"}, {"options": {}}, {"options": {"colour": "red"}},
+        {"method": "simplex"}, {"method": "gucaa"}, {"options": {"colour": "red"}},
         {"readings": {}}, {"readings": {"noise": "-174 dBm/Hz"}},
     ],
     ids=str,
 )  # fmt: skip
 def test_rejects_a_method_or_options_or_readings_that_do_not_fit_together(change: dict[str, Any]) -> None:
     assert wrong(signed(original() | change)) & {"method", "readings"}
+
+
+def test_an_option_that_the_file_does_not_have_has_its_default() -> None:
+    # Files of earlier versions lack options that there were not yet.
+    document = signed(original() | {"options": {}})
+    (found,) = (finding for finding in check(SCENARIO, document) if finding.claim == "method")
+    assert found.holds and "the default: accept, allocation" in found.detail
+    assert not wrong(document)
+    other = dashf_pyomo.solve(SCENARIO, "dashf", delay_rows="pairwise")
+    assert wrong(signed(other.to_dict() | {"options": {}})) == {"readings"}
 
 
 def test_rejects_readings_that_are_not_the_scenarios() -> None:

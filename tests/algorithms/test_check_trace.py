@@ -17,9 +17,7 @@ TRACES: dict[str, tuple[Path, Any]] = {
     "better than the result": ((0, "scr"), 1e9),
     "best above all": ((-1, "best"), 1e9),
     "accepted by whim": ((1, "accepted"), False),
-    "accepted is a number": ((0, "accepted"), 1),
     "no scr": ((0, "scr"), None),
-    "scr is text": ((0, "scr"), "high"),
     "bound below": ((0, "upper_bound"), 0.0),
 }
 
@@ -28,6 +26,20 @@ TRACES: dict[str, tuple[Path, Any]] = {
 def test_rejects_a_trace_that_contradicts_itself_or_the_result(case: str) -> None:
     path, value = TRACES[case]
     assert wrong(signed(tampered(("trace", *path), value))) == {"trace"}
+
+
+FORMS: dict[str, tuple[Path, Any]] = {
+    "accepted is a number": ((0, "accepted"), 1),
+    "scr is text": ((0, "scr"), "high"),
+    "kind": ((0, "kind"), "miracle"),
+    "number is text": ((1, "iteration"), "1"),
+}
+
+
+@pytest.mark.parametrize("case", FORMS)
+def test_a_trace_with_values_of_another_type_is_no_result(case: str) -> None:
+    path, value = FORMS[case]
+    assert wrong(signed(tampered(("trace", *path), value))) == {"form"}
 
 
 def test_rejects_a_trace_that_hides_something_better() -> None:

@@ -18,13 +18,14 @@ from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
 from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scenario
-from dashf_pyomo.result import Result, Status
+from dashf_pyomo.result import Result
+from dashf_pyomo.status import Status
 from formulations import InputError, Scenario, evaluate
 
 
 def assert_monotone(result: Result) -> None:
-    bounds = [entry["upper_bound"] for entry in result.trace if entry["upper_bound"] is not None]
-    bests = [entry["best"] for entry in result.trace]
+    bounds = [entry.upper_bound for entry in result.trace if entry.upper_bound is not None]
+    bests = [entry.best for entry in result.trace]
     assert bounds == sorted(bounds, reverse=True)
     assert bests == sorted(bests)
 
@@ -62,7 +63,7 @@ def test_heuristic_pricing_yields_no_bound() -> None:
     result = dashf_pyomo.solve(Scenario.random(3, 2, seed=1), "dual", rigour="heuristic", moves=0)
     assert result.status is Status.FEASIBLE
     assert result.upper_bound is None and result.gap is None
-    assert any("unproven" in entry.get("note", "") for entry in result.trace)
+    assert any("unproven" in entry.note for entry in result.trace)
 
 
 def test_a_local_solver_that_fails_at_the_start_costs_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_a_local_solver_that_fails_at_the_start_costs_no_bound(monkeypatch: pyte
     monkeypatch.setattr(ResourceStep, "__call__", fails)
     result = dashf_pyomo.solve(Scenario.random(3, 2, seed=0), "dual", time_limit=60)
     assert result.status is not Status.ERROR and result.upper_bound is not None
-    assert any("joint-nlp failed" in entry.get("note", "") for entry in result.trace)
+    assert any("joint-nlp failed" in entry.note for entry in result.trace)
 
 
 def test_a_time_limit_keeps_bound_and_allocation() -> None:

@@ -11,10 +11,12 @@ import pytest
 
 import dashf_pyomo
 from dashf_pyomo import Result, Status
-from dashf_pyomo.algorithms import steps
+from dashf_pyomo.algorithms import Limits, steps
+from dashf_pyomo.algorithms.run import Run
 from dashf_pyomo.backends import Backend, BackendError, Outcome, OutcomeStatus, capable_backends
 from dashf_pyomo.check import check
 from formulations import Scenario, evaluate
+from formulations.association.pairs import start_allocation
 from formulations.formulation import Formulation, Language
 
 METHODS = ("dashf", "aauco", "gucro")
@@ -120,7 +122,7 @@ def assert_true(result: Result) -> None:
     assert result.allocation is not None and evaluate(SCENARIO, result.allocation).feasible
     wrong = [finding for finding in check(SCENARIO, result.to_dict()) if not finding.holds]
     assert not wrong
-    assert result.scr >= result.trace[0]["scr"]
+    assert result.scr >= result.trace[0].scr
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -160,7 +162,7 @@ def test_when_all_fail_the_start_is_returned_as_an_error(
     install(monkeypatch, FAILURES[failure])
     result = dashf_pyomo.solve(SCENARIO, method)
     assert result.status is Status.ERROR
-    assert len(result.trace) == 1 and result.scr == result.trace[0]["scr"]
+    assert len(result.trace) == 1 and result.scr == result.trace[0].scr
     assert "best allocation so far" in result.message
     assert_true(result)
 
@@ -172,7 +174,7 @@ def test_a_failure_after_the_first_iteration_keeps_what_it_found(monkeypatch: py
     install(monkeypatch, FAILURES[failure], first=1)
     result = dashf_pyomo.solve(SCENARIO, "dashf", inner_iterations=1)
     assert result.status is Status.ERROR and result.iterations == 1
-    assert result.scr == expected.scr > result.trace[0]["scr"]
+    assert result.scr == expected.scr > result.trace[0].scr
     assert_true(result)
 
 
@@ -186,7 +188,10 @@ def test_an_inaccurate_solution_is_used_and_marked_in_the_trace(monkeypatch: pyt
     install(monkeypatch, lies(lambda value: value, OutcomeStatus.INACCURATE))
     result = dashf_pyomo.solve(SCENARIO, "dashf")
     assert result.status is Status.FEASIBLE
-    assert result.trace[1]["association_inaccurate"] is True and result.trace[1]["allocation_inaccurate"] is True
+    assert (
+        result.trace[1].facts["association_inaccurate"] is True
+        and result.trace[1].facts["allocation_inaccurate"] is True
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -213,4 +218,21 @@ def test_a_backend_that_does_not_work_here_stops_the_run_before_it_starts(monkey
 
     monkeypatch.setattr(steps, "capable_backends", none)
     with pytest.raises(BackendError, match="no working backend"):
+        dashf_pyomo.solve(SCENARIO, "dashf")
+
+
+def test_an_error_of_all_solvers_names_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, raises(RuntimeError("broke down")))
+    step = steps.ResourceStep(Run(SCENARIO, Limits()), "fp", "auto", 1e-4, 1)
+    with pytest.raises(BackendError) as caught:
+        step(start_allocation(SCENARIO), 1.0)
+    assert isinstance(caught.value.__cause__, RuntimeError) and "RuntimeError: broke down" in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, KeyError, AssertionError])
+def test_a_mistake_in_a_formulation_is_not_taken_for_a_failing_solver(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    install(monkeypatch, raises(error("a mistake")), then_real=True)
+    with pytest.raises(error, match="a mistake"):
         dashf_pyomo.solve(SCENARIO, "dashf")

@@ -70,7 +70,7 @@ def test_an_interruption_that_a_library_turns_into_its_own_error_is_remembered()
 @pytest.mark.parametrize("method", ["dual", "dashf"])
 def test_a_run_that_is_interrupted_inside_a_library_keeps_the_best_so_far(method: str, forgotten: bool) -> None:
     def library(entry: Any) -> None:
-        if entry["iteration"] == 1:
+        if entry.iteration == 1:
             try:
                 interrupt()
             except KeyboardInterrupt:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.deadline import OutOfTimeError
 from dashf_pyomo.algorithms.relaxed import RelaxedRun
-from dashf_pyomo.algorithms.run import Limits, OutOfTimeError, Run
+from dashf_pyomo.algorithms.run import Limits, Run
 from dashf_pyomo.result import Result
 from formulations import Scenario, evaluate, physics
 from formulations.association.pairs import equal_split
@@ -90,10 +91,10 @@ def test_what_is_found_without_limits_is_judged_with_them_and_enters_the_trace_a
     limited = Scenario.random(2, 2, 0, constraints={"delay_limit": 0.9 * free(2, 0, "dashf").delay})
     result = dashf_pyomo.solve(limited, "dashf")
     assert evaluate(limited, result.allocation).feasible
-    relaxed = [entry for entry in result.trace if entry.get("relaxed")]
+    relaxed = [entry for entry in result.trace if entry.facts.get("relaxed")]
     assert 0 < len(relaxed) < len(result.trace)
-    broken = [entry for entry in relaxed if entry["delay"] is None]
-    assert broken and not any(entry["accepted"] for entry in broken)
+    broken = [entry for entry in relaxed if entry.delay is None]
+    assert broken and not any(entry.accepted for entry in broken)
 
 
 def test_parts_of_the_time_limit_may_lie_in_each_other() -> None:

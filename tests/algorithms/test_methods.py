@@ -15,6 +15,7 @@ import dashf_pyomo
 from dashf_pyomo import Result, Status
 from dashf_pyomo.algorithms import Method, methods
 from dashf_pyomo.algorithms.run import Run
+from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.pairs import IDLE_PAIRS, start_allocation
 
@@ -91,7 +92,7 @@ def test_returns_a_feasible_allocation_and_what_the_evaluator_says_of_it(method:
 @of_all_scenarios
 def test_dashf_never_ends_below_its_start(name: str) -> None:
     start = evaluate(scenarios()[name], start_allocation(scenarios()[name])).scr
-    assert solved("dashf", name).trace[0]["scr"] == start
+    assert solved("dashf", name).trace[0].scr == start
     assert solved("dashf", name).scr >= start
 
 
@@ -118,10 +119,10 @@ def test_the_result_names_every_option_and_reading(method: str) -> None:
 
 @of_all_methods
 def test_the_observer_sees_every_trace_entry_as_it_is_made(method: str) -> None:
-    seen: list[dict[str, Any]] = []
-    result = dashf_pyomo.solve(default(users=4), method, time_limit=10.0, observer=lambda entry: seen.append({**entry}))
-    assert seen == [dict(entry) for entry in result.trace]
-    assert [entry["iteration"] for entry in seen] == list(range(result.iterations + 1))
+    seen: list[TraceEntry] = []
+    result = dashf_pyomo.solve(default(users=4), method, time_limit=10.0, observer=seen.append)
+    assert tuple(seen) == result.trace
+    assert [entry.iteration for entry in seen] == list(range(result.iterations + 1))
 
 
 @pytest.mark.parametrize("method", ["dashf", "aauco"])
@@ -147,8 +148,8 @@ def test_the_papers_methods_come_in_the_papers_order() -> None:
 
 def test_a_fall_is_kept_or_not_as_asked_and_the_message_says_so() -> None:
     best, last = (dashf_pyomo.solve(default(), "dashf", accept=accept) for accept in ("best", "always"))
-    values = [entry["scr"] for entry in best.trace]
-    assert values == [entry["scr"] for entry in last.trace]
+    values = [entry.scr for entry in best.trace]
+    assert values == [entry.scr for entry in last.trace]
     assert values[-1] < max(values)  # the paper's default scenario has a fall
     assert best.scr == max(values) and last.scr == values[-1]
     assert "fell" in best.message and f"kept iterate {np.argmax(values)}" in best.message
@@ -162,7 +163,7 @@ def test_every_combination_of_parts_works(association: str, delay_rows: str, idl
     options = {"association": association, "delay_rows": delay_rows, "idle_pairs": idle_pairs}
     result = dashf_pyomo.solve(default(users=4), "dashf", **options)
     assert result.status is Status.FEASIBLE
-    assert result.scr >= result.trace[0]["scr"]
+    assert result.scr >= result.trace[0].scr
     assert {**result.options, **options} == result.options
     assert result.readings["idle_pairs"] == idle_pairs and result.readings["delay_rows"] == delay_rows
 
@@ -200,7 +201,7 @@ def test_an_allocation_that_breaks_a_budget_is_never_kept(keep: str) -> None:
     assert evaluate(scenario, greedy(scenario)).scr > evaluate(scenario, start).scr
     result = Scripted(script=(start, greedy(scenario)), keep=keep).solve(scenario)
     assert result.status is Status.FEASIBLE and result.allocation is start
-    assert [entry["accepted"] for entry in result.trace] == [True, False]
+    assert [entry.accepted for entry in result.trace] == [True, False]
 
 
 def test_a_method_that_finds_nothing_feasible_ends_as_unknown_without_an_allocation() -> None:
@@ -222,7 +223,7 @@ def test_turns_come_after_all_other_moves_and_find_what_those_miss() -> None:
     scenario = Scenario.random(2, 2, seed=4)
     without = dashf_pyomo.solve(scenario, "dashf-plus", turn_users=0)
     turned = dashf_pyomo.solve(scenario, "dashf-plus")
-    first = next(i for i, entry in enumerate(turned.trace) if entry.get("phase") == "turn")
-    assert not any(entry.get("phase") == "turn" for entry in without.trace)
-    assert turned.trace[first - 1]["best"] == pytest.approx(without.scr, rel=1e-9)
+    first = next(i for i, entry in enumerate(turned.trace) if entry.phase == "turn")
+    assert not any(entry.phase == "turn" for entry in without.trace)
+    assert turned.trace[first - 1].best == pytest.approx(without.scr, rel=1e-9)
     assert turned.scr > 1.1 * without.scr

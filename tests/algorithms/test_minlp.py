@@ -18,7 +18,8 @@ from dashf_pyomo.algorithms import OptionError, configure
 from dashf_pyomo.backends import BackendError, BackendLimits, OutcomeStatus, backends
 from dashf_pyomo.backends.exact import ExactBackend
 from dashf_pyomo.check import check
-from dashf_pyomo.result import Result, Status
+from dashf_pyomo.result import Result
+from dashf_pyomo.status import Status
 from formulations import Allocation, Scenario, evaluate, joint
 from formulations.joint.convexified import CUTS
 
@@ -69,7 +70,7 @@ def test_a_bound_below_a_verified_incumbent_is_a_contradiction_and_not_used(regi
     assert result.status is Status.FEASIBLE
     assert result.bound_source is not None and result.bound_source.startswith("data")
     assert result.message.startswith("CONTRADICTION: liar")
-    assert any("contradiction" in entry for entry in result.trace)
+    assert any(entry.contradiction for entry in result.trace)
     assert holds(result)
 
 
@@ -84,7 +85,12 @@ def test_no_bound_of_a_refuted_solver_certifies(register: Callable[..., None], s
     assert "CONTRADICTION" in result.message
     assert result.bound_source is not None and result.bound_source.startswith("data")
     assert holds(result)
-    document = {**result.to_dict(), "status": "certified", "bound_source": result.trace[-1].get("refuted")}
+    document = {
+        **result.to_dict(),
+        "status": "certified",
+        "claim": "certified",
+        "bound_source": result.trace[-1].refuted,
+    }
     assert "status" in {finding.claim for finding in check(SCENARIO, document) if not finding.holds}
 
 
@@ -110,7 +116,7 @@ def test_a_point_is_worth_what_the_evaluator_says(register: Callable[..., None])
     result = run("liar")
     assert result.status is not Status.CERTIFIED
     assert result.scr is not None and result.upper_bound is not None and result.upper_bound > 2 * result.scr
-    assert any("rejected" in entry.get("note", "") for entry in result.trace)
+    assert any("rejected" in entry.note for entry in result.trace)
     assert holds(result)
 
 
@@ -154,7 +160,12 @@ def test_one_solver_that_lies_does_not_spoil_the_other(register: Callable[..., N
 def test_a_bound_of_a_heuristic_or_a_rising_one_does_not_pass_the_check(register: Callable[..., None]) -> None:
     register(killed=lies.killed)
     document = run("killed").to_dict()
-    for change in ({"method": "dashf"}, {"bound_source": None}, {"upper_bound": 0.5 * document["scr"]}):
+    for change in (
+        {"method": "dashf"},
+        {"bound_source": None},
+        {"upper_bound": 0.5 * document["scr"]},
+        {"bound": 0.5 * document["scr"]},
+    ):
         assert not all(finding.holds for finding in check(SCENARIO, {**document, **change}))
     last = {**document["trace"][-1], "upper_bound": 1.5 * document["upper_bound"]}
     findings = check(SCENARIO, {**document, "trace": [*document["trace"][:-1], last]})

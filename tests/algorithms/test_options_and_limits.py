@@ -97,7 +97,7 @@ def test_a_tiny_time_limit_returns_the_start(method: str) -> None:
     scenario = default()
     result = dashf_pyomo.solve(scenario, method, time_limit=1e-6)
     assert result.status is Status.TIME_LIMIT and "time limit" in result.message
-    assert len(result.trace) == 1 and result.scr == result.trace[0]["scr"] > 0
+    assert len(result.trace) == 1 and result.scr == result.trace[0].scr > 0
     assert evaluate(scenario, result.allocation).feasible
 
 
@@ -107,7 +107,7 @@ def test_a_time_limit_in_the_middle_is_kept_and_keeps_the_best(method: str) -> N
     seen: list[float] = []
     result = dashf_pyomo.solve(
         Scenario.random(users=40, servers=4, seed=1), method, time_limit=0.6, epsilon=0.0,
-        observer=lambda entry: seen.append(entry["scr"]),
+        observer=lambda entry: seen.append(entry.scr),
     )  # fmt: skip
     assert result.scr == max(seen)
     if result.status is not Status.FEASIBLE:
@@ -119,14 +119,14 @@ def test_a_time_limit_in_the_middle_is_kept_and_keeps_the_best(method: str) -> N
 @pytest.mark.parametrize("at", [0, 1])
 def test_an_interruption_keeps_the_best_so_far(method: str, at: int) -> None:
     def interrupt(entry: Any) -> None:
-        if entry["iteration"] == at:
+        if entry.iteration == at:
             raise KeyboardInterrupt
 
     scenario = default()
     result = dashf_pyomo.solve(scenario, method, observer=interrupt)
     assert result.status is Status.INTERRUPTED and "interrupted" in result.message
-    assert [entry["iteration"] for entry in result.trace] == list(range(at + 1))
-    assert result.scr == max(entry["scr"] for entry in result.trace)
+    assert [entry.iteration for entry in result.trace] == list(range(at + 1))
+    assert result.scr == max(entry.scr for entry in result.trace)
     assert evaluate(scenario, result.allocation).scr == result.scr
 
 
@@ -140,7 +140,7 @@ def test_falls_that_are_allowed_do_not_stop_dashf() -> None:
     printed = dashf_pyomo.solve(scenario, "dashf")
     longer = dashf_pyomo.solve(scenario, "dashf", falls=3)
     assert "fell" in printed.message
-    shared = [entry["scr"] for entry in printed.trace]
-    assert [entry["scr"] for entry in longer.trace[: len(shared)]] == shared
+    shared = [entry.scr for entry in printed.trace]
+    assert [entry.scr for entry in longer.trace[: len(shared)]] == shared
     assert longer.iterations > printed.iterations and longer.scr >= printed.scr
     assert longer.options["falls"] == 3

@@ -83,7 +83,7 @@ def test_what_the_certificate_is_not_of_is_said(relaxed: tuple[Result, Certifica
         assert not found["certificate"].holds and "scenario_sha256" in found["certificate"].detail
         assert not found["upper bound"].holds
     # A bound of the relaxation must not pass for one of the scenario itself, nor the other way round.
-    silent = replace(result, bound_source=methods["dual"].source)
+    silent = replace(result, bound_source=methods["dual"].bound_source)
     assert not findings(BINDING, silent, certificate)["upper bound"].holds
     without = replace(result, options={**result.options, "relax": False})
     assert not findings(BINDING, without, certificate)["upper bound"].holds
@@ -96,7 +96,7 @@ def test_a_limit_that_does_not_bind_leaves_a_certified_optimum() -> None:
     assert evaluate(limited, result.allocation).feasible and result.bound_of == RELAXED
     # Where nothing has to be relaxed, it is the scenario itself.
     plain = dashf_pyomo.solve(Scenario.random(2, 2, 0), "bnp", relax=True)
-    assert plain.bound_source == methods["bnp"].source and plain.bound_of == ""
+    assert plain.bound_source == methods["bnp"].bound_source and plain.bound_of == ""
     assert plain.scr == pytest.approx(result.scr, rel=1e-3)
 
 
@@ -121,7 +121,7 @@ def test_an_allocation_that_breaks_the_limits_refutes_a_bound_of_the_relaxation(
     assert part.record_bound(1e9, "by hand") and run.upper_bound == 1e9
     assert not part.record_bound(0.5 * part.incumbent[1], "by hand")
     assert run.upper_bound is None and len(run.contradictions) == 1
-    assert f"by hand, of {RELAXED}" in [entry.get("refuted") for entry in run._trace]
+    assert f"by hand, of {RELAXED}" in [entry.refuted for entry in run._trace]
 
 
 #: Scenarios, and what is advised where a bound is missing.

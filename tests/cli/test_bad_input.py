@@ -45,7 +45,7 @@ ANY: dict[str, tuple[Callable[[Document], str | bytes], str]] = {
     "key twice": (lambda document: '{"format": 1, "format": 1}', "'format' stands twice"),
     "no format": (without("format"), "'format' is missing"),
     "no version": (without("version"), "'version' is missing"),
-    "later version": (replaced("version", 2), "version = 2; expected 1"),
+    "later version": (replaced("version", 3), "version = 3; expected 1"),
     "version as text": (replaced("version", "1"), "version = '1'; expected 1"),
 }
 
@@ -76,6 +76,17 @@ RESULTS = ANY | {
     "missing key": (without("scr"), "'scr' is missing"),
     "NaN": (replaced("scr", float("nan")), "scr = NaN"),
     "text": (replaced("scr", "high"), "scr = 'high'; expected a finite number"),
+    "unknown claim": (replaced("claim", "proven"), "claim = 'proven'; expected one of certified"),
+    "unknown termination": (replaced("termination", "done"), "termination = 'done'; expected one of converged"),
+    "unknown objective": (replaced("objective", "profit"), "objective = 'profit'; expected one of scr"),
+    "unknown sense": (replaced("sense", 1), "sense = 1; expected text"),
+    "other sense": (replaced("sense", "min"), "sense = 'min'; expected 'max' for scr"),
+    "entry of the trace": (replaced("trace", [3]), "trace = [3]; expected a list of objects"),
+    "entry without a time": (replaced("trace", [{"iteration": 0}]), "trace[0]: key 'time' is missing"),
+    "entry with text": (
+        replaced("trace", [{"iteration": 0, "time": 0, "scr": "high"}]),
+        "trace[0].scr = 'high'; expected a finite number or null",
+    ),
     "unknown status": (replaced("status", "perfect"), "status = 'perfect'; expected one of certified"),
     "status is a list": (replaced("status", ["feasible"]), "status = ['feasible']; expected text"),
     "allocation is a list": (replaced("allocation", [0, 1]), "allocation"),

@@ -13,8 +13,8 @@ from cli_helpers import SCENARIO, Dashf, command, environment, files, process, p
 
 from dashf_pyomo import Result
 from dashf_pyomo.check import check
+from dashf_pyomo.result import read_result_document
 from formulations import Scenario
-from formulations.documents import read_document
 
 # -- what is imported -------------------------------------------------------------------------
 
@@ -90,9 +90,9 @@ INTERRUPTED = """
 import os, signal, sys
 from dashf_pyomo.cli import main, progress
 def interrupt(self, entry):
-    if entry["iteration"] == int(sys.argv[1]):
+    if entry.iteration == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGINT)
-progress.Progress.__call__ = interrupt
+progress.TraceView.__call__ = interrupt
 sys.exit(main(sys.argv[2:]))
 """
 
@@ -117,9 +117,9 @@ def test_an_interruption_saves_the_best_so_far_and_is_exit_130(
     assert "Traceback" not in running.stderr and "interrupted" in running.stdout
     result = Result.read(place)
     assert result.status == "interrupted" and result.iterations >= at
-    assert result.scr == max(entry["scr"] for entry in result.trace) or result.options.get("accept") == "always"
+    assert result.scr == max(entry.scr for entry in result.trace) or result.options.get("accept") == "always"
     scenario = Scenario.random(users=int(arguments[1]), servers=int(arguments[3]), seed=0)
-    assert all(finding.holds for finding in check(scenario, read_document(place, "dashf-result")))
+    assert all(finding.holds for finding in check(scenario, read_result_document(place)))
 
 
 # -- pipes and encodings ----------------------------------------------------------------------

@@ -14,17 +14,18 @@ from typing import Any
 import pytest
 from cli_helpers import Dashf, command, environment, process, python
 
-from dashf_pyomo.cli.progress import Log, Progress
+from dashf_pyomo.cli.progress import Log, TraceView
 from dashf_pyomo.cli.rows import Rows, fitting, heading, line
+from dashf_pyomo.trace import TraceEntry
 
 SMALL = ("solve", "--users", 3, "--method", "dual", "--option", "moves=0", "--gap", 0.05)
 
 
-def entry(time: float, best: float | None = None, bound: float | None = None, **facts: Any) -> dict[str, Any]:
-    return {"iteration": 0, "time": time, "scr": None, "best": best, "upper_bound": bound, **facts}
+def entry(time: float, best: float | None = None, bound: float | None = None, **facts: Any) -> TraceEntry:
+    return TraceEntry.from_dict({"iteration": 0, "time": time, "best": best, "upper_bound": bound, **facts}, "trace")
 
 
-def proof(time: float, bound: float, cells: int, **facts: Any) -> dict[str, Any]:
+def proof(time: float, bound: float, cells: int, **facts: Any) -> TraceEntry:
     more = {"boxes": 4, "depth": 2, "deadlines": [21.18, 37.585], "columns": 471, "rounds": 7, **facts}
     return entry(time, 90.0, bound, cells=cells, bound_source="dual", **more)
 
@@ -62,7 +63,7 @@ def test_columns_appear_with_their_first_fact_and_stay() -> None:
 
 def test_time_bound_incumbent_and_gap_stay_on_a_narrow_terminal() -> None:
     rows = Rows()
-    row = rows.row({**proof(2.5, 100.0, 50), "scr": 80.0})
+    row = rows.row(proof(2.5, 100.0, 50, scr=80.0))
     assert fitting(rows.columns, 200) == list(rows.columns)
     for width in (80, 40, 1):
         kept = fitting(rows.columns, width)
@@ -142,15 +143,16 @@ def test_a_reader_of_the_log_that_has_gone_is_not_written_to_again(monkeypatch: 
     assert stream.tried == 1
 
 
-@pytest.mark.parametrize("observer", ["Log()", "Progress('dual')", "Steps('check')"])
+@pytest.mark.parametrize("observer", ["Log()", "TraceView('dual')", "Steps('check')"])
 def test_no_standard_error_at_all_is_no_error(observer: str) -> None:
     program = f"""
 import contextlib, sys
-from dashf_pyomo.cli.progress import Log, Progress, Steps
+from dashf_pyomo.cli.progress import Log, Steps, TraceView
+from dashf_pyomo.trace import TraceEntry
 sys.stderr = None
 observer = {observer}
 with contextlib.nullcontext(observer) if isinstance(observer, Log) else observer:
-    observer(1, 2) if isinstance(observer, Steps) else observer({entry(0.1, 1.0)!r})
+    observer(1, 2) if isinstance(observer, Steps) else observer(TraceEntry(0, 0.1, best=1.0))
 print("done")
 """
     said = python(program)
@@ -207,7 +209,7 @@ def test_many_entries_cost_few_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm-256color")
-    with Progress("dual") as progress:
+    with TraceView("dual") as progress:
         for i in range(2000):
             progress(proof(0.001 * (i + 1), 200.0 - 0.01 * i, 10 * i))
     shown = plain(screen.getvalue())

@@ -21,10 +21,10 @@ AT_FIRST = """
 import os, signal, sys
 from dashf_pyomo.cli import main, progress
 def send(self, entry):
-    if entry["iteration"] == 1:
+    if entry.iteration == 1:
         for number in sys.argv[1].split(","):
             os.kill(os.getpid(), int(number))
-progress.Progress.__call__ = send
+progress.TraceView.__call__ = send
 sys.exit(main(sys.argv[2:]))
 """
 #: Sends itself signals while the result is being written.

@@ -171,7 +171,7 @@ def test_a_bound_on_the_scr_bounds_every_objective_score_minus_y_cost(ratio: flo
 
 def test_an_interrupted_run_keeps_what_it_had() -> None:
     def interrupt(entry: Any) -> None:
-        if entry["iteration"] == 1:
+        if entry.iteration == 1:
             raise KeyboardInterrupt
 
     model = build("activity")

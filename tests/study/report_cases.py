@@ -73,7 +73,14 @@ def record(cell: Cell) -> Record:
         bound = 0.95 * optimum
     scr = share * optimum
     document = _document(cell)
-    document |= {"scr": scr, "wall_time": seconds, "status": "feasible", "upper_bound": bound}
+    document |= {
+        "scr": scr,
+        "wall_time": seconds,
+        "status": "feasible",
+        "upper_bound": bound,
+        "value": scr,
+        "bound": bound,
+    }
     document["bound_source"] = None if bound is None else f"{variant} by hand"
     document["trace"] = [
         {"iteration": 0, "time": seconds / 10, "scr": scr / 2, "best": scr / 2, "upper_bound": None, "accepted": True},

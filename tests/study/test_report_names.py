@@ -47,6 +47,7 @@ def fill(folder: Path, names: list[str], seeds: int, least: float, most: float) 
         document = report_cases._document(cell) if cell.scenario.seed is None else dict(results[cell.scenario.seed])
         document |= {"method": "dual", "scenario_sha256": cell.scenario.sha256, "scr": scr, "wall_time": seconds}
         document |= {"upper_bound": bound, "bound_source": bound and "by hand", "status": "feasible"}
+        document |= {"value": scr, "bound": bound}
         document["trace"] = [
             {"iteration": 0, "time": seconds / 2, "scr": scr / 2, "best": scr / 2, "upper_bound": None},
             {"iteration": 1, "time": seconds, "scr": scr, "best": scr, "upper_bound": bound},

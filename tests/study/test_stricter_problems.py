@@ -179,7 +179,7 @@ def test_a_bound_of_a_stricter_problem_is_no_bound_of_the_scenario(monkeypatch: 
     result = run_method(Capped(), SCENARIO)
     assert result.upper_bound is None and result.status == "feasible" and "CONTRADICTION" not in result.message
     assert result.restriction == "at most 2 users per server"
-    assert any("stricter problem, at most 2 users per server" in entry.get("note", "") for entry in result.trace)
+    assert any("stricter problem, at most 2 users per server" in entry.note for entry in result.trace)
     assert all(finding.holds for finding in check(SCENARIO, result.to_dict(), "r.json"))
     hidden = {key: value for key, value in result.readings.items() if key != "restriction"}
     wrong = [f.claim for f in check(SCENARIO, replace(result, readings=hidden).to_dict(), "r.json") if not f.holds]

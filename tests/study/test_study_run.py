@@ -171,7 +171,7 @@ def test_cells_get_the_same_results_as_the_method_called_directly(tmp_path: Path
     assert result is not None and result.matches(scenario)
     direct = dashf_pyomo.solve(scenario, association="hull", rounding_seed=result.options["rounding_seed"])
     assert (result.scr, result.message) == (direct.scr, direct.message)
-    assert [entry["scr"] for entry in result.trace] == [entry["scr"] for entry in direct.trace]
+    assert [entry.scr for entry in result.trace] == [entry.scr for entry in direct.trace]
 
 
 # -- ends of runs -------------------------------------------------------------------------------

@@ -21,15 +21,15 @@ from dashf_pyomo.certificate import (
     ByServers,
     Certificate,
     CertificateError,
-    Claim,
     Empty,
     Late,
+    LeafClaim,
     by_deadlines,
 )
 from dashf_pyomo.certificate.archive import MOST_BYTES, read_arrays
 from dashf_pyomo.certificate.cover import covers
 from dashf_pyomo.certificate.format import ARRAYS, sealed
-from dashf_pyomo.certificate.nodes import Box, leaf_boxes
+from dashf_pyomo.certificate.nodes import Region, leaf_boxes
 from dashf_pyomo.certificate.points import tangent_of_r
 from formulations import InputError
 
@@ -38,8 +38,8 @@ LEAVES = np.array(
 )
 
 
-def claim() -> Claim:
-    return Claim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], {(0, 1): LEAVES, (2, 0): LEAVES[:1]})
+def claim() -> LeafClaim:
+    return LeafClaim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], {(0, 1): LEAVES, (2, 0): LEAVES[:1]})
 
 
 def certificate() -> Certificate:
@@ -74,7 +74,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_boxes_follow_from_splits() -> None:
-    boxes = [box for _, box in leaf_boxes(certificate().root, Box.root(np.full((3, 2), True)))]
+    boxes = [box for _, box in leaf_boxes(certificate().root, Region.root(np.full((3, 2), True)))]
     assert [(box.t0, box.t1) for box in boxes] == [(0, 0.5), (0.5, 1), (0.5, 1), (0.5, 1), (1, 2), (2, np.inf)]
     assert boxes[1].allowed.tolist() == [[True, True], [True, False], [True, True]]
     assert boxes[3].allowed.tolist() == [[True, True], [False, True], [True, True]]
@@ -92,7 +92,7 @@ def test_long_trees_are_written_and_read(tmp_path: Path) -> None:
     for at in range(20000, 0, -1):
         root = ByDeadline(float(at), Empty(), root)
     Certificate("a" * 64, 1.0, 1.0, 1.0, root).write(tmp_path / "c.npz")
-    assert len(list(leaf_boxes(Certificate.read(tmp_path / "c.npz").root, Box.root(np.full((1, 1), True))))) == 20001
+    assert len(list(leaf_boxes(Certificate.read(tmp_path / "c.npz").root, Region.root(np.full((1, 1), True))))) == 20001
 
 
 @pytest.mark.parametrize("key", ARRAYS)
@@ -253,9 +253,9 @@ def test_builders_refuse_what_does_not_fit() -> None:
     with pytest.raises(CertificateError, match="parts"):
         by_deadlines([1.0], [Late()])
     with pytest.raises(CertificateError, match=r"leaves\[0\]\[0\] have shape"):
-        Claim.of(1.0, np.ones((2, 3)), [1.0], {(0, 0): np.ones((2, 8))})
+        LeafClaim.of(1.0, np.ones((2, 3)), [1.0], {(0, 0): np.ones((2, 8))})
     with pytest.raises(CertificateError, match="prices has shape"):
-        Claim.of(1.0, np.ones((2, 4)), [1.0], {})
+        LeafClaim.of(1.0, np.ones((2, 4)), [1.0], {})
 
 
 # -- covering ---------------------------------------------------------------------------------
@@ -294,7 +294,11 @@ def test_version_1_is_read_and_touches_where_its_verifier_did(tmp_path: Path) ->
     old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
     first = Certificate.read(save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)})))
     leaves = np.concatenate(
-        [node.leaves for node, _ in leaf_boxes(first.root, Box.root(np.full((3, 2), True))) if isinstance(node, Claim)]
+        [
+            node.leaves
+            for node, _ in leaf_boxes(first.root, Region.root(np.full((3, 2), True)))
+            if isinstance(node, LeafClaim)
+        ]
     )
     assert np.array_equal(leaves[:, :9], ORIGINAL["leaves"])
     assert leaves[:, 9].tolist() == [tangent_of_r(low, high) for low, high in ORIGINAL["leaves"][:, :2].tolist()]

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import dashf_pyomo
-from dashf_pyomo import Result, Status
+from dashf_pyomo import Claim, Result, Termination
 from dashf_pyomo.pictures import draw_comparison, draw_result, sheet
+from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, InputError, Scenario, evaluate
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -42,8 +43,8 @@ def allocate(scenario: Scenario, **changes: Any) -> Allocation:
     return Allocation(**{**values, **changes})
 
 
-def entry(iteration: int, scr: float, best: float, accepted: bool = True, **facts: Any) -> dict[str, Any]:
-    return {"iteration": iteration, "time": 0.1 + iteration, "scr": scr, "best": best, "accepted": accepted, **facts}
+def entry(iteration: int, scr: float, best: float, accepted: bool = True, **facts: Any) -> TraceEntry:
+    return TraceEntry(iteration, 0.1 + iteration, scr=scr, best=best, accepted=accepted, **facts)
 
 
 TRACE = (entry(0, 1.0, 1.0), entry(1, 90.0, 90.0), entry(2, 40.0, 90.0, False), entry(3, 0.0, 90.0, False))
@@ -51,7 +52,8 @@ TRACE = (entry(0, 1.0, 1.0), entry(1, 90.0, 90.0), entry(2, 40.0, 90.0, False), 
 
 def outcome(scenario: Scenario, allocation: Allocation | None, trace: tuple[Any, ...] = TRACE, **facts: Any) -> Result:
     claims = Result.claims(None if allocation is None else evaluate(scenario, allocation))
-    values = {"method": "made-up", "options": {}, "readings": {}, "status": Status.FEASIBLE, **claims, **facts}
+    ended = {"termination": Termination.CONVERGED, "claim": Claim.FEASIBLE}
+    values = {"method": "made-up", "options": {}, "readings": {}, **ended, **claims, **facts}
     return Result(scenario_sha256=scenario.sha256, allocation=allocation, trace=trace, **values)
 
 
@@ -170,7 +172,7 @@ def test_each_panel_of_a_comparison_has_ink(tmp_path: Path) -> None:
 def test_the_title_tells_method_scenario_scr_status_and_gap(
     tmp_path: Path, figures: list[Figure], bound: float | None, expected: list[str]
 ) -> None:
-    draw_result(SCENARIO, replace(RESULT, upper_bound=bound), tmp_path / "picture.png")
+    draw_result(SCENARIO, replace(RESULT, bound=bound), tmp_path / "picture.png")
     title = figures[0].get_suptitle()
     for part in ("made-up", SCENARIO.name, f"SCR {RESULT.scr:.6g}", "feasible", *expected):
         assert part in title
@@ -185,7 +187,7 @@ def test_a_claim_is_not_believed(tmp_path: Path, figures: list[Figure]) -> None:
 
 def test_no_allocation_is_said_and_the_users_stay_unconnected(tmp_path: Path, figures: list[Figure]) -> None:
     for scenario in (SCENARIO, WITHOUT_POSITIONS):
-        draw_result(scenario, outcome(scenario, None, (), status=Status.UNKNOWN), tmp_path / "picture.png")
+        draw_result(scenario, outcome(scenario, None, (), claim=Claim.UNKNOWN), tmp_path / "picture.png")
         assert list(texts(figures[-1])).count("no allocation") == 2
         assert {"Users and servers, no allocation", "no iterations", "u9", "S1"} <= set(texts(figures[-1]))
         assert not any(axes.get_label() == "<colorbar>" and "φ" in axes.get_ylabel() for axes in figures[-1].axes)
@@ -211,9 +213,9 @@ def test_convergence_shows_best_and_rejected_iterates_and_bounds(tmp_path: Path,
     assert "upper bound" not in drawn
     assert "iteration; 1 with SCR 0 not drawn" in texts(figures[-1])  # the axis is logarithmic
 
-    draw_result(SCENARIO, replace(RESULT, upper_bound=99.0), tmp_path / "picture.png")
+    draw_result(SCENARIO, replace(RESULT, bound=99.0), tmp_path / "picture.png")
     assert list(lines(figures[-1])["upper bound"]) == [99.0] * 4
-    bounded = tuple({**fact, "upper_bound": 200.0 - i} for i, fact in enumerate(TRACE))
+    bounded = tuple(replace(fact, upper_bound=200.0 - i) for i, fact in enumerate(TRACE))
     draw_result(SCENARIO, replace(RESULT, trace=bounded), tmp_path / "picture.png")
     assert list(lines(figures[-1])["upper bound"]) == [200.0, 199.0, 198.0, 197.0]
 
@@ -259,7 +261,7 @@ def test_infinite_delays_are_counted_not_drawn(tmp_path: Path, figures: list[Fig
 def test_a_comparison_shows_each_number_and_the_best(tmp_path: Path, figures: list[Figure]) -> None:
     names = ("rucaa", "gucaa", "nearest")
     results = [dashf_pyomo.solve(SCENARIO, name) for name in names]
-    draw_comparison(SCENARIO, [*results, replace(RESULT, upper_bound=1e4)], tmp_path / "picture.png")
+    draw_comparison(SCENARIO, [*results, replace(RESULT, bound=1e4)], tmp_path / "picture.png")
     found = set(texts(figures[0]))
     for result in (*results, RESULT):
         assert {f"{result.scr:.4g}", f"{result.delay:.4g}", f"{result.energy:.4g}"} <= found
@@ -335,15 +337,14 @@ def test_extreme_magnitudes(tmp_path: Path, changes: dict[str, Any]) -> None:
             draw_comparison(without, both, tmp_path / "picture.png")
 
 
-def test_a_trace_from_a_file_may_hold_anything(tmp_path: Path) -> None:
-    odd: tuple[Any, ...] = (
-        {},
-        {"scr": "much", "best": [], "time": None},
-        {"scr": 10**400, "accepted": 0, "best": 1e308},
+def test_a_trace_from_a_file_may_hold_any_numbers(tmp_path: Path) -> None:
+    odd = tuple(
+        TraceEntry.from_dict({"iteration": 0, **numbers}, "trace")
+        for numbers in ({"time": -1e308}, {"time": 0, "best": -1}, {"time": 10**300, "scr": 10**300, "best": 1e308})
     )
     long = tuple(entry(i, 10.0**-i, 1e300) for i in range(300))
     for trace, bound in ((odd, 0.0), ((*TRACE, *odd), 1e-300), (long, None), (TRACE, 1.7e308)):
-        result = replace(RESULT, trace=trace, upper_bound=bound)
+        result = replace(RESULT, trace=trace, bound=bound)
         draw_result(SCENARIO, result, tmp_path / "picture.png")
         draw_comparison(SCENARIO, [result, RESULT], tmp_path / "picture.png")
 

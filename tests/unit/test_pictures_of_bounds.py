@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from dashf_pyomo import Result, Status
+from dashf_pyomo import Claim, Result, Termination
 from dashf_pyomo.pictures import draw_result
 from dashf_pyomo.pictures.bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
+from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, Evaluation, Scenario, evaluate
 from formulations.association.pairs import equal_split
 
@@ -26,8 +27,10 @@ EVALUATION: Evaluation = evaluate(SCENARIO, ALLOCATION)
 SCR, DELAY = EVALUATION.scr, EVALUATION.delay
 
 
-def entry(time: float, best: float, bound: float | None, **facts: Any) -> dict[str, Any]:
-    return {"iteration": 0, "time": time, "scr": None, "best": best, "upper_bound": bound, **facts}
+def entry(
+    time: float, best: float, bound: float | None, scr: float | None = None, delay: float | None = None, **facts: Any
+) -> TraceEntry:
+    return TraceEntry(0, time, scr=scr, delay=delay, best=best, upper_bound=bound, facts=facts)
 
 
 EDGES, BOUNDS = [0.5 * DELAY, 0.8 * DELAY, 1.2 * DELAY, 2.0 * DELAY], [0.0, 1.2 * SCR, 1.1 * SCR]
@@ -41,10 +44,11 @@ TRACE = (
 )
 
 
-def result(trace: tuple[dict[str, Any], ...] = TRACE, **facts: Any) -> Result:
+def result(trace: tuple[TraceEntry, ...] = TRACE, **facts: Any) -> Result:
     return Result(
-        scenario_sha256=SCENARIO.sha256, method="made-up", options={}, readings={}, status=Status.FEASIBLE,
-        allocation=ALLOCATION, trace=trace, **Result.claims(EVALUATION), wall_time=4.0, **facts,
+        scenario_sha256=SCENARIO.sha256, method="made-up", options={}, readings={}, allocation=ALLOCATION,
+        termination=Termination.CONVERGED, claim=Claim.FEASIBLE, trace=trace,
+        **Result.claims(EVALUATION), wall_time=4.0, **facts,
     )  # fmt: skip
 
 
@@ -174,7 +178,7 @@ def test_a_profile_that_makes_no_sense_is_not_drawn(axes: Axes, facts: dict[str,
     ids=["with a profile", "with bounds", "without bounds"],
 )
 def test_a_result_has_the_panels_that_its_trace_can_fill(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trace: tuple[dict[str, Any], ...], expected: set[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trace: tuple[TraceEntry, ...], expected: set[str]
 ) -> None:
     made: list[Figure] = []
 
@@ -185,7 +189,7 @@ def test_a_result_has_the_panels_that_its_trace_can_fill(
     monkeypatch.setattr("dashf_pyomo.pictures.sheet.Figure", figure)
     drawn = result(trace)
     assert proves(drawn) == bool(expected)
-    draw_result(SCENARIO, replace(drawn, upper_bound=1.2 * SCR if expected else None), tmp_path / "picture.png")
+    draw_result(SCENARIO, replace(drawn, bound=1.2 * SCR if expected else None), tmp_path / "picture.png")
     titles = {axes.get_title() for axes in made[0].axes}
     assert {title for title in titles if title.startswith("Bound")} == expected
     assert (tmp_path / "picture.png").stat().st_size > 10_000

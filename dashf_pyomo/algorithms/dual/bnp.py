@@ -23,7 +23,8 @@ class BranchAndPrice(Dual):
 
     name = "bnp"
     summary = "branch and price: `dual` with boxes cut at servers and offloading ratios until the gap is closed"
-    source: ClassVar[str] = "bnp: branch and price with proven pricing"
+    bound_source = "bnp: branch and price with proven pricing"
+    advised = 2
     branches: ClassVar[bool] = True
 
     dives: int = option(0, "most dives for allocations, where the gap stays open", at_least=0)

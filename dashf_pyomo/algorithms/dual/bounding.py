@@ -162,7 +162,7 @@ class ByInterval(Bounding):
 
         generation = ColumnGeneration(problem, self._pool, box, cutoff, start, 0.1 * tolerance)
         for _ in range(most_rounds):
-            settings.check()
+            settings.deadline.check()
             if generation.round(done):
                 break  # done, or somebody cannot be in time: the proof will say so
         chosen, rounds = generation.chosen, generation.rounds
@@ -215,7 +215,7 @@ class AtDeadline(Bounding):
 
     def _at_prices(self, box: Box, start: Prices, known: Bounded | None) -> Bounded:
         problem, settings = self._problem, self._settings
-        settings.check()
+        settings.deadline.check()
         low, high = box.interval
         tolerance = problem.user_tolerance(box, self._cutoff.value, settings.accuracy)
         prices = start.balanced(problem.time_weight)
@@ -295,7 +295,7 @@ def at_deadline(
         )
         done = partial(_close, cutoff, target, max(settings.accuracy, ASKED[stage][0]))
         for _ in range(most_rounds):
-            settings.check()
+            settings.deadline.check()
             if generation.round(done):
                 break
         total += generation.rounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import certificate
-from ...certificate import ByDeadline, ByOffload, ByServers, Certificate, Claim, Empty, Late, by_deadlines
+from ...certificate import ByDeadline, ByOffload, ByServers, Certificate, Empty, Late, LeafClaim, by_deadlines
 from .boxes import DeadlineCut, ServerCut
 from .problem import SeparableProblem
 from .tree import Node, Tree
@@ -84,4 +84,4 @@ def _claim(problem: SeparableProblem, node: Node, bound: float, accuracy: float,
         tolerance *= 0.1
     if not reached <= bound:
         short.append(node)
-    return Claim.of(prices.ratio, prices.shares, prices.delay, leaves)
+    return LeafClaim.of(prices.ratio, prices.shares, prices.delay, leaves)

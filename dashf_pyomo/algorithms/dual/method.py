@@ -7,17 +7,19 @@ generation (Dantzig and Wolfe 1960) on the ratio itself; intervals cover all dea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from formulations import Extra, Scenario
 from formulations.constraints import relaxation_text, unsupported
 
 from ...backends import BackendError
 from ..dashf_plus import DashfPlus
+from ..deadline import OutOfTimeError
 from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
-from ..run import OutOfTimeError, Run
+from ..run import Run
 from ..steps import ResourceStep
 from .range import out_of_range
 
@@ -40,7 +42,9 @@ class Dual(Method):
     proves_bounds = True
     writes_certificates = True
     supports = frozenset({Extra.ASSOCIATION})
-    source: ClassVar[str] = "dual: column generation with proven pricing"
+    bound_source = "dual: column generation with proven pricing"
+    advised = 1
+    relaxing: ClassVar[Mapping[str, Any]] = {"relax": True}
     #: Whether boxes are cut at servers and phi of users too.
     branches: ClassVar[bool] = False
 
@@ -53,6 +57,10 @@ class Dual(Method):
     max_cells: int = option(2000, "most cells in the proof of a pair", at_least=1)
     joint_users: int = option(30, "most users for joint-nlp and moves; beyond, columns are averaged", at_least=1)
     relax: bool = option(False, "bound the scenario without the limits that the method cannot honour, not refuse it")
+
+    def proves_nothing(self) -> str:
+        """Return the option with which pricing is not proven, or an empty text."""
+        return "" if self.rigour == "proven" else f"rigour = {self.rigour}"
 
     def honours(self) -> frozenset[str]:
         """Return what allocations keep: the pairs, and with `relax` all that the search for allocations knows."""
@@ -115,7 +123,7 @@ class Dual(Method):
         search = Search(run, self.settings(run))
         try:
             said = search.run_to_end()
-        except (KeyboardInterrupt, Exception) as error:
+        except (KeyboardInterrupt, Exception) as error:  # raised again, whatever it is
             # Ctrl-C may come out of compiled code as an error of its own.
             interrupted = run.interrupted or isinstance(error, KeyboardInterrupt)
             if interrupted or isinstance(error, OutOfTimeError | BackendError):
@@ -129,13 +137,13 @@ class Dual(Method):
         from .settings import Settings
 
         return Settings(
-            source=self.source,
+            source=self.bound_source,
             accuracy=self.accuracy,
             max_cells=self.max_cells,
-            proven=self.rigour == "proven",
+            proven=not self.proves_nothing(),
             branches=self.branches,
             dives=self.dives,
             moves=self.moves,
             joint_users=self.joint_users,
-            check=run.backend_limits,  # raises when nothing is left
+            deadline=run.deadline,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +144,7 @@ class Polish(Primal):
         """Round an LP solution, and so many draws from it, and optimise what is new or better."""
         run = self._run
         rng = np.random.default_rng(len(self._tried))
-        for draw in (None, *[rng] * draws):
+        for draw in (None, *repeat(rng, draws)):
             mean = rounded(self._shape, bounded, self._pool, draw)
             if mean is None:
                 continue

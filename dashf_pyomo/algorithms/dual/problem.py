@@ -306,6 +306,6 @@ class SeparableProblem:
         return np.asarray(
             np.log1p(self.scenario.score_norm * shares.sum(axis=1))
             - (shares * prices.shares[server]).sum(axis=1)
-            - prices.ratio * data[:, 6]
-            - prices.delay[user] * np.maximum(data[:, 7], shortest)
+            - prices.ratio * data[:, ENERGY]
+            - prices.delay[user] * np.maximum(data[:, DELAY], shortest)
         )

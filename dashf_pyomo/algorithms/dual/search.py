@@ -12,6 +12,7 @@ import numpy as np
 
 from formulations.joint.data import JointData
 
+from ...trace import EntryKind
 from ..run import Run
 from .bounding import AtDeadline, Bounding, ByInterval
 from .boxes import Bounded
@@ -132,21 +133,27 @@ class Search:
             profile = [max(value * self.problem.data.scr_unit, 0.0) for value in bounds.tolist()]
             edges_s = (edges * self.problem.pairs.time_unit).tolist()
             facts = self.problem.profile.facts()
-            self.run.note("bound over deadlines", profile_deadlines=edges_s, profile_bounds=profile, **facts)
+            self.run.note(
+                "bound over deadlines",
+                EntryKind.PROFILE,
+                profile_deadlines=edges_s,
+                profile_bounds=profile,
+                **facts,
+            )
         path = self.run.limits.certificate
         if path is not None:
-            said = "no certificate: interrupted" if interrupted else self._certify(path, bound)
-            if said.startswith("no ") and os.path.exists(path):
+            written, said = (False, "no certificate: interrupted") if interrupted else self._certify(path, bound)
+            if not written and os.path.exists(path):
                 said += f"; {path} is of an earlier run"
-            self.run.note(said, certificate=None if said.startswith("no ") else path)
+            self.run.note(said, EntryKind.CERTIFICATE, certificate=path if written else None)
 
-    def _certify(self, path: str, bound: float | None) -> str:
-        """Write the certificate of a bound, and return what became of it."""
+    def _certify(self, path: str, bound: float | None) -> tuple[bool, str]:
+        """Write the certificate of a bound; return whether there is one, and what became of it."""
         if bound is None or self.tree is None:
-            return "no certificate: there is no bound"
+            return False, "no certificate: there is no bound"
         from .certify import certificate_of
 
         certificate, reached = certificate_of(self.problem, self.tree, bound, 0.3 * self.settings.accuracy)
         certificate.write(path)
         short = "" if reached else ", whose proofs fall short of the bound; checking it will say by how much"
-        return f"certificate: {path}{short}"
+        return True, f"certificate: {path}{short}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..deadline import Deadline
 from ..run import Run
 
 __all__ = ["Cutoff", "Settings"]
@@ -30,8 +30,8 @@ class Settings:
         Most dives, and most moves of single users, where the gap stays open.
     joint_users
         Most users whose offloading and resources are optimised together by Ipopt; beyond, columns are averaged.
-    check
-        Raises when time is up or the user has interrupted.
+    deadline
+        The time that is left.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Settings:
     dives: int
     moves: int
     joint_users: int
-    check: Callable[[], object]
+    deadline: Deadline
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from ...algorithms.minlp import BOUND_TOLERANCE, Minlp
 from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
 from ...backends.search import Progress
-from ...result import Result, Status
+from ...result import Result
+from ...status import Claim, Termination
+from ...trace import TraceEntry
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
@@ -37,14 +39,18 @@ from .results import Solved, gap_closed
 
 __all__ = ["infeasible", "solve_extended"]
 
-_STATUS = {
-    OutcomeStatus.SOLVED: Status.CERTIFIED,
-    OutcomeStatus.INFEASIBLE: Status.INFEASIBLE,
-    OutcomeStatus.TIME_LIMIT: Status.TIME_LIMIT,
-    OutcomeStatus.INACCURATE: Status.FEASIBLE,
-    OutcomeStatus.UNBOUNDED: Status.ERROR,
-    OutcomeStatus.FAILED: Status.ERROR,
+#: What the end of a solver stands for before its point is judged.
+_ENDED = {
+    OutcomeStatus.SOLVED: (Termination.CONVERGED, Claim.CERTIFIED),
+    OutcomeStatus.INFEASIBLE: (Termination.CONVERGED, Claim.INFEASIBLE),
+    OutcomeStatus.TIME_LIMIT: (Termination.TIME_LIMIT, Claim.UNKNOWN),
+    OutcomeStatus.INACCURATE: (Termination.CONVERGED, Claim.FEASIBLE),
+    OutcomeStatus.UNBOUNDED: (Termination.ERROR, Claim.UNKNOWN),
+    OutcomeStatus.FAILED: (Termination.ERROR, Claim.UNKNOWN),
 }
+
+#: How it ended, what is claimed, the bound that stands, and what is to be said.
+_Verdict = tuple[Termination, Claim, float, list[str]]
 
 #: Most associations among a solver's points for which the best allocation is looked for.
 _MOST_TRIES = 3
@@ -97,7 +103,7 @@ def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmst
 
 def _settled(solved: Solved) -> bool:
     """Whether another model cannot say more: proven, or ended before its time."""
-    return solved.status not in (Status.FEASIBLE, Status.UNKNOWN)
+    return solved.termination is not Termination.CONVERGED or solved.claim in (Claim.CERTIFIED, Claim.INFEASIBLE)
 
 
 def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
@@ -124,7 +130,7 @@ def _solve(method: Minlp, recognised: Recognised, limits: Limits, start: float, 
             log.write(f"the model itself goes to {backend.name}")
             case = _Case(method, recognised, backend, limits, start, log)
             solved = case.solve(warmstart)
-            if solved.status is not Status.ERROR or solved.point is not None:
+            if solved.termination is not Termination.ERROR or solved.point is not None:
                 return solved
             failures.append(solved.message)
     raise BackendError("; ".join(failures))
@@ -134,7 +140,7 @@ def infeasible(method: Method, recognised: Recognised, reason: str) -> Solved:
     """Return that a model has no point, for a reason that needs no solver."""
     bound = -_sense(recognised) * math.inf
     result = _result(method, recognised, None, reason, {}, 0.0)
-    return Solved(Status.INFEASIBLE, reason, None, None, (), (), bound, {"result": result})
+    return Solved(Termination.CONVERGED, Claim.INFEASIBLE, reason, None, None, (), (), bound, {"result": result})
 
 
 def _sense(recognised: Recognised) -> int:
@@ -155,14 +161,15 @@ def _result(
     scenario = recognised.info.scenario
     feasible = judged is not None and judged.evaluation.feasible
     claims = Result.claims(judged.evaluation) if judged is not None and feasible else {}
-    entry = {"iteration": 0, "time": wall_time, "upper_bound": None, "accepted": True}
-    entry |= {name: claims.get(name) for name in ("scr", "delay", "energy")} | {"best": claims.get("scr")}
+    scr, delay, energy = (claims.get(name) for name in ("scr", "delay", "energy"))
+    entry = TraceEntry(0, wall_time, scr=scr, delay=delay, energy=energy, accepted=True, best=scr)
     return Result(
         method=method.name,
         options=asdict(method),
         readings=method.all_readings(scenario),
         scenario_sha256=scenario.sha256,
-        status=Status.FEASIBLE if feasible else Status.UNKNOWN,
+        termination=Termination.CONVERGED,
+        claim=Claim.FEASIBLE if feasible else Claim.UNKNOWN,
         message=message,
         allocation=judged.allocation if judged is not None and feasible else None,
         **claims,
@@ -189,7 +196,7 @@ class _Case:
         outcome, interrupted = self._run(warmstart)
         bound, source = self._bound(outcome)
         judged = self._best(outcome, bound)
-        status, bound, notes = self._verdict(outcome, interrupted, judged, bound)
+        termination, claim, bound, notes = self._verdict(outcome, interrupted, judged, bound)
         message = "; ".join([f"{self._which}: {outcome.status}", *notes])
         solvers = {self._backend.name: self._backend.availability().version}
         found, same = self._recognised.info, same_objective(self._recognised)
@@ -207,7 +214,8 @@ class _Case:
             facts |= {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
             facts["allocation"] = judged.allocation
         return Solved(
-            status=status,
+            termination=termination,
+            claim=claim,
             message=message,
             point=None if judged is None else judged.point,
             checked=None if judged is None else judged.checked,
@@ -224,8 +232,9 @@ class _Case:
 
         def watch(progress: Progress) -> None:
             nonlocal number
-            said = {"scr": progress.objective, "best": progress.objective, "upper_bound": progress.bound}
-            self._log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
+            entry = TraceEntry(number, time.monotonic() - start, facts={"nodes": progress.nodes})
+            reached = progress.objective
+            self._log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
             number += 1
 
         left = None
@@ -285,48 +294,50 @@ class _Case:
         """Whether a point keeps everything and reaches the bound."""
         return judged is not None and judged.holds and gap_closed(judged.checked.objective, bound, self._limits.gap)
 
-    def _verdict(
-        self, outcome: ExactOutcome, interrupted: bool, judged: Judged | None, bound: float
-    ) -> tuple[Status, float, list[str]]:
+    def _verdict(self, outcome: ExactOutcome, interrupted: bool, judged: Judged | None, bound: float) -> _Verdict:
         """Return how it ended, the bound that stands, and what is to be said."""
         notes = [outcome.message] if outcome.message else []
         if judged is not None and judged.holds and judged.checked.objective is not None:
             excess = self._sense * (bound - judged.checked.objective)
             if excess > BOUND_TOLERANCE * max(abs(judged.checked.objective), 1e-9):
                 said = f"CONTRADICTION: bound {bound:.9g} of {self._backend.name} is refuted by a verified point"
-                return Status.FEASIBLE, -self._sense * math.inf, [*notes, said]
+                return Termination.CONVERGED, Claim.FEASIBLE, -self._sense * math.inf, [*notes, said]
             if excess > 0.0:
                 bound = judged.checked.objective
-        status = Status.INTERRUPTED if interrupted else _STATUS[outcome.status]
+        termination, claim = (Termination.INTERRUPTED, Claim.UNKNOWN) if interrupted else _ENDED[outcome.status]
         if self._closed(judged, bound):
-            return self._proven(status, bound, notes)
-        if status is Status.INFEASIBLE:
+            return self._proven(termination, bound, notes)
+        if claim is Claim.INFEASIBLE:
             return self._none(judged, bound, notes)
-        if status is Status.CERTIFIED:
+        if claim is Claim.CERTIFIED:
             notes.append(self._why_open(judged))
-            status = Status.UNKNOWN if judged is None else Status.FEASIBLE
-        return status, bound, notes
+            claim = Claim.UNKNOWN
+        if claim is Claim.UNKNOWN and judged is not None:
+            claim = Claim.FEASIBLE
+        return termination, claim, bound, notes
 
-    def _proven(self, status: Status, bound: float, notes: list[str]) -> tuple[Status, float, list[str]]:
+    def _proven(self, termination: Termination, bound: float, notes: list[str]) -> _Verdict:
         """Return the verdict on a point that reaches the bound."""
         missing = "" if same_objective(self._recognised) else beyond(self._recognised)
         if missing:
             said = f"best of all but {missing}, of which nothing is proven: state longest_delay or a bound on delay"
-            return (Status.FEASIBLE if status is Status.CERTIFIED else status), bound, [*notes, said]
-        return (status if status is Status.INTERRUPTED else Status.CERTIFIED), bound, notes
+            return termination, Claim.FEASIBLE, bound, [*notes, said]
+        if termination is Termination.INTERRUPTED:
+            return termination, Claim.FEASIBLE, bound, notes
+        return Termination.CONVERGED, Claim.CERTIFIED, bound, notes  # however the solver ended, this was the aim
 
-    def _none(self, judged: Judged | None, bound: float, notes: list[str]) -> tuple[Status, float, list[str]]:
+    def _none(self, judged: Judged | None, bound: float, notes: list[str]) -> _Verdict:
         """Return the verdict where the solver says that the model has no point."""
         missing = beyond(self._recognised)
         if judged is not None:  # and yet there is one
-            return Status.FEASIBLE, bound, [*notes, "the claims do not close the gap"]
+            return Termination.CONVERGED, Claim.FEASIBLE, bound, [*notes, "the claims do not close the gap"]
         if not missing:
-            return Status.INFEASIBLE, -self._sense * math.inf, notes
+            return Termination.CONVERGED, Claim.INFEASIBLE, -self._sense * math.inf, notes
         way = "with assume_scr=False, or with a known allocation that satisfies the extension"
         if not self._recognised.info.data.assumes_scr:
             way = "with a longest_delay"
         said = f"the model has no point, which says nothing of {missing}: build it {way}"
-        return Status.UNKNOWN, bound, [*notes, said]
+        return Termination.CONVERGED, Claim.UNKNOWN, bound, [*notes, said]
 
     def _why_open(self, judged: Judged | None) -> str:
         found = self._recognised.info

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from ...trace import TraceEntry
 
 __all__ = ["Log"]
 
@@ -20,7 +22,7 @@ class Log:
         Called with every trace entry, or None.
     """
 
-    def __init__(self, streams: Sequence[Any], observer: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+    def __init__(self, streams: Sequence[Any], observer: Callable[[TraceEntry], None] | None = None) -> None:
         self._kept = io.StringIO()
         self._streams = [self._kept, *streams]
         self._observer = observer
@@ -37,14 +39,14 @@ class Log:
             stream.write(f"{line}\n")
             stream.flush()
 
-    def __call__(self, entry: Mapping[str, Any]) -> None:
+    def __call__(self, entry: TraceEntry) -> None:
         """Write a trace entry."""
         if not self._headed:
             self._headed = True
             self.write(f"{'entry':>6} {'time (s)':>9} {'SCR':>12} {'best':>12} {'bound':>12}")
-        numbers = (_number(entry.get(key)) for key in ("scr", "best", "upper_bound"))
-        said = entry.get("note") or entry.get("contradiction") or ""
-        self.write(f"{entry['iteration']:>6} {entry['time']:>9.2f} {' '.join(numbers)} {said}".rstrip())
+        numbers = (_number(value) for value in (entry.scr, entry.best, entry.upper_bound))
+        said = entry.note or entry.contradiction
+        self.write(f"{entry.iteration:>6} {entry.time:>9.2f} {' '.join(numbers)} {said}".rstrip())
         if self._observer is not None:
             self._observer(entry)
 

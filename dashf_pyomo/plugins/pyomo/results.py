@@ -15,7 +15,8 @@ from pyomo.contrib.solver.common.util import NoSolutionError
 
 from formulations.joint import JointInfo
 
-from ...result import Status, relative_gap
+from ...result import relative_gap
+from ...status import Claim, Termination
 from .config import DashfConfig
 from .points import Checked, Violated
 from .recognition import variables_of
@@ -24,14 +25,16 @@ __all__ = ["DashfResults", "PointLoader", "Solved", "fill", "gap_closed", "objec
 
 logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
-_TERMINATION = {
-    Status.CERTIFIED: TerminationCondition.convergenceCriteriaSatisfied,
-    Status.FEASIBLE: TerminationCondition.convergenceCriteriaSatisfied,
-    Status.INFEASIBLE: TerminationCondition.provenInfeasible,
-    Status.TIME_LIMIT: TerminationCondition.maxTimeLimit,
-    Status.INTERRUPTED: TerminationCondition.interrupted,
-    Status.UNKNOWN: TerminationCondition.unknown,
-    Status.ERROR: TerminationCondition.error,
+_ENDED_EARLY = {
+    Termination.TIME_LIMIT: TerminationCondition.maxTimeLimit,
+    Termination.INTERRUPTED: TerminationCondition.interrupted,
+    Termination.ERROR: TerminationCondition.error,
+}
+_CLAIMED = {
+    Claim.CERTIFIED: TerminationCondition.convergenceCriteriaSatisfied,
+    Claim.FEASIBLE: TerminationCondition.convergenceCriteriaSatisfied,
+    Claim.INFEASIBLE: TerminationCondition.provenInfeasible,
+    Claim.UNKNOWN: TerminationCondition.unknown,
 }
 
 
@@ -41,8 +44,8 @@ class Solved:
 
     Parameters
     ----------
-    status, message
-        How it ended; `CERTIFIED` only with a rigorous bound on this very model.
+    termination, claim, message
+        How it ended, and what is claimed; `CERTIFIED` only with a rigorous bound on this very model.
     point
         Values by the name of the variable within the model, or None.
     checked
@@ -60,7 +63,8 @@ class Solved:
         What was written.
     """
 
-    status: Status
+    termination: Termination
+    claim: Claim
     message: str
     point: Mapping[str, float] | None
     checked: Checked | None
@@ -69,6 +73,13 @@ class Solved:
     bound: float
     facts: Mapping[str, Any]
     log: str = ""
+
+    @property
+    def condition(self) -> TerminationCondition:
+        """Pyomo's name for how it ended; what is certified has converged, whatever ended it."""
+        if self.termination in _ENDED_EARLY and self.claim is not Claim.CERTIFIED:
+            return _ENDED_EARLY[self.termination]
+        return _CLAIMED[self.claim]
 
 
 class PointLoader(SolutionLoader):
@@ -198,14 +209,14 @@ def fill(results: Results, model: Any, solved: Solved) -> None:
     A heuristic that converged is `convergenceCriteriaSatisfied` with a feasible point, never an optimal one.
     """
     results.solution_loader = PointLoader(model, solved.point)
-    results.termination_condition = _TERMINATION[solved.status]
+    results.termination_condition = solved.condition
     if solved.point is None or solved.checked is None:
         results.solution_status = SolutionStatus.noSolution
     elif solved.violated:
         results.solution_status = SolutionStatus.infeasible
     elif solved.checked.unchecked:
         results.solution_status = SolutionStatus.unknown
-    elif solved.status is Status.CERTIFIED:
+    elif solved.claim is Claim.CERTIFIED:
         results.solution_status = SolutionStatus.optimal
     else:
         results.solution_status = SolutionStatus.feasible

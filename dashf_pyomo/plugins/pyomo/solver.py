@@ -23,7 +23,8 @@ from ... import __version__
 from ...algorithms import Limits, Method, configure, run_method
 from ...algorithms.minlp import Minlp
 from ...backends import BackendError
-from ...result import Result, Status
+from ...result import Result
+from ...status import Claim, in_one_word
 from .config import DashfConfig, promoted, set_entries
 from .exact import infeasible, solve_extended
 from .extension import refusal, restricted, split
@@ -120,7 +121,7 @@ class DashfSolver(SolverBase):
         solved = _solve(job)
         config.timer.stop("solve")
         log = job.log
-        log.write(f"{self.method.name}: {solved.status}; {solved.message}")
+        log.write(f"{self.method.name}: {in_one_word(solved.termination, solved.claim)}; {solved.message}")
         for broken in solved.violated:
             log.write(f"violated: {broken}")
 
@@ -226,10 +227,10 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         "solvers": dict(result.solvers),
     }
     if result.allocation is None:
-        if result.status is Status.INFEASIBLE and not rigorous:
+        if result.claim is Claim.INFEASIBLE and not rigorous:
             said = f"{result.message}; that is proven of the scenario, not of the changed model"
-            return Solved(Status.UNKNOWN, said, None, None, (), (), bound, facts)
-        return Solved(result.status, result.message, None, None, (), (), bound, facts)
+            return Solved(result.termination, Claim.UNKNOWN, said, None, None, (), (), bound, facts)
+        return Solved(result.termination, result.claim, result.message, None, None, (), (), bound, facts)
     allocation, point, checked = best_point(recognised, result.allocation)
     e = evaluate(recognised.info.scenario, allocation)
     facts |= {"allocation": allocation, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
@@ -252,12 +253,12 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
                 f"; SCR {e.scr:.6g} is below the {known:.6g} of the allocation that the model was built with, so its "
                 "bounds exclude it (known=allocation makes the builder admit it)"
             )
-    status = result.status
-    if status is Status.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
-        status = Status.FEASIBLE
+    claim = result.claim
+    if claim is Claim.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
+        claim = Claim.FEASIBLE
         if not violated and rigorous:
             message += "; the gap is closed for the SCR, not for the objective of the model"
-    return Solved(status, message, point, checked, violated, cut_away, bound, facts)
+    return Solved(result.termination, claim, message, point, checked, violated, cut_away, bound, facts)
 
 
 def _deliver(results: Results, config: DashfConfig) -> None:
