@@ -98,5 +98,6 @@ for _name, _summary, _read in (
     ("gams", "BARON within GAMS, global; needs licences", None),
 ):
     backends.register(
-        ExactBackend(name=_name, summary=_summary, search=partial(search_classic, _name), executable=_name, read=_read)
+        ExactBackend(name=_name, summary=_summary, search=partial(search_classic, _name), executable=_name, read=_read),
+        origin=__name__,
     )

@@ -96,5 +96,6 @@ GUROBI = backends.register(
         search=_search,
         package="gurobipy",
         extra="gurobi",
-    )
+    ),
+    origin=__name__,
 )

@@ -119,5 +119,6 @@ MAINGO = backends.register(
         package="maingopy",
         extra="maingo",
         read=_read,
-    )
+    ),
+    origin=__name__,
 )

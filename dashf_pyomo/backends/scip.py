@@ -134,5 +134,6 @@ SCIP = backends.register(
         search=_search,
         package="pyscipopt",
         extra="scip",
-    )
+    ),
+    origin=__name__,
 )

@@ -316,5 +316,6 @@ formulations.register(
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

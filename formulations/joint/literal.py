@@ -184,5 +184,6 @@ formulations.register(
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
         options=("known", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

@@ -64,5 +64,6 @@ formulations.register(
         faces={Language.PYOMO: build},
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

@@ -1,12 +1,8 @@
 """A kind of extra constraints that is added later: whoever does not state it refuses it."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from fresh_process import ROOT, run_program
 
 #: What a change of `formulations/constraints.py` that adds a kind looks like.
 ADDED = (
@@ -68,14 +64,5 @@ def test_methods_and_formulations_refuse_a_kind_that_is_added_later(tmp_path):
         assert text.count(before) == 1
         text = text.replace(before, after)
     (copy / "constraints.py").write_text(text, encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, "-c", ASKED],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert done.returncode == 0, done.stderr
-    counts = list(map(int, done.stdout.split()))
+    counts = list(map(int, run_program(ASKED, tmp_path, cwd=tmp_path).split()))
     assert len(counts) == 2 and min(counts) > 9
