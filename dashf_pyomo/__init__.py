@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .cores import limit_native_threads
@@ -17,7 +18,6 @@ limit_native_threads()  # before the first library that starts threads is loaded
 
 from formulations import Scenario  # noqa: E402
 
-from .plugins.arrival import when_imported  # noqa: E402
 from .result import Result, Status, relative_gap  # noqa: E402
 
 if TYPE_CHECKING:
@@ -77,10 +77,5 @@ def solve(
     return run_method(configure(method, options), scenario, limits, observer)
 
 
-def _register_with_pyomo() -> None:
-    from .plugins.pyomo import register
-
-    register()
-
-
-when_imported("pyomo.environ", _register_with_pyomo)
+if "pyomo.environ" in sys.modules:  # which is not imported for it: that takes longer than everything of ours
+    from .plugins import pyomo as _registered  # noqa: F401

@@ -20,7 +20,7 @@ from formulations.joint.data import JointData
 
 from ..backends import BackendError, OutcomeStatus, backends
 from ..backends.exact import ExactBackend, ExactOutcome
-from ..backends.search import Progress
+from ..backends.model_search import SolverProgress
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
 from .method import Method, OptionError, methods, option
@@ -210,7 +210,7 @@ class _Listener:
         self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
         self._improve = ResourceStep(run, "joint-nlp", "auto", 1e-4, 2, two_starts=False)
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: SolverProgress) -> None:
         """Take in one report."""
         facts: dict[str, Any] = {"backend": self._solver}
         if progress.nodes is not None:

@@ -17,9 +17,9 @@ from formulations.formulation import Feature, Language
 
 from .backend import Availability, BackendError, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
+from .model_search import Search, SearchLimits, SolverProgress, Verdict, only_objective, outside, run_search, within
 from .parcel import UnsendableError
-from .record import Record
-from .search import Progress, Search, Task, Verdict, only_objective, outside, run_search, within
+from .solver_record import SolverRecord
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -94,7 +94,7 @@ class ExactBackend:
         package: str | None = None,
         executable: str | None = None,
         extra: str | None = None,
-        read: Callable[[str, int], Progress | None] | None = None,
+        read: Callable[[str, int], SolverProgress | None] | None = None,
     ) -> None:
         self.name = name
         self.summary = summary
@@ -143,7 +143,7 @@ class ExactBackend:
         limits: BackendLimits = BackendLimits(),  # noqa: B008 (frozen)
         *,
         warm_start: bool = True,
-        watch: Callable[[Progress], None] | None = None,
+        watch: Callable[[SolverProgress], None] | None = None,
     ) -> ExactOutcome:
         """Solve a model in a child process; the best point is then in its variables, whatever the status.
 
@@ -169,15 +169,15 @@ class ExactBackend:
             sense = int(only_objective(model).sense)
         except ValueError as error:
             raise BackendError(f"backend {self.name}: {error}") from None
-        record = Record(sense, self._read, watch)
+        record = SolverRecord(sense, self._read, watch)
         deadline = None if limits.time_limit is None else time.time() + limits.time_limit
-        task = Task(deadline, limits.gap, limits.threads, limits.memory, warm_start)
+        allowed = SearchLimits(deadline, limits.gap, limits.threads, limits.memory, warm_start)
         try:
             end = run_in_child(
                 run_search,
                 self._search,
                 model,
-                task,
+                allowed,
                 outside(model),
                 time_limit=limits.time_limit,
                 grace=GRACE + 0.01 * (limits.time_limit or 0.0),
@@ -194,7 +194,7 @@ class ExactBackend:
             _load(model, record.points)
         return self._outcome(_verdict(end), record)
 
-    def _outcome(self, verdict: Verdict, record: Record) -> ExactOutcome:
+    def _outcome(self, verdict: Verdict, record: SolverRecord) -> ExactOutcome:
         status, message = verdict.status, verdict.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"

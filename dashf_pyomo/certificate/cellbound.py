@@ -52,7 +52,7 @@ from typing import Any
 
 from . import points
 from .balls import ball, flint
-from .pairs import ScaledPair, least_delay
+from .scaled_pair import ScaledPair, least_delay
 
 __all__ = ["Priced", "cell_bound"]
 

@@ -27,7 +27,7 @@ from .balls import PRECISION, above, ball, flint
 from .cellbound import Priced, cell_bound
 from .cover import covers
 from .nodes import Box, CertificateError, Claim
-from .pairs import ScaledPair, Units, least_delay
+from .scaled_pair import ScaledPair, Units, least_delay
 
 __all__ = ["Task", "UnprovenError", "claim_bound", "tasks_of", "user_bound"]
 

@@ -23,7 +23,7 @@ from .balls import PRECISION, above, ball, flint
 from .claims import Task, UnprovenError, claim_bound, tasks_of, user_bound
 from .format import Certificate
 from .nodes import Box, CertificateError, Claim, Empty, Late, leaf_boxes
-from .pairs import ScaledPair, Units, least_delay, most_score
+from .scaled_pair import ScaledPair, Units, least_delay, most_score
 
 __all__ = ["UnprovenError", "Verified", "verify"]
 

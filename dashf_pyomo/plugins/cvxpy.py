@@ -26,7 +26,7 @@ from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods, run_method
 from ..result import Result, Status
-from .names import ON_EXTENSION, solver_name, solver_names
+from .solver_names import ON_EXTENSION, solver_name, solver_names
 
 __all__ = ["register"]
 

@@ -19,8 +19,8 @@ from dashf_pyomo.certificate import (
 from dashf_pyomo.certificate.balls import ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
 from dashf_pyomo.certificate.claims import Task, user_bound
-from dashf_pyomo.certificate.pairs import ScaledPair
-from dashf_pyomo.certificate.points import tangent_of_r
+from dashf_pyomo.certificate.scaled_pair import ScaledPair
+from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
 

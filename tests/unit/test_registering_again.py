@@ -62,7 +62,7 @@ def test_pyomo_and_cvxpy_run_the_new_code() -> None:
     run("""
 import pyomo.environ as pyo
 import dashf_pyomo.plugins.cvxpy
-from dashf_pyomo.plugins import pyomo as plugin
+import dashf_pyomo.plugins.pyomo as plugin
 from formulations import Scenario, joint
 run("once")
 plugin.register()

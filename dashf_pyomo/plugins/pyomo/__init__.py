@@ -1,13 +1,21 @@
 """Our methods as solvers of Pyomo's, in both of its factories, and transformations of models of Problem (3).
 
-``import dashf_pyomo`` is enough: `register` is called as soon as Pyomo itself is imported, before or after.
+Importing this package registers them. ``import dashf_pyomo`` does it too where Pyomo was imported before.
 """
 
 from __future__ import annotations
 
-import importlib
+import pyomo.environ  # noqa: F401  (has the factories filled)
+from pyomo.contrib.solver.common.factory import SolverFactory
+from pyomo.core.base.transformation import TransformationFactory
 
 from formulations.registry import kind_of, when_discovered
+
+from ...algorithms import methods
+from ..solver_names import solver_names
+from .legacy import DashfLegacySolver
+from .solver import DashfSolver
+from .transformations import TRANSFORMATIONS
 
 __all__ = ["register"]
 
@@ -22,15 +30,6 @@ def register() -> None:
 
 
 def _register() -> None:
-    from pyomo.contrib.solver.common.factory import SolverFactory
-    from pyomo.core.base.transformation import TransformationFactory
-
-    from ...algorithms import methods
-    from ..names import solver_names
-    from .legacy import DashfLegacySolver
-    from .solver import DashfSolver
-    from .transformations import TRANSFORMATIONS
-
     for name, method in solver_names(methods).items():
         if name in SolverFactory:
             present = SolverFactory.get_class(name)
@@ -52,5 +51,4 @@ def _register() -> None:
             TransformationFactory.register(name, doc=summary)(transformation)
 
 
-# Importing a module of this package before Pyomo first has Pyomo imported here, which registers, and then the module.
-importlib.import_module("pyomo.environ")
+register()

@@ -10,7 +10,7 @@ from pyomo.contrib.solver.common.config import BranchAndBoundConfig
 
 from formulations import InputError
 
-from ..names import ON_EXTENSION
+from ..solver_names import ON_EXTENSION
 
 __all__ = ["DashfConfig", "promoted", "set_entries"]
 

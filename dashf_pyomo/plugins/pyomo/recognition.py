@@ -21,7 +21,7 @@ from formulations import InputError
 from formulations.formulation import Language, Subproblem, formulations
 from formulations.joint import JointInfo, info
 
-from ...backends.search import outside, within
+from ...backends.model_search import outside, within
 
 __all__ = [
     "Change",

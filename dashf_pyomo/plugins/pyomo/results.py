@@ -17,7 +17,7 @@ from formulations.joint import JointInfo
 
 from ...result import Status, relative_gap
 from .config import DashfConfig
-from .points import Checked, Violated
+from .model_values import Checked, Violated
 from .recognition import variables_of
 
 __all__ = ["DashfResults", "PointLoader", "Solved", "fill", "gap_closed", "objective_bound"]

@@ -25,11 +25,11 @@ from ...algorithms.minlp import Minlp
 from ...backends import BackendError
 from ...result import Result, Status
 from .config import DashfConfig, promoted, set_entries
-from .exact import infeasible, solve_extended
 from .extension import refusal, restricted, split
+from .global_solve import infeasible, solve_extended
 from .log import Log
 from .meaning import contradicted
-from .points import Violated, best_point
+from .model_values import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
 from .results import DashfResults, Solved, fill, gap_closed, objective_bound
 

@@ -23,7 +23,7 @@ from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
 from .carrying import carry
 from .extension import restricted, split
-from .points import Checked, best_point
+from .model_values import Checked, best_point
 from .recognition import Difference, Recognised, UnsupportedModelError, names_of, recognise
 
 __all__ = ["TRANSFORMATIONS", "Origin", "load_source", "source"]

@@ -24,13 +24,13 @@ from ...algorithms import Limits, Method
 from ...algorithms.minlp import BOUND_TOLERANCE, Minlp
 from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
-from ...backends.search import Progress
+from ...backends.model_search import SolverProgress
 from ...result import Result, Status
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
 from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
-from .points import check
+from .model_values import check
 from .recognition import Recognised, recognise, variables_of
 from .repair import repairs
 from .results import Solved, gap_closed
@@ -222,7 +222,7 @@ class _Case:
         """Return what the solver found and whether it was interrupted; the model keeps its values."""
         start, number = time.monotonic(), 0
 
-        def watch(progress: Progress) -> None:
+        def watch(progress: SolverProgress) -> None:
             nonlocal number
             said = {"scr": progress.objective, "best": progress.objective, "upper_bound": progress.bound}
             self._log({"iteration": number, "time": time.monotonic() - start, "nodes": progress.nodes, **said})
