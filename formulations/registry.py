@@ -131,6 +131,11 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         return entry
 
     @property
+    def registered(self) -> Mapping[str, Entry]:
+        """The entries that are registered by now; discovers nothing."""
+        return dict(self._entries)
+
+    @property
     def origins(self) -> Mapping[str, str]:
         """Names of the modules that the entries come from which are registered by now; discovers nothing."""
         return dict(self._origins)

@@ -19,7 +19,7 @@ from formulations.constraints import Extra, require_support
 from formulations.reach import unreachable
 from formulations.registry import Registry
 
-from ..backends import BackendError
+from ..backends import BackendError, ExactBackend
 from ..result import RESTRICTION, Result
 from .run import Limits, Observer, Run
 
@@ -74,6 +74,8 @@ class Method(ABC):
     proves_bounds: ClassVar[bool] = False
     #: Whether the method can write a certificate of its bound.
     writes_certificates: ClassVar[bool] = False
+    #: Whether the method also hands a Pyomo model as it is to its `global_solvers`.
+    solves_models: ClassVar[bool] = False
     #: Extra constraints of a scenario that the method honours; it refuses scenarios with others.
     supports: ClassVar[frozenset[Extra]] = frozenset()
     #: What the method demands of an allocation beyond the scenario, in a few words ("at most 2 users per server"). Its
@@ -115,6 +117,20 @@ class Method(ABC):
         except InputError as error:
             return str(error)
         return ""
+
+    def global_solvers(self) -> list[ExactBackend]:
+        """Return the solvers that a method with `solves_models` hands a model to, the preferred one first.
+
+        Raises
+        ------
+        BackendError
+            If none works here.
+        """
+        return []
+
+    def solver_memory(self) -> int | None:
+        """Return how many bytes a solver of a model may take, None for no limit."""
+        return None
 
     def missing(self) -> str:
         """Return what the method needs with these options and is not there, or an empty text."""

@@ -19,7 +19,7 @@ from formulations.joint.convexified import CUTS
 from formulations.joint.data import JointData
 
 from ..backends import BackendError, OutcomeStatus, backends
-from ..backends.exact import ExactBackend, ExactOutcome
+from ..backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome
 from ..backends.model_search import SolverProgress
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
@@ -32,9 +32,6 @@ __all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
 #: An incumbent whose SCR is below its solver's claim by more than this, relative, is repaired. Solvers keep constraints
 #: to about 1e-6, which moves the SCR by more than that.
 CLAIM_TOLERANCE = 1e-6
-
-#: A bound may be below a verified SCR by this much, relative, before it is a contradiction: solvers' tolerances.
-BOUND_TOLERANCE = 1e-5
 
 #: Solvers in the order in which ``auto`` tries them; any other comes after.
 _ORDER = ("scip", "gurobi", "maingo")
@@ -66,6 +63,7 @@ class Minlp(Method):
     name = "minlp"
     summary = "joint model solved by global MINLP solvers (SCIP, Gurobi, MAiNGO); exact for two or three users"
     proves_bounds = True
+    solves_models = True
     supports = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY})
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
@@ -87,6 +85,10 @@ class Minlp(Method):
     def honours(self) -> frozenset[Extra]:
         """Return what the joint formulation supports."""
         return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
+
+    def solver_memory(self) -> int:
+        """Return what the option says, in bytes."""
+        return self.memory * 10**6
 
     def missing(self) -> str:
         """Return why no global solver that it asks for works here, or an empty text."""
@@ -186,7 +188,7 @@ class Minlp(Method):
                     # The rest of the gap is for what the evaluator finds below the claims; around D(y) = 0 a relative
                     # gap means nothing.
                     gap=0.5 * run.limits.gap if joint.ratio is None else 0.0,
-                    memory=self.memory * 10**6,
+                    memory=self.solver_memory(),
                 ),
                 watch=listener,
             )

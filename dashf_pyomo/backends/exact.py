@@ -24,7 +24,10 @@ from .solver_record import SolverRecord
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 
-__all__ = ["ExactBackend", "ExactOutcome", "InterruptedSolve"]
+__all__ = ["BOUND_TOLERANCE", "ExactBackend", "ExactOutcome", "InterruptedSolve"]
+
+#: A bound may be below a verified value by this much, relative, before it is a contradiction: solvers' tolerances.
+BOUND_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)

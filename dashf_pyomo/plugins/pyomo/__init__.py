@@ -15,7 +15,7 @@ from ...algorithms import methods
 from ..solver_names import solver_names
 from .legacy import DashfLegacySolver
 from .solver import DashfSolver
-from .transformations import TRANSFORMATIONS
+from .transformations import transformations
 
 __all__ = ["register"]
 
@@ -45,7 +45,7 @@ def _register() -> None:
         solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})
         legacy = type(f"Legacy{label}", (DashfLegacySolver, solver), {"__module__": __name__})
         SolverFactory.register(name, doc=f"{method.summary} (models of formulations.joint)")(solver, legacy)
-    for name, transformation in TRANSFORMATIONS.items():
+    for name, transformation in transformations().items():
         if name not in TransformationFactory:
             summary = (transformation.__doc__ or "").splitlines()[0]
             TransformationFactory.register(name, doc=summary)(transformation)

@@ -50,7 +50,7 @@ class DashfConfig(BranchAndBoundConfig):
             ConfigValue(
                 default=False,
                 domain=Bool,
-                description="give the values of the variables as a start; only minlp on an extended model takes one",
+                description="give the values of the variables as a start; only models solved as they are take one",
             ),
         )
         self.declare(
