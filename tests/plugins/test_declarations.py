@@ -7,7 +7,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 import pytest
-from plugin_helpers import TINY, build, need_scip, solve
+from plugin_helpers import CLASSIC, NEW, TINY, build, need_scip, solve
 from pyomo.contrib.solver.common.results import SolutionStatus
 
 from dashf_pyomo.algorithms import Method, methods
@@ -37,7 +37,9 @@ def own_method(monkeypatch: pytest.MonkeyPatch) -> Any:
     for held, value in ((methods._entries, Own), (methods._origins, __name__)):
         monkeypatch.setitem(held, Own.name, value)
     register()
-    return Own
+    yield Own
+    for factory in (NEW, CLASSIC):
+        factory.unregister("dashf_own_global")
 
 
 def test_any_method_that_solves_models_gets_an_extended_one_as_it_is(own_method: type[Method]) -> None:
@@ -62,5 +64,6 @@ def test_a_joint_formulation_that_is_registered_becomes_a_transformation(monkeyp
         monkeypatch.setitem(held, "joint/mine", value)
     register()
     new = pyo.TransformationFactory("dashf.mine").create_using(build("literal", TINY), ratio=3.0)
+    pyo.TransformationFactory.unregister("dashf.mine")
     assert joint.info(new).ratio == 3.0
     assert "dashf.literal" not in pyo.TransformationFactory  # which takes no ratio
