@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .cores import limit_native_threads
@@ -19,7 +20,6 @@ limit_native_threads()  # before the first library that starts threads is loaded
 
 from formulations import Scenario  # noqa: E402
 
-from .plugins.arrival import when_imported  # noqa: E402
 from .result import Result, relative_gap  # noqa: E402
 from .status import Claim, Status, Termination  # noqa: E402
 
@@ -80,10 +80,5 @@ def solve(
     return run_method(configure(method, options), scenario, limits, observer)
 
 
-def _register_with_pyomo() -> None:
-    from .plugins.pyomo import register
-
-    register()
-
-
-when_imported("pyomo.environ", _register_with_pyomo)
+if "pyomo.environ" in sys.modules:  # which is not imported for it: that takes longer than everything of ours
+    from .plugins import pyomo as _registered  # noqa: F401

@@ -10,19 +10,30 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .arrays import shown
 from .documents import InputError
 from .turn import ImportCircleError, Turn
 
-__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "kind_of", "when_discovered"]
+__all__ = ["BrokenExtension", "Registry", "UnknownNameError", "import_extension", "kind_of", "when_discovered"]
 
 Entry = TypeVar("Entry")
+
+#: One thread discovers at a time, in whichever registry: discovering one may need another.
+_turn = Turn("the discovery of extensions")
+#: All registries: an extension may register in more of them than the one that loads it.
+_registries: list[Registry[Any]] = []
+#: Those that are being filled, the innermost last.
+_filling: list[Registry[Any]] = []
+#: Modules of ours and of extensions that are being loaded, the innermost last.
+_loading: list[str] = []
+#: Actions for when no registry is being filled.
+_waiting: list[Callable[[], None]] = []
 
 
 class UnknownNameError(InputError):
@@ -59,15 +70,6 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         when it is first used.
     """
 
-    #: Who discovers, in whichever registry: discovering one may need another.
-    _turn: ClassVar[Turn] = Turn("the discovery of extensions")
-    #: One list for each extension that is being imported, the innermost last: what it registered, and from where.
-    _journals: ClassVar[list[list[tuple[Registry[Any], str, str]]]] = []
-    #: How many discoveries are going on, one within the other.
-    _depth: ClassVar[int] = 0
-    #: What waits for their end.
-    _waiting: ClassVar[list[Callable[[], None]]] = []
-
     def __init__(
         self,
         kind: str,
@@ -84,29 +86,29 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         self._wrong_with = wrong_with
         self._entries: dict[str, Entry] = {}
         self._origins: dict[str, str] = {}
+        self._loaded_with: dict[str, str] = {}
         self._found = False  # and nothing is missing
-        self._finding = False
         self._done: set[str] = set()
+        _registries.append(self)
 
     def register(self, entry: Entry, origin: str = "") -> Entry:
         """Add an entry and return it, so that this serves as a decorator too.
 
-        What the same code makes again, in a notebook cell that is run once more or a module that is loaded again,
-        replaces what it made before: a class of the same module and qualified name, another object of the same type
-        and the same module.
+        Code that runs again, in a notebook cell or a module that is loaded again, replaces what it registered before:
+        a class of the same module and qualified name, another object of the same type and the same module.
 
         Parameters
         ----------
         entry
             What to add.
         origin
-            Name of the module that it comes from; by default the module of a class, and of another object the module
-            that calls this.
+            The module that an object comes from, as `__name__` there. By default it is the module of a class, the
+            module of the extension that is being loaded, or ``__main__``.
 
         Raises
         ------
         ValueError
-            If the name is taken by another entry.
+            If the name is taken by another entry; the message says where both come from.
         TypeError
             If the entry is not what the registry holds.
         """
@@ -114,18 +116,24 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
         if wrong:
             raise TypeError(f"{shown(entry)} is no {self.kind}: {wrong}")
         name = self._name_of(entry)
-        caller = sys._getframe(1).f_globals.get("__name__", "")
+        extension = _loading[-1] if _loading and _turn.mine else ""
         if isinstance(entry, type) and entry.__module__ not in sys.stdlib_module_names:  # those only made the class
             origin = entry.__module__
-        origin = origin or caller
+        origin = origin or extension or "__main__"
         present = self._entries.get(name, entry)
         if present is not entry and (kind_of(present), self._origins.get(name)) != (kind_of(entry), origin):
-            raise ValueError(f"{self.kind} {name!r} is registered twice")
-        if Registry._turn.mine and Registry._journals and name not in self._entries:
-            Registry._journals[-1].append((self, name, caller))
+            here, there = _described(entry, origin), _described(present, self._origins.get(name, ""))
+            raise ValueError(f"{self.kind} {name!r} is registered twice, by {there} and by {here}")
+        if name not in self._entries:
+            self._loaded_with[name] = extension
         self._entries[name] = entry
         self._origins[name] = origin
         return entry
+
+    @property
+    def registered(self) -> Mapping[str, Entry]:
+        """The entries that are registered by now; discovers nothing."""
+        return dict(self._entries)
 
     @property
     def origins(self) -> Mapping[str, str]:
@@ -153,36 +161,32 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
     def _discover(self) -> None:
         if self._found:
             return
-        with Registry._turn.taken() as ours:
+        with _turn.taken() as ours:
             # What is imported meanwhile, for this or by who is waited for, sees what is there so far.
-            if not ours or self._found or self._finding:
+            if not ours or self._found or any(self is other for other in _filling):
                 return
-            self._finding = True
-            Registry._depth += 1
+            _filling.append(self)
             try:
-                self._find()
+                for module, name, load in self._extensions():
+                    if name not in self._done:
+                        with self._guarded(module, name):
+                            load()
+                        self._done.add(name)
                 self._found = True
             finally:
-                self._finding = False
-                Registry._depth -= 1
-            while Registry._waiting and not Registry._depth:
-                Registry._waiting.pop(0)()
+                _filling.pop()
+            while _waiting and not _filling:
+                _waiting.pop(0)()
 
-    def _find(self) -> None:
-        for name, contribute in self._contributions():
-            if name not in self._done:
-                with self._guarded(name):
-                    contribute()
-                self._done.add(name)
-
-    def _contributions(self) -> Iterator[tuple[str, Callable[[], object]]]:
+    def _extensions(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """Yield the module, the name and a function that loads it, of our own modules and of entry points."""
         for package in self.packages:
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                 name = f"{package}.{module.name}"
-                yield name, partial(importlib.import_module, name)
+                yield name, name, partial(importlib.import_module, name)
         for point in entry_points(group=self.group):
             package = f" of {point.dist.name}" if point.dist is not None else ""
-            yield f"{point.name}{package}", partial(self._load, point)
+            yield point.module, f"{point.name}{package}", partial(self._load, point)
 
     def _load(self, point: EntryPoint) -> None:
         loaded = point.load()
@@ -192,31 +196,23 @@ class Registry(Generic[Entry], Mapping[str, Entry]):
             self.register(loaded, point.module)
 
     @contextmanager
-    def _guarded(self, name: str) -> Iterator[None]:
-        """Skip what is broken: whatever it raises, an exit too, must not take the listing down.
-
-        What it registered is taken back, in whichever registry; but not what it only had imported, because a module
-        that is there already registers nothing when it is imported again.
-        """
-        journal: list[tuple[Registry[Any], str, str]] = []
-        Registry._journals.append(journal)
+    def _guarded(self, module: str, name: str) -> Iterator[None]:
+        """Skip what is broken: whatever it raises, an exit too, must not take the listing down."""
         try:
-            yield
-        except BaseException as error:
-            for registry, entry, module in journal:
-                if not (registry._owns(module) and module in sys.modules):
-                    registry._entries.pop(entry, None)
-                    registry._origins.pop(entry, None)
-            if isinstance(error, ImportCircleError):
-                return  # another thread is importing it, and has it registered when we are done
-            if not isinstance(error, (Exception, SystemExit)):
-                raise  # an interruption
+            with _attributed(module):
+                yield
+        except ImportCircleError:
+            pass  # another thread is importing it, and has it registered when we are done
+        except (Exception, SystemExit) as error:
             self.skip(name, error)
-        finally:
-            Registry._journals.pop()
 
-    def _owns(self, module: str) -> bool:
-        return module.rpartition(".")[0] in self.packages
+    def _forget(self, module: str) -> None:
+        """Remove what came with an extension that failed, but not what whole modules registered that it imported."""
+        for name in [name for name, extension in self._loaded_with.items() if extension == module]:
+            origin = self._origins[name]
+            if f"{origin}.".startswith(f"{module}.") or origin not in sys.modules:
+                for known in (self._entries, self._origins, self._loaded_with):
+                    known.pop(name, None)
 
     def skip(self, name: str, error: BaseException) -> None:
         """Note, once, that an extension is skipped, and why, in one line."""
@@ -231,14 +227,38 @@ def kind_of(entry: object) -> str:
     return f"{described.__module__}.{described.__qualname__}"
 
 
+def _described(entry: object, origin: str) -> str:
+    return kind_of(entry) if isinstance(entry, type) else f"{origin} ({type(entry).__name__})"
+
+
+@contextmanager
+def _attributed(module: str) -> Iterator[None]:
+    """Attribute to a module what is registered while it is loaded; nothing of it stays if it fails."""
+    _loading.append(module)
+    try:
+        yield
+    except BaseException:
+        for registry in _registries:
+            registry._forget(module)
+        raise
+    finally:
+        _loading.pop()
+
+
+def import_extension(module: str) -> None:
+    """Import a module that registers something, as the discovery does for entry points."""
+    with _turn.taken() as ours, _attributed(module) if ours else nullcontext():
+        importlib.import_module(module)
+
+
 def when_discovered(action: Callable[[], None]) -> None:
     """Do something when no extensions are being discovered, because registries are half full meanwhile.
 
     That is after the discovery where this thread is in the middle of one, and now where not, once another thread's is
     over. Where that one waits for this thread, it is done now, with what there is, and again after the discovery.
     """
-    with Registry._turn.taken() as ours:
-        if Registry._depth:
-            Registry._waiting.append(action)
-        if not (ours and Registry._depth):
+    with _turn.taken() as ours:
+        if _filling:
+            _waiting.append(action)
+        if not (ours and _filling):
             action()

@@ -19,7 +19,7 @@ from formulations.constraints import require_support
 from formulations.reach import unreachable
 from formulations.registry import Registry
 
-from ..backends import BackendError
+from ..backends import BackendError, ExactBackend
 from ..result import RESTRICTION, Result
 from .run import Limits, Observer, Run
 
@@ -130,6 +130,20 @@ class Method(ABC):
         except InputError as error:
             return str(error)
         return ""
+
+    def global_solvers(self) -> list[ExactBackend]:
+        """Return the solvers that a method with `solves_models` hands a model to, the preferred one first.
+
+        Raises
+        ------
+        BackendError
+            If none works here.
+        """
+        return []
+
+    def solver_memory(self) -> int | None:
+        """Return how many bytes a solver of a model may take, None for no limit."""
+        return None
 
     def missing(self) -> str:
         """Return what the method needs with these options and is not there, or an empty text."""

@@ -19,8 +19,8 @@ from formulations.joint.convexified import CUTS
 from formulations.joint.data import JointData
 
 from ..backends import BackendError, BackendLimits, OutcomeStatus, backends
-from ..backends.exact import ExactBackend, ExactOutcome
-from ..backends.search import Progress
+from ..backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome
+from ..backends.model_search import SolverProgress
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
 from .deadline import OutOfTimeError
@@ -34,8 +34,6 @@ __all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
 #: to about 1e-6, which moves the SCR by more than that.
 CLAIM_TOLERANCE = 1e-6
 
-#: A bound may be below a verified SCR by this much, relative, before it is a contradiction: solvers' tolerances.
-BOUND_TOLERANCE = 1e-5
 
 #: Share of the time limit that the start may take.
 _START_SHARE = 0.4
@@ -88,6 +86,10 @@ class Minlp(Method):
     def honours(self) -> frozenset[str]:
         """Return what the joint formulation supports."""
         return self.supports & formulations[f"{Subproblem.JOINT}/{self.formulation}"].supports
+
+    def solver_memory(self) -> int:
+        """Return what the option says, in bytes."""
+        return self.memory * 10**6
 
     def missing(self) -> str:
         """Return why no global solver that it asks for works here, or an empty text."""
@@ -188,7 +190,7 @@ class Minlp(Method):
                     # The rest of the gap is for what the evaluator finds below the claims; around D(y) = 0 a relative
                     # gap means nothing.
                     gap=0.5 * run.limits.gap if joint.ratio is None else 0.0,
-                    memory=self.memory * 10**6,
+                    memory=self.solver_memory(),
                 ),
                 watch=listener,
             )
@@ -212,7 +214,7 @@ class _Listener:
         self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
         self._improve = ResourceStep(run, "joint-nlp", "auto", 1e-4, 2, two_starts=False)
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: SolverProgress) -> None:
         """Take in one report."""
         facts: dict[str, Any] = {"backend": self._solver}
         if progress.nodes is not None:

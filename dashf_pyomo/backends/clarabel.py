@@ -52,5 +52,6 @@ CLARABEL = backends.register(
         package="clarabel",
         time_option="time_limit",
         thread_option="max_threads",
-    )
+    ),
+    origin=__name__,
 )

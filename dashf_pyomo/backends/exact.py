@@ -18,14 +18,17 @@ from formulations.formulation import Feature, Language
 from ..errors import BackendError
 from .backend import Availability, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
+from .model_search import Search, SearchLimits, SolverProgress, Verdict, only_objective, outside, run_search, within
 from .parcel import UnsendableError
-from .record import SolverRecord
-from .search import Progress, Search, SearchTask, Verdict, only_objective, outside, run_search, within
+from .solver_record import SolverRecord
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 
-__all__ = ["ExactBackend", "ExactOutcome", "InterruptedSolve"]
+__all__ = ["BOUND_TOLERANCE", "ExactBackend", "ExactOutcome", "InterruptedSolve"]
+
+#: A bound may be below a verified value by this much, relative, before it is a contradiction: solvers' tolerances.
+BOUND_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class ExactBackend:
         package: str | None = None,
         executable: str | None = None,
         extra: str | None = None,
-        read: Callable[[str, int], Progress | None] | None = None,
+        read: Callable[[str, int], SolverProgress | None] | None = None,
         preferred: int = 100,
     ) -> None:
         self.name = name
@@ -148,7 +151,7 @@ class ExactBackend:
         limits: BackendLimits = BackendLimits(),  # noqa: B008 (frozen)
         *,
         warm_start: bool = True,
-        watch: Callable[[Progress], None] | None = None,
+        watch: Callable[[SolverProgress], None] | None = None,
     ) -> ExactOutcome:
         """Solve a model in a child process; the best point is then in its variables, whatever the status.
 
@@ -176,13 +179,13 @@ class ExactBackend:
             raise BackendError(f"backend {self.name}: {error}") from None
         record = SolverRecord(sense, self._read, watch)
         deadline = None if limits.time_limit is None else time.time() + limits.time_limit
-        task = SearchTask(deadline, limits.gap, limits.threads, limits.memory, warm_start)
+        allowed = SearchLimits(deadline, limits.gap, limits.threads, limits.memory, warm_start)
         try:
             end = run_in_child(
                 run_search,
                 self._search,
                 model,
-                task,
+                allowed,
                 outside(model),
                 time_limit=limits.time_limit,
                 grace=GRACE + 0.01 * (limits.time_limit or 0.0),

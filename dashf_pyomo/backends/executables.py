@@ -14,7 +14,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Progress, Report, SearchTask, Verdict, finite, only_objective
+from .model_search import Report, SearchLimits, SolverProgress, Verdict, finite, only_objective
 
 __all__ = ["search_classic"]
 
@@ -22,20 +22,20 @@ __all__ = ["search_classic"]
 _GAP = 1e-6
 
 
-def search_classic(solver: str, model: Any, task: SearchTask, report: Report) -> Verdict:
+def search_classic(solver: str, model: Any, limits: SearchLimits, report: Report) -> Verdict:
     """Search by a solver of Pyomo's classic factory; a start is taken from the variables by all of them.
 
     Parameters
     ----------
     solver
         Name in the factory.
-    model, task, report
+    model, limits, report
         As for every search.
     """
     import pyomo.environ as pyo
 
     start = time.monotonic()
-    results = pyo.SolverFactory(solver).solve(model, tee=True, load_solutions=False, **_arguments(solver, task))
+    results = pyo.SolverFactory(solver).solve(model, tee=True, load_solutions=False, **_arguments(solver, limits))
     took = time.monotonic() - start
     goal = only_objective(model)
     bound = finite(results.problem.lower_bound if goal.sense == pyo.minimize else results.problem.upper_bound)
@@ -61,14 +61,14 @@ def search_classic(solver: str, model: Any, task: SearchTask, report: Report) ->
     return Verdict(status, message, objective, bound, solver_time=took)
 
 
-def _arguments(solver: str, task: SearchTask) -> dict[str, Any]:
-    left, gap = task.seconds_left(), _GAP if task.gap is None else task.gap
+def _arguments(solver: str, limits: SearchLimits) -> dict[str, Any]:
+    left, gap = limits.seconds_left(), _GAP if limits.gap is None else limits.gap
     if solver == "baron":
         options: dict[str, Any] = {"EpsR": gap}
         if left is not None:
             options["MaxTime"] = left
-        if task.threads is not None:
-            options["threads"] = task.threads
+        if limits.threads is not None:
+            options["threads"] = limits.threads
         return {"options": options}
     if solver == "couenne":  # takes options from a file in the working directory, which is the child's own
         lines = [f"allowable_fraction_gap {gap}", *([] if left is None else [f"time_limit {left}"])]
@@ -76,20 +76,20 @@ def _arguments(solver: str, task: SearchTask) -> dict[str, Any]:
         return {}
     if solver == "gams":
         statements = [f"option optcr={gap};", *([] if left is None else [f"option reslim={left};"])]
-        if task.threads is not None:
-            statements.append(f"option threads={task.threads};")
-        return {"io_options": {"solver": "baron", "add_options": statements, "warmstart": task.warm_start}}
+        if limits.threads is not None:
+            statements.append(f"option threads={limits.threads};")
+        return {"io_options": {"solver": "baron", "add_options": statements, "warmstart": limits.warm_start}}
     return {}
 
 
 _COUENNE_BOUND = re.compile(r"\s*Lower bound:\s+([-+.\deE]+)")
 
 
-def _read_couenne(line: str, sense: int) -> Progress | None:
+def _read_couenne(line: str, sense: int) -> SolverProgress | None:
     """Couenne minimises, and tells its bound in its log only."""
     found = _COUENNE_BOUND.match(line)
     bound = finite(found[1]) if found else None
-    return None if bound is None else Progress(bound=sense * bound)
+    return None if bound is None else SolverProgress(bound=sense * bound)
 
 
 for _name, _summary, _read in (
@@ -98,5 +98,6 @@ for _name, _summary, _read in (
     ("gams", "BARON within GAMS, global; needs licences", None),
 ):
     backends.register(
-        ExactBackend(name=_name, summary=_summary, search=partial(search_classic, _name), executable=_name, read=_read)
+        ExactBackend(name=_name, summary=_summary, search=partial(search_classic, _name), executable=_name, read=_read),
+        origin=__name__,
     )

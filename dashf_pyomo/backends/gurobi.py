@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, SearchTask, Verdict
+from .model_search import Report, SearchLimits, Verdict
 
 __all__ = ["GUROBI"]
 
@@ -24,7 +24,7 @@ _TOO_LARGE = (
 )
 
 
-def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
     import gurobipy
     import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
     from gurobipy import GRB
@@ -33,9 +33,9 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     try:
         solver, variables, *_ = WriterFactory("gurobi_minlp").write(model)
         for ours, its in variables.items():
-            if task.warm_start and ours.value is not None:
+            if limits.warm_start and ours.value is not None:
                 its.Start = ours.value
-        for name, value in _parameters(task).items():
+        for name, value in _parameters(limits).items():
             solver.setParam(name, value)
         its_variables = [*variables.values()]
 
@@ -75,15 +75,15 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     return Verdict(status, message, objective, bound, nodes, float(solver.Runtime))
 
 
-def _parameters(task: SearchTask) -> dict[str, Any]:
+def _parameters(limits: SearchLimits) -> dict[str, Any]:
     parameters = dict(_PARAMETERS)
-    if task.threads is not None:
-        parameters["Threads"] = task.threads
-    if task.gap is not None:
-        parameters["MIPGap"] = task.gap
-    if task.memory is not None:
-        parameters["SoftMemLimit"] = 0.8 * task.memory / 1e9
-    left = task.seconds_left()
+    if limits.threads is not None:
+        parameters["Threads"] = limits.threads
+    if limits.gap is not None:
+        parameters["MIPGap"] = limits.gap
+    if limits.memory is not None:
+        parameters["SoftMemLimit"] = 0.8 * limits.memory / 1e9
+    left = limits.seconds_left()
     if left is not None:
         parameters["TimeLimit"] = left
     return parameters
@@ -97,5 +97,6 @@ GUROBI = backends.register(
         package="gurobipy",
         extra="gurobi",
         preferred=2,
-    )
+    ),
+    origin=__name__,
 )

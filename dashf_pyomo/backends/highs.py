@@ -117,5 +117,6 @@ HIGHS = backends.register(
         time_option="time_limit",
         thread_option="threads",
         options={"enforce_dpp": True, "mip_rel_gap": MIP_GAP},
-    )
+    ),
+    origin=__name__,
 )

@@ -172,5 +172,6 @@ IPOPT = backends.register(
         package="cyipopt-wheels",
         time_option="max_wall_time",
         options={"nlp": True, "print_level": 0, "sb": "yes", "tol": 1e-8},
-    )
+    ),
+    origin=__name__,
 )

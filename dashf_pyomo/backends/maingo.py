@@ -10,7 +10,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Progress, Report, SearchTask, Verdict, finite, only_objective
+from .model_search import Report, SearchLimits, SolverProgress, Verdict, finite, only_objective
 
 __all__ = ["MAINGO"]
 
@@ -31,13 +31,13 @@ _ROW = re.compile(rf"\s*(\d+)\s+{_NUMBER}\s+{_NUMBER}\s+\d+\s+{_NUMBER}", re.IGN
 _FOUND = re.compile(rf"\s*Found feasible point with objective value {_NUMBER}", re.IGNORECASE)
 
 
-def _read(line: str, sense: int) -> Progress | None:
+def _read(line: str, sense: int) -> SolverProgress | None:
     # The log rounds to 7 and 6 digits: a step to the safe side, lest a bound be none.
     if row := _ROW.match(line):
         bound, objective = _moved(row[2], -1e-6), _moved(row[3], 1e-6)
-        return Progress(_as_ours(objective, sense), _as_ours(bound, sense), int(row[1]))
+        return SolverProgress(_as_ours(objective, sense), _as_ours(bound, sense), int(row[1]))
     if found := _FOUND.match(line):
-        return Progress(_as_ours(_moved(found[1], 1e-5), sense))
+        return SolverProgress(_as_ours(_moved(found[1], 1e-5), sense))
     return None
 
 
@@ -51,7 +51,7 @@ def _as_ours(value: float | None, sense: int) -> float | None:
     return None if value is None else sense * value
 
 
-def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
     import maingopy
     import pyomo.environ as pyo
     from pyomo.contrib.appsi.solvers.maingo import MAiNGO
@@ -67,7 +67,7 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     translator = MAiNGO()
     translator.set_instance(model)
     solver = maingopy.MAiNGO(translator._solver_model)
-    for option, value in _options(task).items():
+    for option, value in _options(limits).items():
         if not solver.set_option(option, value):
             return Verdict(OutcomeStatus.FAILED, f"does not take the option {option}")
     solver.solve()
@@ -92,9 +92,9 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     return Verdict(status, str(said).removeprefix("RETCODE."), None, bound, nodes, took)
 
 
-def _options(task: SearchTask) -> dict[str, float]:
-    options = {**_OPTIONS, "epsilonR": _GAP if task.gap is None else max(task.gap, 1e-9)}
-    left = task.seconds_left()
+def _options(limits: SearchLimits) -> dict[str, float]:
+    options = {**_OPTIONS, "epsilonR": _GAP if limits.gap is None else max(limits.gap, 1e-9)}
+    left = limits.seconds_left()
     if left is not None:
         # maxTime counts processor time, which on a busy machine runs behind the clock.
         options |= {"maxTime": left, "maxwTime": left}
@@ -120,5 +120,6 @@ MAINGO = backends.register(
         extra="maingo",
         read=_read,
         preferred=3,
-    )
+    ),
+    origin=__name__,
 )

@@ -28,5 +28,6 @@ MOSEK = backends.register(
         summary="interior point, conic; needs a licence",
         package="mosek",
         time_option="",
-    )
+    ),
+    origin=__name__,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .search import Report, SearchTask, Verdict, finite, only_objective
+from .model_search import Report, SearchLimits, Verdict, finite, only_objective
 
 __all__ = ["SCIP"]
 
@@ -30,7 +30,7 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
-def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
     import pyscipopt
     from pyomo.common.timing import HierarchicalTimer
     from pyomo.contrib.solver.common.factory import SolverFactory
@@ -41,8 +41,8 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     scip, _, _ = translator._create_solver_model(model, translator.config({"timer": HierarchicalTimer()}))
     variables = [*translator._pyomo_var_to_solver_var_map.items()]
     goal = only_objective(model)
-    _set_parameters(scip, task)
-    if task.warm_start:
+    _set_parameters(scip, limits)
+    if limits.warm_start:
         _start(scip, goal, variables, translator._obj_var, report)
 
     events = pyscipopt.SCIP_EVENTTYPE
@@ -71,15 +71,15 @@ def _search(model: Any, task: SearchTask, report: Report) -> Verdict:
     return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
 
 
-def _set_parameters(scip: Any, task: SearchTask) -> None:
+def _set_parameters(scip: Any, limits: SearchLimits) -> None:
     parameters = dict(_PARAMETERS)
-    if task.threads is not None:
-        parameters["lp/threads"] = task.threads
-    if task.gap is not None:
-        parameters["limits/gap"] = task.gap
-    if task.memory is not None:
-        parameters["limits/memory"] = 0.8 * task.memory / 1e6
-    left = task.seconds_left()
+    if limits.threads is not None:
+        parameters["lp/threads"] = limits.threads
+    if limits.gap is not None:
+        parameters["limits/gap"] = limits.gap
+    if limits.memory is not None:
+        parameters["limits/memory"] = 0.8 * limits.memory / 1e6
+    left = limits.seconds_left()
     if left is not None:
         parameters["limits/time"] = left
     scip.setParams(parameters)
@@ -135,5 +135,6 @@ SCIP = backends.register(
         package="pyscipopt",
         extra="scip",
         preferred=1,
-    )
+    ),
+    origin=__name__,
 )

@@ -36,5 +36,6 @@ SCS = backends.register(
         package="scs",
         time_option="time_limit_secs",
         options={"enforce_dpp": True, "eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20_000},
-    )
+    ),
+    origin=__name__,
 )

@@ -50,9 +50,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import points
+from . import tangent_points
 from .balls import ball, flint
-from .pairs import ScaledPair, least_delay
+from .scaled_pair import ScaledPair, least_delay
 
 __all__ = ["Priced", "cell_bound"]
 
@@ -168,7 +168,7 @@ def _speed(pair: Priced, c: Ball, w: Ball, m: Ball) -> Ball:
     flat = c.max(ball(0.0))  # without the costs
     if not (square > 0 or hyper > 0):
         return flat
-    at = ball(points.speed_point(float(c), float(square), float(hyper)))
+    at = ball(tangent_points.speed_point(float(c), float(square), float(hyper)))
     slope = c - 2 * square * at + hyper / (at * at)
     return (c * at - square * at * at - hyper / at + (slope * (1 - at)).max(-slope * at)).min(flat)
 
@@ -214,15 +214,15 @@ def _maximiser(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, b1: Ball
         if part <= 0.0:
             b = (down / -falling) ** 0.5 if falling < 0.0 else high
             return ball(min(high, max(low, b))), 1.0
-        ends = points.level_for(high, a, delay, cu), points.level_for(low, a, delay, cu)
+        ends = tangent_points.level_for(high, a, delay, cu), tangent_points.level_for(low, a, delay, cu)
         if falling >= 0.0 or delay <= 0.0:
             return ball(high), ends[0]
 
         def missing(level: float) -> float:
-            b, slope = points.link_slope(level, a, delay, energy, cu)
+            b, slope = tangent_points.link_slope(level, a, delay, energy, cu)
             return -falling - part * slope - down / (b * b)
 
-        level = points.falling_root(missing, *ends)
-        return ball(min(high, max(low, points.bandwidth_at(level, a, delay, cu)))), level
+        level = tangent_points.falling_root(missing, *ends)
+        return ball(min(high, max(low, tangent_points.bandwidth_at(level, a, delay, cu)))), level
     except (ArithmeticError, ValueError):
         return ball(high if high > 0.0 else 1.0), 1.0

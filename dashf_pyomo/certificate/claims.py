@@ -27,7 +27,7 @@ from .balls import PRECISION, above, ball, flint
 from .cellbound import Priced, cell_bound
 from .cover import covers
 from .nodes import CertificateError, LeafClaim, Region
-from .pairs import ScaledPair, Units, least_delay
+from .scaled_pair import ScaledPair, Units, least_delay
 
 __all__ = ["UnprovenError", "UserTask", "claim_bound", "tasks_of", "user_bound"]
 

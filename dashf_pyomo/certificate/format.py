@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .archive import read_arrays, write_arrays
 from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node
-from .points import tangent_of_r
+from .tangent_points import tangent_of_r
 
 __all__ = ["Certificate"]
 

@@ -22,7 +22,7 @@ from .balls import PRECISION, above, ball, flint
 from .claims import UnprovenError, UserTask, claim_bound, tasks_of, user_bound
 from .format import Certificate
 from .nodes import CertificateError, Empty, Late, LeafClaim, Region, leaf_boxes
-from .pairs import ScaledPair, Units, least_delay, most_score
+from .scaled_pair import ScaledPair, Units, least_delay, most_score
 
 __all__ = ["UnprovenError", "Verified", "verify"]
 

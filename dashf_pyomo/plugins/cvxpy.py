@@ -28,7 +28,7 @@ from ..algorithms import Limits, configure, methods, run_method
 from ..result import Result
 from ..status import Claim
 from ..trace import TraceEntry
-from .names import ON_EXTENSION, solver_name, solver_names
+from .solver_names import ON_EXTENSION, solver_name, solver_names
 
 __all__ = ["register"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 from formulations import InputError, Scenario
 from formulations.documents import canonical
+from formulations.registry import import_extension
 
 from ..algorithms import Limits, Method, configure, run_method
 from ..backends import BackendError
@@ -228,7 +228,7 @@ def load(modules: Iterable[str], name: str, options: Mapping[str, Any]) -> Metho
     reasons = []
     for module in modules:
         try:
-            importlib.import_module(module)
+            import_extension(module)
         except (Exception, SystemExit) as error:  # it may not be needed
             reasons.append(f"; {module}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     try:

@@ -38,5 +38,6 @@ formulations.register(
         faces={Language.MATRIX: build_matrix, Language.CVXPY: build},
         options=("delay_rows",),
         supports=ASSOCIATION_EXTRAS,
-    )
+    ),
+    origin=__name__,
 )

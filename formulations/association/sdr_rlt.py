@@ -46,5 +46,6 @@ formulations.register(
         faces={Language.CVXPY: build},
         options=("delay_rows",),
         supports=ASSOCIATION_EXTRAS,
-    )
+    ),
+    origin=__name__,
 )

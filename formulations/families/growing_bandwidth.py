@@ -25,5 +25,6 @@ families.register(
             "bandwidth_per_user": FamilyOption(10e6, "bandwidth of a server for each user, Hz", least=1.0),
             "power_per_user": FamilyOption(2.0, "transmit power of a server for each user, W", least=1e-6),
         },
-    )
+    ),
+    origin=__name__,
 )

@@ -28,5 +28,6 @@ families.register(
             "spots": FamilyOption(2, "number of points", least=1, most=10_000),
             "spread": FamilyOption(40.0, "standard deviation of a user's place around its point, m"),
         },
-    )
+    ),
+    origin=__name__,
 )

@@ -10,5 +10,6 @@ families.register(
         summary="users and servers uniform in a square, Rayleigh fading, the paper's numbers",
         interest="the setting of the paper's figures",
         build=Request.paper,
-    )
+    ),
+    origin=__name__,
 )

@@ -32,5 +32,6 @@ families.register(
             "deviation": FamilyOption(8.0, "standard deviation of the shadowing, dB", most=60.0),
             "correlation": FamilyOption(0.5, "correlation of the shadowing of two links of a user", most=1.0),
         },
-    )
+    ),
+    origin=__name__,
 )

@@ -28,5 +28,6 @@ families.register(
             "slowest": FamilyOption(0.02, "least factor on a user's speed", least=1e-6, most=1e3),
             "fastest": FamilyOption(0.1, "largest factor on a user's speed", least=1e-6, most=1e3),
         },
-    )
+    ),
+    origin=__name__,
 )

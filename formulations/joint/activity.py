@@ -217,5 +217,6 @@ formulations.register(
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

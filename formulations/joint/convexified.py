@@ -373,5 +373,6 @@ formulations.register(
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

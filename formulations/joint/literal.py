@@ -202,5 +202,6 @@ formulations.register(
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "assume_scr", "longest_delay"),
-    )
+    ),
+    origin=__name__,
 )

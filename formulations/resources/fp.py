@@ -367,5 +367,6 @@ formulations.register(
         summary="convex surrogate of the paper's fractional programming, solved again around its solution",
         faces={Language.CVXPY: build},
         supports=RESOURCE_EXTRAS,
-    )
+    ),
+    origin=__name__,
 )

@@ -42,5 +42,6 @@ formulations.register(
         faces={Language.NONLINEAR: build, Language.CVXPY: build_cvxpy},
         frees_offloading=True,
         supports=RESOURCE_EXTRAS,
-    )
+    ),
+    origin=__name__,
 )

@@ -40,5 +40,6 @@ formulations.register(
         summary="(10) itself as a smooth nonlinear program",
         faces={Language.NONLINEAR: build, Language.CVXPY: build_cvxpy},
         supports=RESOURCE_EXTRAS,
-    )
+    ),
+    origin=__name__,
 )

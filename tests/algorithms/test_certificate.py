@@ -28,7 +28,7 @@ from dashf_pyomo.certificate import (
 )
 from dashf_pyomo.certificate.claims import claim_bound, tasks_of, user_bound
 from dashf_pyomo.certificate.nodes import Region
-from dashf_pyomo.certificate.pairs import Units
+from dashf_pyomo.certificate.scaled_pair import Units
 from dashf_pyomo.check import check
 from dashf_pyomo.cli.main import main
 from formulations import Scenario, evaluate

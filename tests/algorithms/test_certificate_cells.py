@@ -14,13 +14,13 @@ from pricing_cases import delay_and_energy
 from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair
 from dashf_pyomo.certificate import (
     UnprovenError,
-    points,
+    tangent_points,
 )
 from dashf_pyomo.certificate.balls import ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
 from dashf_pyomo.certificate.claims import UserTask, user_bound
-from dashf_pyomo.certificate.pairs import ScaledPair
-from dashf_pyomo.certificate.points import tangent_of_r
+from dashf_pyomo.certificate.scaled_pair import ScaledPair
+from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
 
@@ -154,8 +154,8 @@ def test_a_cell_bound_is_the_largest_lagrangian_where_nothing_is_relaxed_and_abo
 @pytest.mark.parametrize("seed", range(12))
 def test_bounds_do_not_depend_on_the_float_searches(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
-    monkeypatch.setattr(points, "falling_root", lambda function, low, high: float(rng.uniform(1e-3, 1.0)))
-    monkeypatch.setattr(points, "level_for", lambda *_: float(10.0 ** rng.uniform(-2.0, 1.5)))
+    monkeypatch.setattr(tangent_points, "falling_root", lambda function, low, high: float(rng.uniform(1e-3, 1.0)))
+    monkeypatch.setattr(tangent_points, "level_for", lambda *_: float(10.0 ** rng.uniform(-2.0, 1.5)))
     c = 10.0 ** rng.uniform(-1.0, 1.0, 9)
     c[7:] = 10.0 ** rng.uniform(-1.0, 3.0, 2)
     prices, b0, m = 10.0 ** rng.uniform(-1.0, 1.0, 3), 10.0 ** rng.uniform(-3.0, -1.0), 10.0 ** rng.uniform(-2.0, 1.0)

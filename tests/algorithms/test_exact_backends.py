@@ -20,8 +20,8 @@ import pytest
 from dashf_pyomo.backends import BackendError, BackendLimits, OutcomeStatus, backends, capable_backends, gurobi, maingo
 from dashf_pyomo.backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
 from dashf_pyomo.backends.executables import search_classic
+from dashf_pyomo.backends.model_search import Search, SolverProgress
 from dashf_pyomo.backends.probe import TINY_MINLP_VALUE, tiny_minlp
-from dashf_pyomo.backends.search import Progress, Search
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem
 
 PACKAGED = ("scip", "maingo", "gurobi")
@@ -151,7 +151,7 @@ def test_an_interruption_has_the_outcome_so_far() -> None:
     model = tiny_minlp()
     main = threading.get_ident()
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: SolverProgress) -> None:
         if progress.objective == 2.0:
             signal.pthread_kill(main, signal.SIGINT)
 
@@ -164,7 +164,7 @@ def test_an_interruption_has_the_outcome_so_far() -> None:
 def test_whoever_watches_can_end_the_solver() -> None:
     model = tiny_minlp()
 
-    def enough(progress: Progress) -> None:
+    def enough(progress: SolverProgress) -> None:
         raise TypeError("enough")
 
     with pytest.raises(TypeError, match="enough"):
@@ -279,7 +279,7 @@ def test_the_start_is_the_first_incumbent(name: str) -> None:
         variable.value = 0.0 if variable.is_binary() else 0.37
     start = pyo.value(model.value)
 
-    def enough(progress: Progress) -> None:
+    def enough(progress: SolverProgress) -> None:
         if progress.objective is not None:
             found.append(progress.objective)
             raise StopIteration

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_process import environment, run_python
 
 import dashf_pyomo
 from dashf_pyomo.cli.main import main
 from formulations import Scenario
 
-ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = Scenario.random(users=3, servers=2, seed=0)
 
 
@@ -55,11 +54,6 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "dashf_pyomo", *map(str, arguments)]
 
 
-def environment(**more: str) -> dict[str, str]:
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **more}
-
-
 def process(*arguments: object, cwd: Path | None = None, **more: str) -> Said:
     """Run ``dashf`` as a process of its own."""
     done = subprocess.run(
@@ -70,10 +64,7 @@ def process(*arguments: object, cwd: Path | None = None, **more: str) -> Said:
 
 def python(program: str, *arguments: object) -> Said:
     """Run a Python program that uses our packages."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, env=environment(),
-    )  # fmt: skip
+    done = run_python("-c", program, *arguments, timeout=60)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

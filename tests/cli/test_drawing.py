@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from cli_helpers import ROOT, Dashf, assert_refused, environment, process, python
+from cli_helpers import Dashf, assert_refused, process, python
+from fresh_process import ROOT, environment
 
 from dashf_pyomo.pictures import result as picture_of_result
 from dashf_pyomo.result import Result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,19 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_helpers import ROOT, command, environment
+from cli_helpers import command
+from fresh_process import ROOT, environment, make_distribution, make_extension, run_program
 
 EXAMPLE = ROOT / "examples" / "extension"
 
 
-def on_top(folder: Path) -> dict[str, str]:
-    """The environment of this process with the packages of a folder on top."""
-    known = environment()
-    return {**known, "PYTHONPATH": os.pathsep.join([str(folder), known["PYTHONPATH"]])}
-
-
 def listed(name: str, folder: Path) -> dict[str, Any]:
-    done = subprocess.run(command(name, "--json"), env=on_top(folder), capture_output=True, text=True)
+    done = subprocess.run(command(name, "--json"), env=environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -64,7 +58,7 @@ def test_the_example_is_listed_where_it_belongs(installed: Path) -> None:
 def test_the_example_passes_the_conformance_suite_and_its_own_tests(installed: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
-        env=on_top(installed),
+        env=environment(installed),
         cwd=installed,
         capture_output=True,
         text=True,
@@ -78,7 +72,10 @@ def test_the_example_solves_from_the_command_line(installed: Path) -> None:
         ("--family", "stadium", "--set", "radius=50", "--method", "fair"),
     ):
         done = subprocess.run(
-            command("solve", "--users", 4, "--json", *arguments), env=on_top(installed), capture_output=True, text=True
+            command("solve", "--users", 4, "--json", *arguments),
+            env=environment(installed),
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["status"] == "feasible"
@@ -97,15 +94,11 @@ BROKEN = {
 @pytest.mark.parametrize("name", ["methods", "formulations", "backends", "families"])
 def test_a_broken_extension_is_named_and_skipped_with_its_reason(name: str, tmp_path: Path) -> None:
     group = {"families": "scenarios"}.get(name, name)
-    info = tmp_path / "broken_example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-example\nVersion: 1.0\n", encoding="utf-8")
-    points = [f"[dashf_pyomo.{group}]"]
+    points = {key: f"broken_{key}" + (":entry" if key == "number" else "") for key in BROKEN}
+    make_distribution(tmp_path, "broken-example", {group: points})
     for key, code in BROKEN.items():
-        points.append(f"{key} = broken_{key}" + (":entry" if key == "number" else ""))
         if code:
             (tmp_path / f"broken_{key}.py").write_text(code, encoding="utf-8")
-    (info / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
     document = listed(name, tmp_path)
     reasons = {item["name"]: item["reason"] for item in document["broken"]}
     assert set(reasons) == {f"{key} of broken-example" for key in BROKEN}
@@ -113,31 +106,23 @@ def test_a_broken_extension_is_named_and_skipped_with_its_reason(name: str, tmp_
     assert "half done" in reasons["raises of broken-example"] and "gone" in reasons["gone of broken-example"]
     assert "3 is no" in reasons["number of broken-example"]
     assert len(document[name]) >= 4
-    said = subprocess.run(command(name), env=on_top(tmp_path), capture_output=True, text=True)
+    said = subprocess.run(command(name), env=environment(tmp_path), capture_output=True, text=True)
     assert said.returncode == 0 and "skipped extension gone of broken-example" in said.stdout
 
 
 def test_what_a_broken_extension_had_registered_is_gone(tmp_path: Path) -> None:
-    info = tmp_path / "half_example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-example\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[dashf_pyomo.scenarios]\nhalf = half_done\n", encoding="utf-8")
     code = (
         "from formulations.families import Family, Request, families\n"
         "families.register(Family('half', 's', 'i', Request.paper))\n"
         "raise OSError('disk full')\n"
     )
-    (tmp_path / "half_done.py").write_text(code, encoding="utf-8")
+    make_extension(tmp_path, "half-example", {"scenarios": {"half": code}})
     document = listed("families", tmp_path)
     assert "half" not in {row["family"] for row in document["families"]}
     assert [item["reason"] for item in document["broken"]] == ["OSError: disk full"]
 
 
 def test_an_entry_that_cannot_be_described_is_skipped_too(tmp_path: Path) -> None:
-    info = tmp_path / "odd_example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-example\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[dashf_pyomo.backends]\nodd = odd_backend\n", encoding="utf-8")
     code = (
         "from dashf_pyomo.backends.backend import backends\n"
         "class Odd:\n"
@@ -148,29 +133,49 @@ def test_an_entry_that_cannot_be_described_is_skipped_too(tmp_path: Path) -> Non
         "        return None\n"
         "backends.register(Odd())\n"
     )
-    (tmp_path / "odd_backend.py").write_text(code, encoding="utf-8")
+    make_extension(tmp_path, "odd-example", {"backends": {"odd": code}})
     document = listed("backends", tmp_path)
     assert "odd" not in {row["backend"] for row in document["backends"]} and len(document["backends"]) > 4
     assert {item["name"]: item["reason"] for item in document["broken"]} == {"odd": "RuntimeError: no idea"}
 
 
-def packaged(folder: Path, points: dict[str, dict[str, str]]) -> None:
-    """Make a package of that folder: groups, the names of entry points in each, and the code of their modules."""
-    info = folder / "more_example-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: more-example\nVersion: 1.0\n", encoding="utf-8")
-    lines = []
-    for group, modules in points.items():
-        lines.append(f"[dashf_pyomo.{group}]")
-        for name, code in modules.items():
-            lines.append(f"{name} = more_{name}")
-            (folder / f"more_{name}.py").write_text(code, encoding="utf-8")
-    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+HALF = """
+from formulations.families import Family, Request, families
+
+def entry():
+    families.register(Family("half", "s", "i", Request.paper))
+    raise OSError("disk full")
+"""
 
 
-def run(code: str, folder: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", code], env=on_top(folder), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("failing", ["function", "part", "helper"])
+def test_nothing_of_code_that_failed_half_way_is_left(failing: str, tmp_path: Path) -> None:
+    (tmp_path / "half_parts").mkdir()
+    files = {
+        "function": ("half_function:entry", {"half_function": HALF}),
+        "part": ("half_parts", {"half_parts/__init__": "import half_parts.part\n" + HALF + "entry()", "half_parts/part":
+                 METHOD.format(name="part")}),
+        "helper": ("half_user", {"half_user": "import half_helper", "half_helper": METHOD.format(name="part") +
+                   HALF + "entry()"}),
+    }  # fmt: skip
+    point, modules = files[failing]
+    for name, code in modules.items():
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    make_distribution(tmp_path, "half-example", {"scenarios": {"half": point}})
+    run_program(
+        "from dashf_pyomo.algorithms import methods\n"
+        "from formulations.families import families\n"
+        "assert 'half' not in families and 'part' not in methods and 'paper' in families\n"
+        "assert [item.reason for item in families.broken] == ['OSError: disk full']\n",
+        tmp_path,
+    )
+
+
+def test_an_extension_that_takes_a_name_of_ours_is_broken_and_both_sides_are_named(tmp_path: Path) -> None:
+    make_extension(tmp_path, "more", {"methods": {"dashf": METHOD.format(name="dashf")}})
+    (broken,) = listed("methods", tmp_path)["broken"]
+    assert broken["name"] == "dashf of more"
+    assert "dashf_pyomo.algorithms.dashf.Dashf" in broken["reason"] and "more_dashf.Mine" in broken["reason"]
 
 
 METHOD = (
@@ -183,22 +188,22 @@ METHOD = (
 )
 
 
-@pytest.mark.parametrize("system", ["pyomo.environ", "dashf_pyomo.plugins.cvxpy"])
+@pytest.mark.parametrize("system", ["pyomo", "cvxpy"])
 @pytest.mark.parametrize("group", ["methods", "scenarios"])
 def test_an_extension_that_imports_pyomo_or_cvxpy_hides_no_method_from_it(
     system: str, group: str, tmp_path: Path
 ) -> None:
     early, late = METHOD.format(name="early"), METHOD.format(name="late")
-    first = f"import {system}\n"
+    first = f"import dashf_pyomo.plugins.{system}\n"
     points = {"methods": {"early": first + early, "late": late}}
     if group != "methods":
         points = {group: {"first": first}, **points}
-    packaged(tmp_path, points)
+    make_extension(tmp_path, "more", points)
     registry = "dashf_pyomo.algorithms" if group == "methods" else "formulations.families"
     found = "from pyomo.contrib.solver.common.factory import SolverFactory as found\n"
-    if system != "pyomo.environ":
+    if system == "cvxpy":
         found = "import cvxpy; found = cvxpy.Problem.REGISTERED_SOLVE_METHODS\n"
-    run(
+    run_program(
         "import dashf_pyomo\n"
         f"import {registry} as home\n"
         f"len(home.{'methods' if group == 'methods' else 'families'})\n"
@@ -211,20 +216,20 @@ def test_an_extension_that_imports_pyomo_or_cvxpy_hides_no_method_from_it(
 
 
 @pytest.mark.parametrize("first", ["", "import more_plus\n"], ids=["discovered", "imported"])
-@pytest.mark.parametrize("system", ["pyomo.environ", "dashf_pyomo.plugins.cvxpy"])
+@pytest.mark.parametrize("system", ["pyomo", "cvxpy"])
 def test_a_method_whose_name_another_one_has_in_pyomo_or_cvxpy_is_named_as_broken(
     system: str, first: str, tmp_path: Path
 ) -> None:
-    packaged(tmp_path, {"methods": {"plus": METHOD.format(name="plus")}})
+    make_extension(tmp_path, "more", {"methods": {"plus": METHOD.format(name="plus")}})
     found = "pyomo.environ.SolverFactory('dashf_plus').method.name"
-    if system != "pyomo.environ":
+    if system == "cvxpy":
         found = "sys.modules['cvxpy'].Problem.REGISTERED_SOLVE_METHODS['dashf_plus'].args[0]"
-    run(
-        f"{first}import sys, dashf_pyomo, {system}\n"
+    run_program(
+        f"{first}import sys, pyomo.environ, dashf_pyomo.plugins.{system}\n"
         "from dashf_pyomo.algorithms import methods\n"
         "assert 'plus' in methods\n"
         f"assert {found} == 'dashf-plus'\n"
-        f"from dashf_pyomo.plugins.{'pyomo' if system == 'pyomo.environ' else 'cvxpy'} import register\n"
+        f"from dashf_pyomo.plugins.{system} import register\n"
         "register()\n"
         "(broken,) = methods.broken\n"
         "assert broken.name == 'plus in Pyomo and CVXPY' and 'dashf_plus' in broken.reason, broken\n",
@@ -241,8 +246,8 @@ def test_what_a_broken_extension_had_registered_elsewhere_is_gone_too_and_nothin
         "assert len(formulations) > 4\n"  # discovered within
         "raise OSError('disk full')\n"
     )
-    packaged(tmp_path, {"scenarios": {"half": code, "whole": METHOD.format(name="whole")}})
-    run(
+    make_extension(tmp_path, "more", {"scenarios": {"half": code, "whole": METHOD.format(name="whole")}})
+    run_program(
         "from formulations.families import families\n"
         "assert 'half' not in families and 'paper' in families\n"
         "assert [item.reason for item in families.broken] == ['OSError: disk full']\n"

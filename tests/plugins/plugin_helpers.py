@@ -8,7 +8,7 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.contrib.solver.common.factory import SolverFactory as NewFactory
 
-import dashf_pyomo  # registers
+import dashf_pyomo.plugins.pyomo  # registers
 from dashf_pyomo.backends import backends
 from formulations import Scenario, joint
 from formulations.joint.convexified import _cost

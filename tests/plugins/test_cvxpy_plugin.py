@@ -13,7 +13,7 @@ import pytest
 import dashf_pyomo
 import dashf_pyomo.plugins.cvxpy  # registers
 from dashf_pyomo.algorithms import Method, OptionError, methods
-from dashf_pyomo.plugins.names import solver_name
+from dashf_pyomo.plugins.solver_names import solver_name
 from formulations import Allocation, InputError, Scenario, evaluate
 from formulations.association import hull, milp, sdr, sdr_chordal, sdr_rlt
 from formulations.association.pairs import equal_split

@@ -14,7 +14,7 @@ import dashf_pyomo
 import dashf_pyomo.plugins.cvxpy  # registers
 from dashf_pyomo.backends.clarabel import CLARABEL
 from dashf_pyomo.plugins.pyomo.association import hull as relaxed
-from dashf_pyomo.plugins.pyomo.points import check, point_of
+from dashf_pyomo.plugins.pyomo.model_values import check, point_of
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from dashf_pyomo.plugins.pyomo.transformations import load_source
 from formulations import Allocation, InputError, Scenario, evaluate, joint

@@ -10,7 +10,7 @@ import pytest
 from plugin_helpers import FORMULATIONS, SCENARIO, build
 
 import dashf_pyomo
-from dashf_pyomo.plugins.pyomo.points import best_point, check
+from dashf_pyomo.plugins.pyomo.model_values import best_point, check
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import Allocation, Scenario, evaluate, joint
 from formulations.joint.convexified import CUTS

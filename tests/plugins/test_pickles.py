@@ -62,9 +62,6 @@ def test_results_of_the_new_interface_say_the_same_after_they_were_sent(name: st
 
 def scr(model: Any) -> tuple[float, Any]:
     """What a worker of a pool does."""
-    import dashf_pyomo
-
-    assert dashf_pyomo
     results = solve("dashf", model)
     return results.extra_info.scr, results
 

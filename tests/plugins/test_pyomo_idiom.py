@@ -20,8 +20,8 @@ from pyomo.opt import TerminationCondition as ClassicCondition
 
 import dashf_pyomo
 from dashf_pyomo.algorithms import OptionError, methods
-from dashf_pyomo.plugins.names import solver_name
 from dashf_pyomo.plugins.pyomo.results import objective_bound
+from dashf_pyomo.plugins.solver_names import solver_name
 from formulations import InputError, evaluate, joint
 from formulations.association.pairs import equal_split
 

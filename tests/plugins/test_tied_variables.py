@@ -16,7 +16,7 @@ from pyomo.core.expr.visitor import identify_variables
 
 import dashf_pyomo
 from dashf_pyomo.plugins.pyomo.judging import judge
-from dashf_pyomo.plugins.pyomo.points import check
+from dashf_pyomo.plugins.pyomo.model_values import check
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import Allocation, evaluate
 from formulations.joint.convexified import CUTS

@@ -40,7 +40,7 @@ def value(model: Any) -> float:
 
 
 @pytest.mark.parametrize("origin", FORMULATIONS)
-@pytest.mark.parametrize("name", ["activity", "parametric"])
+@pytest.mark.parametrize("name", ["activity", "parametric", "convexified"])
 def test_a_reformulation_is_a_joint_model_of_the_same_scenario(name: str, origin: str) -> None:
     model = build(origin)
     new = transform(name, model)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dashf_pyomo.study.store import Store
+from fresh_process import environment as environment
+from fresh_process import make_extension
 
-ROOT = Path(__file__).resolve().parents[2]
+from dashf_pyomo.study.store import Store
 
 #: Methods of another distribution, found through its entry point; on two users (the warm-up) all behave.
 EXTENSION = """
@@ -105,22 +104,9 @@ add("unkept", lambda self, run: None, solve=unkept)
 """
 
 
-def extension(folder: Path) -> Path:
-    """A folder to put on the path, with the methods above in it."""
-    place = folder / "extension"
-    place.mkdir(exist_ok=True)
-    (place / "misbehaving_methods.py").write_text(textwrap.dedent(EXTENSION))
-    about = place / "misbehaving-1.0.dist-info"
-    about.mkdir(exist_ok=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[dashf_pyomo.methods]\nmisbehaving = misbehaving_methods\n")
-    return place
-
-
-def environment(*places: Path, **more: str) -> dict[str, str]:
-    """Variables of a process that finds our packages, and those in other places."""
-    path = [*map(str, places), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **more}
+def extension(folder: Path, more: str = "") -> Path:
+    """A folder to put on the path, with the methods above in it, and those that more code registers."""
+    return make_extension(folder / "extension", "misbehaving", {"methods": {"methods": EXTENSION + more}})
 
 
 def children(pid: int) -> list[int]:

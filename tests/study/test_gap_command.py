@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from cli_helpers import SCENARIO, Dashf, assert_refused
-from study_helpers import environment, extension
+from fresh_process import run_python
+from study_helpers import extension
 
 import dashf_pyomo
 from dashf_pyomo.cli.gap import METHODS, _variants
@@ -64,6 +64,11 @@ def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
     assert planned.code == 0 and "dual with relax=true proves one of the scenario without" in planned.out
 
 
+def gap(place: Path, *arguments: str) -> CompletedProcess[str]:
+    """``dashf gap`` on three users, as a process that finds an extension."""
+    return run_python("-m", "dashf_pyomo", "gap", "--users", "3", *arguments, places=(place,), timeout=120)
+
+
 LYING = """
 
 @methods.register
@@ -80,13 +85,7 @@ class Lying(Method):
 
 
 def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: Path) -> None:
-    place = extension(tmp_path)
-    with (place / "misbehaving_methods.py").open("a") as lines:
-        lines.write(LYING)
-    done = subprocess.run(
-        [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--methods", "nearest,lying"],
-        capture_output=True, text=True, env=environment(place), timeout=120,
-    )  # fmt: skip
+    done = gap(extension(tmp_path, LYING), "--methods", "nearest,lying")
     assert done.returncode == 1 and done.stderr == ""
     assert done.stdout.startswith("CONTRADICTION: lying claims SCR <= 0.001 (lying by hand)")
     assert "no method proved a bound" in done.stdout
@@ -110,11 +109,10 @@ def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, arguments: tuple[str, .
 
 
 def test_a_method_that_is_lost_on_the_way_costs_nothing_that_others_found(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--workers", "1", "--methods"]
-    env = environment(extension(tmp_path))
-    done = subprocess.run([*command, "nearest,ended"], capture_output=True, text=True, env=env, timeout=120)
+    place = extension(tmp_path)
+    done = gap(place, "--workers", "1", "--methods", "nearest,ended")
     assert done.returncode == 3 and "nearest" in done.stdout and done.stderr.count("\n") == 1
     assert "1 cell was lost, ended on random-3x2-seed0: worker died from signal 15" in done.stderr
     assert "kept" not in done.stderr
-    done = subprocess.run([*command, "ended"], capture_output=True, text=True, env=env, timeout=120)
+    done = gap(place, "--workers", "1", "--methods", "ended")
     assert (done.returncode, done.stdout) == (3, "") and "1 cell was lost" in done.stderr

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from study_helpers import environment, outcomes
+from fresh_process import run_python
+from study_helpers import outcomes
 
 FIRST = """
 from dataclasses import dataclass
@@ -43,10 +42,7 @@ except InputError as error:
 
 def run(folder: Path, program: str, method: str, *places: Path) -> str:
     """What a program says that runs a study of one method in a folder."""
-    done = subprocess.run(
-        [sys.executable, "-c", program + RUN.replace("METHOD", method), str(folder)],
-        capture_output=True, text=True, env=environment(*places), timeout=120,
-    )  # fmt: skip
+    done = run_python("-c", program + RUN.replace("METHOD", method), folder, places=places, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

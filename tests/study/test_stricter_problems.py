@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fresh_process import run_python
 from report_cases import description, record
 from study_helpers import environment, extension, finish, outcomes, start, write_study
 
@@ -78,21 +77,14 @@ class Elsewhere(Method):
 """
 
 
-def own_methods(folder: Path) -> Path:
-    place = extension(folder)
-    with (place / "misbehaving_methods.py").open("a") as lines:
-        lines.write(OWN)
-    return place
-
-
 def test_gap_says_which_method_solves_a_stricter_problem(tmp_path: Path) -> None:
-    env = environment(own_methods(tmp_path))
-    command = [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--methods", "nearest,capped,bounding"]
-    shown = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
+    command = ("-m", "dashf_pyomo", "gap", "--users", 3, "--methods", "nearest,capped,bounding")
+    place = extension(tmp_path, OWN)
+    shown = run_python(*command, places=(place,), timeout=120)
     assert shown.returncode == 0 and shown.stderr == ""
     assert "* capped solves a stricter problem (at most 2 users per server)" in shown.stdout
     assert "no allocation has an SCR above 10000.0 (bounding by hand)" in shown.stdout
-    told = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, env=env, timeout=120).stdout)
+    told = json.loads(run_python(*command, "--json", places=(place,), timeout=120).stdout)
     rows = {row["method"]: row for row in told["methods"]}
     assert rows["capped"]["restriction"] == "at most 2 users per server" and rows["nearest"]["restriction"] is None
     # Its own bound, far below what others reach, is one of its own problem and refutes nothing.
@@ -100,7 +92,7 @@ def test_gap_says_which_method_solves_a_stricter_problem(tmp_path: Path) -> None
 
 
 def test_a_study_labels_such_gaps_and_refuses_results_on_other_scenarios(tmp_path: Path) -> None:
-    env = environment(own_methods(tmp_path))
+    env = environment(extension(tmp_path, OWN))
     study = write_study(tmp_path / "own.toml", ["nearest", "capped", "bounding", "elsewhere"])
     code, _, err = finish(start("run", study, "--workers", "1", env=env))
     assert code == 0, err

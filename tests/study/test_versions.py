@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import Dashf, assert_refused
+from fresh_process import make_distribution
 from report_cases import fill
 from study_helpers import environment, extension, finish, start, wait_for, write_study
 
@@ -141,9 +142,7 @@ def test_what_an_installer_put_in_place_is_known_by_its_version_alone(
     place = tmp_path / "owned_methods"
     place.mkdir()
     (place / "__init__.py").write_text("from dashf_pyomo.algorithms.baselines import Gucaa\nclass Mine(Gucaa): pass\n")
-    about = tmp_path / "owner-2.5.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: owner\nVersion: 2.5\n")
+    about = make_distribution(tmp_path, "owner", {}, "2.5") / "owner-2.5.dist-info"
     (about / "top_level.txt").write_text("owned_methods\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     import owned_methods  # type: ignore[import-not-found]

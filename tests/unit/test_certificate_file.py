@@ -30,7 +30,7 @@ from dashf_pyomo.certificate.archive import MOST_BYTES, read_arrays
 from dashf_pyomo.certificate.cover import covers
 from dashf_pyomo.certificate.format import ARRAYS, sealed
 from dashf_pyomo.certificate.nodes import Region, leaf_boxes
-from dashf_pyomo.certificate.points import tangent_of_r
+from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import InputError
 
 LEAVES = np.array(

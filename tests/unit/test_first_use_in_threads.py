@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import warnings
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fresh_process import run_python
 
 from dashf_pyomo.shared import without_warnings
 from formulations.registry import Registry, when_discovered
@@ -48,8 +48,8 @@ USES = {
     "backends": ("from dashf_pyomo.backends import backends", "backends['scs']"),
     "families": ("from formulations.families import families", "families['slow-users']"),
     "Pyomo": (
-        "",
-        "import pyomo.environ as pyo; from formulations import joint; solver = pyo.SolverFactory('dashf'); "
+        "from formulations import joint",
+        "import pyomo.environ as pyo, dashf_pyomo.plugins.pyomo; solver = pyo.SolverFactory('dashf'); "
         "assert solver.available(); solver.solve(joint.activity(scenario))",
     ),
     "CVXPY": (
@@ -63,7 +63,7 @@ USES = {
 def test_the_first_use_may_come_from_several_threads(use: str) -> None:
     setup, action = USES[use]
     program = PROGRAM.format(setup=setup, action=action)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
+    done = run_python("-c", program)
     assert done.stdout == f"{['done'] * 4}\n", (done.stdout, done.stderr)
 
 

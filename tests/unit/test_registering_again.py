@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from fresh_process import run_program
 
 #: The README's method with a place to be edited, and what else can be registered, as cells.
 CELLS = """
@@ -42,8 +41,7 @@ def run(edited, module="__main__"):
 
 
 def run(program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", CELLS + program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_program(CELLS + program)
 
 
 def test_a_cell_that_runs_again_replaces_what_it_registered() -> None:
@@ -64,7 +62,7 @@ def test_pyomo_and_cvxpy_run_the_new_code() -> None:
     run("""
 import pyomo.environ as pyo
 import dashf_pyomo.plugins.cvxpy
-from dashf_pyomo.plugins import pyomo as plugin
+import dashf_pyomo.plugins.pyomo as plugin
 from formulations import Scenario, joint
 run("once")
 plugin.register()
@@ -88,23 +86,55 @@ assert not methods.broken, methods.broken
 def test_other_code_with_the_same_name_is_refused() -> None:
     run("""
 run("mine")
-def refused(action):
+def refused(action, *sides):
     try:
         action()
     except ValueError as error:
-        return "is registered twice" in str(error)
+        return "is registered twice, by " in str(error) and all(side in str(error) for side in sides)
     return False
 from dataclasses import replace
-theirs = {"__name__": "theirs"}
 for name, registry in registries.items():
     entry = registry[name.strip()]
     if isinstance(entry, type):
         other = type("First", (entry,), {"__module__": "theirs"})
-        assert refused(lambda: registry.register(other))
-        assert refused(lambda: registry.register(type("Second", (entry,), {"__module__": "__main__"})))
+        assert refused(lambda: registry.register(other), "__main__.First", "theirs.First")
+        second = type("Second", (entry,), {"__module__": "__main__"})
+        assert refused(lambda: registry.register(second), "__main__.First", "__main__.Second")
     else:
-        theirs |= {"registry": registry, "entry": replace(entry) if name != "mine" else entry.__class__(
-            "mine", frozenset(), "other", "mine", "seconds")}
-        assert refused(lambda: exec("registry.register(entry)", theirs)), name
+        other = replace(entry) if name != "mine" else CvxpyBackend("mine", frozenset(), "other", "mine", "seconds")
+        assert refused(lambda: registry.register(other, origin="theirs"), "by __main__ (", "by theirs ("), name
     assert registry[name.strip()] is entry
+""")
+
+
+def test_a_notebook_takes_no_name_of_ours() -> None:
+    run("""
+from dataclasses import replace
+for registry, name in ((formulations, "association/hull"), (families, "paper"), (backends, "scs")):
+    ours = registry[name]
+    try:
+        registry.register(CvxpyBackend(name, frozenset(), "", "", "") if registry is backends else replace(ours))
+    except ValueError as error:
+        assert registry.origins[name] in str(error) and "__main__" in str(error), error
+    else:
+        raise AssertionError(name)
+    assert registry[name] is ours
+""")
+
+
+def test_our_own_modules_say_where_their_entries_come_from_even_when_imported_before_the_rest() -> None:
+    run_program("""
+import importlib, pkgutil
+from dashf_pyomo.algorithms import methods
+from dashf_pyomo.backends import backends
+from formulations.families import families
+from formulations.formulation import formulations
+for registry in (formulations, families, backends, methods):
+    for package in registry.packages:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            importlib.import_module(f"{package}.{module.name}")
+for registry in (formulations, families, backends, methods):
+    assert registry.origins
+    for name, origin in registry.origins.items():
+        assert origin.startswith(registry.packages), f"{name} of {origin}; expected origin=__name__"
 """)

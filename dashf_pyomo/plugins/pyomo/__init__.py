@@ -1,13 +1,21 @@
 """Our methods as solvers of Pyomo's, in both of its factories, and transformations of models of Problem (3).
 
-``import dashf_pyomo`` is enough: `register` is called as soon as Pyomo itself is imported, before or after.
+Importing this package registers them. ``import dashf_pyomo`` does it too where Pyomo was imported before.
 """
 
 from __future__ import annotations
 
-import importlib
+import pyomo.environ  # noqa: F401  (has the factories filled)
+from pyomo.contrib.solver.common.factory import SolverFactory
+from pyomo.core.base.transformation import TransformationFactory
 
 from formulations.registry import kind_of, when_discovered
+
+from ...algorithms import methods
+from ..solver_names import solver_names
+from .legacy import DashfLegacySolver
+from .solver import DashfSolver
+from .transformations import transformations
 
 __all__ = ["register"]
 
@@ -22,15 +30,6 @@ def register() -> None:
 
 
 def _register() -> None:
-    from pyomo.contrib.solver.common.factory import SolverFactory
-    from pyomo.core.base.transformation import TransformationFactory
-
-    from ...algorithms import methods
-    from ..names import solver_names
-    from .legacy import DashfLegacySolver
-    from .solver import DashfSolver
-    from .transformations import TRANSFORMATIONS
-
     for name, method in solver_names(methods).items():
         if name in SolverFactory:
             present = SolverFactory.get_class(name)
@@ -46,11 +45,10 @@ def _register() -> None:
         solver = type(label, (DashfSolver,), {"method": method, "__doc__": method.summary, "__module__": __name__})
         legacy = type(f"Legacy{label}", (DashfLegacySolver, solver), {"__module__": __name__})
         SolverFactory.register(name, doc=f"{method.summary} (models of formulations.joint)")(solver, legacy)
-    for name, transformation in TRANSFORMATIONS.items():
+    for name, transformation in transformations().items():
         if name not in TransformationFactory:
             summary = (transformation.__doc__ or "").splitlines()[0]
             TransformationFactory.register(name, doc=summary)(transformation)
 
 
-# Importing a module of this package before Pyomo first has Pyomo imported here, which registers, and then the module.
-importlib.import_module("pyomo.environ")
+register()

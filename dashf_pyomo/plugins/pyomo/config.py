@@ -10,7 +10,7 @@ from pyomo.contrib.solver.common.config import BranchAndBoundConfig
 
 from formulations import InputError
 
-from ..names import ON_EXTENSION
+from ..solver_names import ON_EXTENSION
 
 __all__ = ["DashfConfig", "promoted", "set_entries"]
 
@@ -50,7 +50,7 @@ class DashfConfig(BranchAndBoundConfig):
             ConfigValue(
                 default=False,
                 domain=Bool,
-                description="give the values of the variables as a start; only minlp on an extended model takes one",
+                description="give the values of the variables as a start; only models solved as they are take one",
             ),
         )
         self.declare(

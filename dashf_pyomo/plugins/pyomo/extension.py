@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from formulations import Constraints, InputError, Scenario
 
+from ...algorithms import Method, methods
+from ..solver_names import solver_name
 from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant
 
 __all__ = ["refusal", "restricted", "split"]
@@ -62,14 +64,15 @@ def restricted(recognised: Recognised, fixed: Sequence[Difference]) -> Scenario:
     return replace(scenario, constraints=constraints)
 
 
-def refusal(method: str, recognised: Recognised, what: Sequence[Difference], exact: bool) -> UnsupportedModelError:
+def refusal(method: Method, recognised: Recognised, what: Sequence[Difference]) -> UnsupportedModelError:
     """Return the error that says what a method cannot honour, and what can be done."""
     shown = [str(difference) for difference in what[:5]]
     if len(what) > 5:
         shown.append(f"{len(what) - 5} more")
-    refused = exact or recognised.of(Change.OTHER)
-    way = "" if refused else "dashf_minlp hands the model to a global solver as it is, and "
+    able = [solver_name(name) for name, entry in methods.items() if entry.solves_models]
+    refused = method.solves_models or recognised.of(Change.OTHER) or not able
+    way = "" if refused else f"{' or '.join(able)} hands the model to a global solver as it is, and "
     return UnsupportedModelError(
-        f"method {method} cannot honour what was changed in model {recognised.model.name!r}: {'; '.join(shown)}; "
+        f"method {method.name} cannot honour what was changed in model {recognised.model.name!r}: {'; '.join(shown)}; "
         f"{way}on_extension='report' solves Problem (3) and reports what the solution violates"
     )

@@ -14,7 +14,7 @@ import numpy as np
 from formulations import FEASIBILITY_TOLERANCE, Allocation, Evaluation, InputError, evaluate
 from formulations.joint import read
 
-from .points import Checked, Violated, best_point, check, point_of
+from .model_values import Checked, Violated, best_point, check, point_of
 from .recognition import Recognised, meant, variables_of
 
 __all__ = ["Judged", "judge", "judge_allocation", "rank", "values_of"]

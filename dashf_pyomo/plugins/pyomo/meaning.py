@@ -15,7 +15,7 @@ import pyomo.environ as pyo
 
 from formulations.joint import JointInfo
 
-from .recognition import Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
+from .recognition import ORDERS, Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
 
 __all__ = [
     "beyond",
@@ -30,8 +30,6 @@ __all__ = [
 
 #: Rows that define a variable, which has no other meaning where they are changed.
 _DEFINED = {"score_row": "score", "cost_row": "cost", "ratio_row": "ratio"}
-
-_ORDERS = ("user_order", "server_order")
 
 
 def _others(recognised: Recognised) -> list[Difference]:
@@ -109,7 +107,7 @@ def orders_aside(recognised: Recognised) -> Iterator[list[str]]:
     model, aside = recognised.model, []
     if any(difference.change is not Change.SYMMETRY for difference in recognised.differences):
         rows = model.component_data_objects(pyo.Constraint, active=True)
-        aside = [row for row in rows if name_of(row, model).split("[")[0] in _ORDERS]
+        aside = [row for row in rows if name_of(row, model).split("[")[0] in ORDERS]
     for row in aside:
         row.deactivate()
     try:

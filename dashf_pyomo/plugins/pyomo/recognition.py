@@ -21,9 +21,10 @@ from formulations import InputError
 from formulations.formulation import Language, Subproblem, formulations
 from formulations.joint import JointInfo, info
 
-from ...backends.search import outside, within
+from ...backends.model_search import outside, within
 
 __all__ = [
+    "ORDERS",
     "Change",
     "Difference",
     "Recognised",
@@ -44,7 +45,7 @@ SAME = 1e-12
 INTEGER_TOLERANCE = 1e-5
 
 #: Rows that keep one of the points that are the same up to the names of identical users or servers.
-_ORDERS = ("user_order", "server_order")
+ORDERS = ("user_order", "server_order")
 
 #: Components that state nothing by themselves.
 _PASSIVE = frozenset(
@@ -282,7 +283,7 @@ def _rows(fresh: Any, model: Any, ours: dict[int, str], theirs: dict[int, str]) 
         if found is None:
             inactive = model.find_component(name)
             text = "is deactivated" if inactive is not None else "was deleted"
-            order = name.split("[")[0] in _ORDERS
+            order = name.split("[")[0] in ORDERS
             yield Difference(Change.SYMMETRY if order else Change.REMOVED, name, text, inactive, restricts=order)
             continue
         (low, body, high), (least, expected, most) = (row.to_bounded_expression(True) for row in (found, built))

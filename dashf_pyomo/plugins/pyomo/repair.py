@@ -25,7 +25,7 @@ from formulations.joint.points import set_point
 from ...backends import BackendLimits
 from ...backends.ipopt import IPOPT
 from .judging import Judged, judge_allocation, values_of
-from .points import evaluated, values
+from .model_values import evaluated, values
 from .recognition import Change, Recognised, meant, variables_of
 
 __all__ = ["repairs"]

@@ -18,7 +18,7 @@ from formulations.joint import JointInfo
 from ...result import relative_gap
 from ...status import Claim, Termination
 from .config import DashfConfig
-from .points import Checked, Violated
+from .model_values import Checked, Violated
 from .recognition import variables_of
 
 __all__ = ["DashfResults", "PointLoader", "Solved", "fill", "gap_closed", "objective_bound"]

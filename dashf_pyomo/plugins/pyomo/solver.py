@@ -21,16 +21,15 @@ from formulations.constraints import require_support
 
 from ... import __version__
 from ...algorithms import Limits, Method, configure, run_method
-from ...algorithms.minlp import Minlp
 from ...backends import BackendError
 from ...result import Result
 from ...status import Claim, in_one_word
 from .config import DashfConfig, promoted, set_entries
-from .exact import infeasible, solve_extended
 from .extension import refusal, restricted, split
+from .global_solve import infeasible, solve_extended
 from .log import Log
 from .meaning import contradicted
-from .points import Violated, best_point
+from .model_values import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
 from .results import DashfResults, Solved, fill, gap_closed, objective_bound
 
@@ -75,12 +74,10 @@ class DashfSolver(SolverBase):
     def available(self) -> Availability:
         """Say whether the method can run here; one that needs a global solver has one solve a tiny model."""
         try:
-            method = configure(self.method.name, {})
-            if isinstance(method, Minlp):
-                method.global_solvers()
+            missing = configure(self.method.name, {}).missing()
         except (InputError, BackendError):
             return Availability.NotFound
-        return Availability.FullLicense
+        return Availability.NotFound if missing else Availability.FullLicense
 
     def version(self) -> tuple[int, ...]:
         """Return the version of this package."""
@@ -152,8 +149,7 @@ class DashfSolver(SolverBase):
         config.timer.start("recognise model")
         recognised = recognise(model)
         config.timer.stop("recognise model")
-        itself = split(recognised)[1] or recognised.info.ratio is not None
-        if config.warmstart and not (isinstance(method, Minlp) and itself):
+        if config.warmstart and not (method.solves_models and _is_another_problem(recognised)):
             logger.warning("method %s takes no start; warmstart is ignored", self.method.name)
         found = recognised.info
         log.write(f"dashf-pyomo {__version__}: {self.method.name} on {found.scenario.name or 'the scenario'}")
@@ -166,18 +162,24 @@ class DashfSolver(SolverBase):
         return _Job(recognised, method, Limits(time_limit, gap, config.threads, config.certificate), config, log)
 
 
+def _is_another_problem(recognised: Recognised) -> bool:
+    """Whether a model is more than a scenario: what solves models then takes it as it is.
+
+    A closed gap of the SCR closes none of score - y cost, so a model with that objective is one.
+    """
+    return bool(split(recognised)[1]) or recognised.info.ratio is not None
+
+
 def _solve(job: _Job) -> Solved:
     recognised, strict = job.recognised, job.config.on_extension == "strict"
     inside, others = split(recognised)
     impossible = contradicted(recognised)
     if impossible:
         return infeasible(job.method, recognised, impossible)
-    # A closed gap of the SCR closes none of score - y cost, so a model with that objective goes as it is too.
-    itself = bool(others) or recognised.info.ratio is not None
-    if isinstance(job.method, Minlp) and itself and not recognised.of(Change.OTHER):
+    if job.method.solves_models and _is_another_problem(recognised) and not recognised.of(Change.OTHER):
         return solve_extended(job.method, recognised, job.limits, job.config.warmstart, job.log)
     if strict and others:
-        raise refusal(job.method.name, recognised, others, isinstance(job.method, Minlp))
+        raise refusal(job.method, recognised, others)
     scenario = _scenario(job, inside, strict)
     return _translate(recognised, run_method(job.method, scenario, job.limits, job.log), scenario, job.limits.gap)
 
@@ -200,7 +202,7 @@ def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
         require_support(name, honours, declared.extra_kinds)
     except InputError:
         if strict:
-            raise refusal(job.method.name, recognised, inside, isinstance(job.method, Minlp)) from None
+            raise refusal(job.method, recognised, inside) from None
         return scenario
     return declared
 

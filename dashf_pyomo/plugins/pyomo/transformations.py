@@ -1,4 +1,4 @@
-"""``dashf.activity``, ``dashf.parametric``, ``dashf.hull``, ``dashf.sdr``: from a model of Problem (3) to another one.
+"""Transformations of a model of Problem (3): to another joint formulation, or to a relaxation of AO part 1.
 
 Each makes a new model (`create_using`); `load_source` takes its solution back into the model that it came from. What
 was changed in that model is carried over where the new one can state it, and is an error where it cannot.
@@ -17,15 +17,16 @@ from pyomo.core.base.transformation import Transformation
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pairs import PairResources
+from formulations.formulation import Language, Subproblem, formulations
 
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
 from .carrying import carry
 from .extension import restricted, split
-from .points import Checked, best_point
+from .model_values import Checked, best_point
 from .recognition import Difference, Recognised, UnsupportedModelError, names_of, recognise
 
-__all__ = ["TRANSFORMATIONS", "Origin", "load_source", "source"]
+__all__ = ["Origin", "load_source", "source", "transformations"]
 
 #: Decisions, which mean the same in every joint formulation.
 _SHARED = ("x", "offload", "delay", "bandwidth", "server_power", "server_speed", "user_power", "user_speed")
@@ -161,14 +162,15 @@ class _DashfTransformation(Transformation):
 class _Reformulation(_DashfTransformation):
     """Problem (3) in another joint formulation, from the same known allocation."""
 
-    formulation: ClassVar[str]
+    key: ClassVar[str]
 
     def _create_using(self, model: Any, **kwds: Any) -> Any:
         recognised = recognise(model)
         found = recognised.info
         options = self._options(kwds, ratio=found.ratio)
-        kept = {key: found.arguments[key] for key in _KEPT if key in found.arguments}
-        new = getattr(joint, self.formulation)(found.scenario, ratio=options["ratio"], **kept)
+        formulation = formulations[self.key]
+        kept = {key: found.arguments[key] for key in _KEPT if key in found.arguments and key in formulation.options}
+        new = formulation.faces[Language.PYOMO](found.scenario, ratio=options["ratio"], **kept)
         new.dashf_origin = Origin(model)
         self._refuse(recognised, carry(recognised, new, _SHARED))
         return new
@@ -207,20 +209,6 @@ class _Relaxation(_DashfTransformation):
         """Return the new model at given resources and ratio."""
 
 
-class Activity(_Reformulation):
-    """Problem (3) with resources switched on and off by x; option: ratio (y of a parametric objective, SI)."""
-
-    label = "dashf.activity"
-    formulation = "activity"
-
-
-class Parametric(_Reformulation):
-    """Problem (3) as printed with the objective score - y cost; option: ratio (y, SI, the known SCR by default)."""
-
-    label = "dashf.parametric"
-    formulation = "parametric"
-
-
 class Hull(_Relaxation):
     """AO part 1 over the convex hull of every user, an LP; options: resources, ratio, delay_rows."""
 
@@ -245,5 +233,21 @@ class Sdr(_Relaxation):
         return sdr(scenario, pairs, ratio, **options)
 
 
-#: Every transformation by its name in Pyomo's factory.
-TRANSFORMATIONS = {entry.label: entry for entry in (Activity, Parametric, Hull, Sdr)}
+def transformations() -> dict[str, type[Transformation]]:
+    """Return every transformation by its name in Pyomo's factory.
+
+    There is one for each joint formulation in Pyomo that takes a known allocation and a ratio, so that it can state
+    the objective of any other. Those of extensions count once they were discovered, which this does not wait for.
+    """
+    found: dict[str, type[Transformation]] = {entry.label: entry for entry in (Hull, Sdr)}
+    for key, entry in formulations.registered.items():
+        if (
+            entry.subproblem is Subproblem.JOINT
+            and Language.PYOMO in entry.faces
+            and {"known", "ratio"} <= {*entry.options}
+        ):
+            label = f"dashf.{entry.name}"
+            about = f"Problem (3): {entry.summary}; option: ratio (y of the objective score - y cost, SI)."
+            fields = {"label": label, "key": key, "__doc__": about, "__module__": __name__}
+            found.setdefault(label, type(entry.name.capitalize(), (_Reformulation,), fields))
+    return found

@@ -21,10 +21,9 @@ import pyomo.environ as pyo
 from formulations.formulation import Kind, Subproblem, formulations
 
 from ...algorithms import Limits, Method
-from ...algorithms.minlp import BOUND_TOLERANCE, Minlp
 from ...backends import BackendError, BackendLimits, OutcomeStatus
-from ...backends.exact import ExactBackend, ExactOutcome, InterruptedSolve
-from ...backends.search import Progress
+from ...backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome, InterruptedSolve
+from ...backends.model_search import SolverProgress
 from ...result import Result
 from ...status import Claim, Termination
 from ...trace import TraceEntry
@@ -32,7 +31,7 @@ from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import Log
 from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
-from .points import check
+from .model_values import check
 from .recognition import Recognised, recognise, variables_of
 from .repair import repairs
 from .results import Solved, gap_closed
@@ -62,7 +61,7 @@ _RESERVE, _MOST_RESERVE = 0.1, 3.0
 _MOST_SECONDS = 15.0
 
 
-def solve_extended(method: Minlp, recognised: Recognised, limits: Limits, warmstart: bool, log: Log) -> Solved:
+def solve_extended(method: Method, recognised: Recognised, limits: Limits, warmstart: bool, log: Log) -> Solved:
     """Solve a model as it is by the method's global solvers, the first that does not fail.
 
     Parameters
@@ -121,7 +120,7 @@ def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
     return replace(solved, point=point, cut_away=away, message=message)
 
 
-def _solve(method: Minlp, recognised: Recognised, limits: Limits, start: float, warmstart: bool, log: Log) -> Solved:
+def _solve(method: Method, recognised: Recognised, limits: Limits, start: float, warmstart: bool, log: Log) -> Solved:
     failures: list[str] = []
     with orders_aside(recognised) as aside:
         if aside:
@@ -183,7 +182,7 @@ class _Case:
     """One model with one solver."""
 
     def __init__(
-        self, method: Minlp, recognised: Recognised, backend: ExactBackend, limits: Limits, start: float, log: Log
+        self, method: Method, recognised: Recognised, backend: ExactBackend, limits: Limits, start: float, log: Log
     ) -> None:
         self._method, self._recognised, self._backend = method, recognised, backend
         self._limits, self._start, self._log = limits, start, log
@@ -230,7 +229,7 @@ class _Case:
         """Return what the solver found and whether it was interrupted; the model keeps its values."""
         start, number = time.monotonic(), 0
 
-        def watch(progress: Progress) -> None:
+        def watch(progress: SolverProgress) -> None:
             nonlocal number
             entry = TraceEntry(number, time.monotonic() - start, facts={"nodes": progress.nodes})
             reached = progress.objective
@@ -244,7 +243,7 @@ class _Case:
         model, limits = self._recognised.model, self._limits
         kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
         # The rest of the gap is for what the judge finds below the claims.
-        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._method.memory * 10**6)
+        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._method.solver_memory())
         try:
             return self._backend.solve(model, budget, warm_start=warmstart, watch=watch), False
         except InterruptedSolve as stopped:
@@ -345,10 +344,10 @@ class _Case:
             return "no allocation can be read from what the solver found"
         if not judged.holds:
             return "no allocation near the solver's points keeps the model"
-        kind = formulations[f"{Subproblem.JOINT}/{found.formulation}"].kind
-        if kind is not Kind.EXACT:
-            way = "a smaller tangent_error or another formulation may close it"
-            return f"the gap is open: {found.formulation} relaxes, {way}"
+        formulation = formulations[f"{Subproblem.JOINT}/{found.formulation}"]
+        if formulation.kind is not Kind.EXACT:
+            finer = "a smaller tangent_error or " if "tangent_error" in formulation.options else ""
+            return f"the gap is open: {found.formulation} relaxes, {finer}another formulation may close it"
         return "the claims do not close the gap"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .search import Progress, Verdict, finite
+from .model_search import SolverProgress, Verdict, finite
 
 __all__ = ["SolverRecord"]
 
@@ -33,8 +33,8 @@ class SolverRecord:
     def __init__(
         self,
         sense: int,
-        read: Callable[[str, int], Progress | None] | None,
-        watch: Callable[[Progress], None] | None,
+        read: Callable[[str, int], SolverProgress | None] | None,
+        watch: Callable[[SolverProgress], None] | None,
     ) -> None:
         self.start = time.monotonic()
         self.objective: float | None = None
@@ -51,14 +51,14 @@ class SolverRecord:
 
     def hear(self, message: Any) -> None:
         """Take in a message, and show it to whoever watches."""
-        if isinstance(message, Progress):
+        if isinstance(message, SolverProgress):
             self.add(message)
             watch, self._watch = self._watch, None  # one that raises is not asked again
             if watch is not None:
                 watch(message)
                 self._watch = watch
 
-    def add(self, progress: Progress) -> None:
+    def add(self, progress: SolverProgress) -> None:
         """Take in progress; a point with a value that is no number is none."""
         if progress.point and all(math.isfinite(value) for value in progress.point.values()):
             value = math.inf if progress.objective is None else self._sense * progress.objective

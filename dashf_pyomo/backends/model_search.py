@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pyomo.environ as pyo
 
 __all__ = [
-    "Progress",
     "Report",
     "Search",
-    "SearchTask",
+    "SearchLimits",
+    "SolverProgress",
     "Verdict",
     "finite",
     "only_objective",
@@ -34,7 +34,7 @@ _THROTTLE = 0.2
 
 
 @dataclass(frozen=True)
-class SearchTask:
+class SearchLimits:
     """What a search may use.
 
     Parameters
@@ -63,7 +63,7 @@ class SearchTask:
 
 
 @dataclass(frozen=True)
-class Progress:
+class SolverProgress:
     """What a solver says while it runs; None is for what it does not say.
 
     Parameters
@@ -86,7 +86,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a search ended; objective, bound and nodes as in `Progress`, and seconds inside the solver."""
+    """How a search ended; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
 
     status: OutcomeStatus
     message: str = ""
@@ -113,14 +113,14 @@ class Report:
     ) -> None:
         """Report an incumbent: pairs of a variable of the model and its value."""
         point = {self._name(variable): float(value) for variable, value in values}
-        self._send(Progress(finite(objective), finite(bound), nodes, point))
+        self._send(SolverProgress(finite(objective), finite(bound), nodes, point))
 
     def bound(self, bound: float | None, objective: float | None = None, nodes: int | None = None) -> None:
         """Report a bound, unless one was just reported."""
         now = time.monotonic()
         if now - self._last >= _THROTTLE and finite(bound) is not None:
             self._last = now
-            self._send(Progress(finite(objective), finite(bound), nodes))
+            self._send(SolverProgress(finite(objective), finite(bound), nodes))
 
     def _name(self, variable: Any) -> str:
         # Full names are put together anew at every call, which takes longer than all the rest of a report.
@@ -130,8 +130,8 @@ class Report:
         return name
 
 
-#: ``search(model, task, report)``: what a backend consists of. It may change the model as it likes.
-Search = Callable[[Any, SearchTask, Report], Verdict]
+#: ``search(model, limits, report)``: what a backend consists of. It may change the model as it likes.
+Search = Callable[[Any, SearchLimits, Report], Verdict]
 
 
 def within(component: Any, model: pyo.ConcreteModel) -> bool:
@@ -162,7 +162,7 @@ def run_search(
     send: Callable[[Any], None],
     search: Search,
     model: pyo.ConcreteModel,
-    task: SearchTask,
+    limits: SearchLimits,
     others: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
     """Run a search, in the child; other variables are those outside of the model, which lost their names on the way."""
@@ -170,8 +170,8 @@ def run_search(
 
     for variable in (*model.component_data_objects(pyo.Var), *others.values()):
         if not variable.fixed:
-            variable.set_value(_start_value(variable) if task.warm_start else None, skip_validation=True)
-    return search(model, task, Report(send, {id(variable): name for name, variable in others.items()}))
+            variable.set_value(_start_value(variable) if limits.warm_start else None, skip_validation=True)
+    return search(model, limits, Report(send, {id(variable): name for name, variable in others.items()}))
 
 
 def _start_value(variable: Any) -> float | None:
