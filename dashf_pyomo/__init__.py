@@ -17,13 +17,14 @@ limit_native_threads()  # before the first library that starts threads is loaded
 
 from formulations import Scenario  # noqa: E402
 
+from .comparison import Comparison, compare  # noqa: E402
 from .plugins.arrival import when_imported  # noqa: E402
 from .result import Result, Status, relative_gap  # noqa: E402
 
 if TYPE_CHECKING:
     from .algorithms import Observer
 
-__all__ = ["Result", "Status", "relative_gap", "solve"]
+__all__ = ["Comparison", "Result", "Status", "compare", "relative_gap", "solve"]
 __version__ = "0.1.0"
 
 

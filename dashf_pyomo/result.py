@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 __all__ = ["RESTRICTION", "Result", "Status", "bound_text", "is_number", "relative_gap", "relaxation_of", "source_text"]
 
@@ -198,6 +201,30 @@ class Result:
     def matches(self, scenario: Scenario) -> bool:
         """Whether the result was computed for this very scenario."""
         return self.scenario_sha256 == scenario.sha256
+
+    def plot(self, scenario: Scenario | None = None, kind: str = "result") -> Picture:
+        """Return a picture of the result, a matplotlib figure that a notebook shows.
+
+        Parameters
+        ----------
+        scenario
+            What was solved; only ``bounds`` and ``convergence`` do without.
+        kind
+            ``result``, ``allocation``, ``bounds`` or ``convergence``, see `dashf_pyomo.pictures.picture_of_result`.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind, it needs the scenario, or the result is not of this scenario.
+        """
+        from .pictures import picture_of_result
+
+        return picture_of_result(self, scenario, kind)
+
+    def _repr_html_(self) -> str:
+        from .notebook import result_html
+
+        return result_html(self)
 
 
 _TEXT = {"method", "scenario_sha256", "status", "message", "digest"}

@@ -400,6 +400,11 @@ class Scenario:
     def __repr__(self) -> str:
         return f"Scenario({self.name!r}, users={self.n_users}, servers={self.n_servers})"
 
+    def _repr_html_(self) -> str:
+        from .notebook import scenario_html
+
+        return scenario_html(self)
+
 
 def _check_arguments(ranges: Mapping[str, Any], lengths: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
     """Check the arguments of the generator: (low, high) ranges, positive lengths and levels in dB."""
