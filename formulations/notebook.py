@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import shown
 from .markup import facts_table
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def scenario_html(scenario: Scenario) -> str:
         ("scale, norm of the score", f"{scenario.score_scale:.6g}, {scenario.score_norm:.6g}"),
         *((text, _span(getattr(scenario, field))) for field, text in _BUDGETS.items()),
         ("channel gain (dB)", _span(10.0 * np.log10(scenario.channel_gain))),
-        ("extra constraints", ", ".join(sorted(scenario.extra_kinds)) if declared else "none"),
+        ("extra constraints", "; ".join(_declared(key, values) for key, values in declared.items()) or "none"),
         *([("readings", ", ".join(f"{key}: {value}" for key, value in scenario.readings.items()))]
           if scenario.readings else []),
     ]  # fmt: skip
@@ -47,6 +48,16 @@ def _span(values: NDArray[np.float64]) -> str:
     """Return the range of an array, or its one value."""
     low, high = f"{values.min():.6g}", f"{values.max():.6g}"
     return low if low == high else f"{low} to {high}"
+
+
+def _declared(key: str, values: Any) -> str:
+    """Return a declared constraint with its range, or the pairs that it is about."""
+    given = [value for value in values if value is not None]
+    if isinstance(given[0], list):
+        return f"{key} {shown(given)}"
+    return f"{key} {_span(np.array(given))}" + (
+        f" for {len(given)} of {len(values)}" if len(given) < len(values) else ""
+    )
 
 
 def _map(scenario: Scenario) -> str:

@@ -105,11 +105,27 @@ add("unkept", lambda self, run: None, solve=unkept)
 """
 
 
-def extension(folder: Path) -> Path:
-    """A folder to put on the path, with the methods above in it."""
+#: A method whose bound is below what anybody finds.
+LYING = """
+
+@methods.register
+@dataclass(frozen=True)
+class Lying(Method):
+    name = "lying"
+    summary = "claims a bound"
+    proves_bounds = True
+
+    def search(self, run):
+        run.record_bound(1e-3, "lying by hand")
+        return "done"
+"""
+
+
+def extension(folder: Path, more: str = "") -> Path:
+    """A folder to put on the path, with the methods above in it, and more."""
     place = folder / "extension"
     place.mkdir(exist_ok=True)
-    (place / "misbehaving_methods.py").write_text(textwrap.dedent(EXTENSION))
+    (place / "misbehaving_methods.py").write_text(textwrap.dedent(EXTENSION) + more)
     about = place / "misbehaving-1.0.dist-info"
     about.mkdir(exist_ok=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import SCENARIO, Dashf, assert_refused
-from study_helpers import environment, extension
+from study_helpers import LYING, environment, extension
 
 import dashf_pyomo
 from dashf_pyomo.comparison.variants import METHODS, read_variants
@@ -69,25 +69,8 @@ def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
     assert planned.code == 0 and "dual with relax=true proves one of the scenario without" in planned.out
 
 
-LYING = """
-
-@methods.register
-@dataclass(frozen=True)
-class Lying(Method):
-    name = "lying"
-    summary = "claims a bound"
-    proves_bounds = True
-
-    def search(self, run):
-        run.record_bound(1e-3, "lying by hand")
-        return "done"
-"""
-
-
 def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: Path) -> None:
-    place = extension(tmp_path)
-    with (place / "misbehaving_methods.py").open("a") as lines:
-        lines.write(LYING)
+    place = extension(tmp_path, LYING)
     done = subprocess.run(
         [sys.executable, "-m", "dashf_pyomo", "gap", "--users", "3", "--methods", "nearest,lying"],
         capture_output=True, text=True, env=environment(place), timeout=120,
