@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from formulations import Scenario
 
 from .comparison import Comparison, Row
-from .variants import Entry, Variants, read_variants
+from .variants import MethodEntry, Variants, read_variants
 
 if TYPE_CHECKING:
     from ..study.run import StudyProgress
@@ -22,7 +22,7 @@ __all__ = ["compare", "run_variants"]
 
 def compare(
     scenario: Scenario,
-    methods: Iterable[Entry] | None = None,
+    methods: Iterable[MethodEntry] | None = None,
     *,
     time_limit: float = 120.0,
     gap: float = 1e-3,

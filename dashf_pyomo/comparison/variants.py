@@ -12,7 +12,7 @@ from formulations.arrays import shown
 if TYPE_CHECKING:
     from ..algorithms import Method
 
-__all__ = ["FEW", "METHODS", "Entry", "Variants", "read_variants"]
+__all__ = ["FEW", "METHODS", "MethodEntry", "Variants", "read_variants"]
 
 #: What is compared where nothing is asked for; the last one proves the bound.
 METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf", "dashf-plus", "dual")
@@ -21,7 +21,7 @@ METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf", "dashf-plus", "dual")
 FEW = 10
 
 #: A method to compare: its name, a configured method, or how it is called, its name and its options.
-Entry: TypeAlias = "str | Method | tuple[str, str, Mapping[str, Any]]"
+MethodEntry: TypeAlias = "str | Method | tuple[str, str, Mapping[str, Any]]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Variants:
     left_out: tuple[str, ...] = ()
 
 
-def read_variants(entries: Iterable[Entry] | None, scenario: Scenario, where: str = "methods") -> Variants:
+def read_variants(entries: Iterable[MethodEntry] | None, scenario: Scenario, where: str = "methods") -> Variants:
     """Return the methods to compare.
 
     A name stands for the method with all options at their defaults, seeds too, which is what ``dashf solve`` runs; but
