@@ -20,13 +20,14 @@ limit_native_threads()  # before the first library that starts threads is loaded
 
 from formulations import Scenario  # noqa: E402
 
+from .comparison import Comparison, compare  # noqa: E402
 from .result import Result, relative_gap  # noqa: E402
 from .status import Claim, Status, Termination  # noqa: E402
 
 if TYPE_CHECKING:
     from .algorithms import Observer
 
-__all__ = ["Claim", "Result", "Status", "Termination", "relative_gap", "solve"]
+__all__ = ["Claim", "Comparison", "Result", "Status", "Termination", "compare", "relative_gap", "solve"]
 __version__ = "0.1.0"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
@@ -16,6 +16,9 @@ from formulations.documents import check_keys, digest, read_document, write_docu
 
 from .status import Claim, Status, Termination, in_one_word, in_two_words
 from .trace import TraceEntry, is_number
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 __all__ = [
     "RESTRICTION",
@@ -232,6 +235,30 @@ class Result:
     def matches(self, scenario: Scenario) -> bool:
         """Whether the result was computed for this very scenario."""
         return self.scenario_sha256 == scenario.sha256
+
+    def plot(self, scenario: Scenario | None = None, kind: str = "result") -> Picture:
+        """Return a picture of the result, a matplotlib figure that a notebook shows.
+
+        Parameters
+        ----------
+        scenario
+            What was solved; only ``bounds`` and ``convergence`` do without.
+        kind
+            ``result``, ``allocation``, ``bounds`` or ``convergence``, see `dashf_pyomo.pictures.picture_of_result`.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind, it needs the scenario, or the result is not of this scenario.
+        """
+        from .pictures import picture_of_result
+
+        return picture_of_result(self, scenario, kind)
+
+    def _repr_html_(self) -> str:
+        from .notebook import result_html
+
+        return result_html(self)
 
 
 def read_result_document(path: str | os.PathLike[str]) -> dict[str, Any]:

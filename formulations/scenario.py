@@ -398,6 +398,11 @@ class Scenario:
     def __repr__(self) -> str:
         return f"Scenario({self.name!r}, users={self.n_users}, servers={self.n_servers})"
 
+    def _repr_html_(self) -> str:
+        from .notebook import scenario_html
+
+        return scenario_html(self)
+
 
 def _check_text(field: str, value: Any) -> None:
     if not isinstance(value, str):

@@ -9,7 +9,8 @@ from typing import Any
 from formulations import InputError, Scenario
 from formulations.documents import canonical
 
-from ..result import Result, bound_text
+from ..notebook import facts
+from ..result import Result
 from ..status import Claim, Termination
 from ..trace import EntryKind
 from .drawing import require_matplotlib
@@ -118,19 +119,7 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     console = Output()
     title = Text(f"{result.method} on {scenario.name or 'the scenario'}")
     table = Table(show_header=False, title=title, title_justify="left")
-    for name, value in (
-        ("SCR", number(result.scr)),
-        ("upper bound", bound_text(result.upper_bound) + (f", of {result.bound_of}" if result.bound_of else "")),
-        ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
-        *([("keeps also", result.restriction)] if result.restriction else []),
-        ("score", number(result.score)),
-        ("delay (s)", number(result.delay)),
-        ("energy (J)", number(result.energy)),
-        ("iterations", str(result.iterations)),
-        ("time (s)", f"{result.wall_time:.3f}"),
-        ("status", str(result.status)),
-        ("ended", result.message),
-    ):
+    for name, value in facts(result):
         table.add_row(name, Text(value))
     console.print(table)
     if result.upper_bound is None and result.allocation is not None:
@@ -142,8 +131,3 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
         console.print(Text(said[-1] if said else "no certificate: it ended before there was a bound"), soft_wrap=True)
     if output:
         console.print(Text(f"result: {output}"), soft_wrap=True)
-
-
-def number(value: float | None) -> str:
-    """Return a number as tables show it."""
-    return "none" if value is None else f"{value:.6g}"

@@ -15,10 +15,10 @@ from ..result import Result, bound_text
 from .allocation import draw_association
 from .course import draw_race
 from .legends import short_names
-from .sheet import COLOURS, axis_scale, clean, judge, sheet
+from .sheet import COLOURS, Picture, axis_scale, clean, judge, sheet, write
 from .ticks import label_axes
 
-__all__ = ["draw_comparison"]
+__all__ = ["draw_comparison", "picture_of_comparison"]
 
 
 def draw_comparison(
@@ -27,7 +27,7 @@ def draw_comparison(
     path: str | os.PathLike[str],
     names: Sequence[str] | None = None,
 ) -> None:
-    """Draw several results of one scenario: SCR, delay and energy, SCR over time, association of the best.
+    """Draw several results of one scenario to a file, see `picture_of_comparison`.
 
     Parameters
     ----------
@@ -41,6 +41,24 @@ def draw_comparison(
     InputError
         As `draw_result`, and if there is no result.
     """
+    write(path, lambda: picture_of_comparison(scenario, results, names))
+
+
+def picture_of_comparison(scenario: Scenario, results: Sequence[Result], names: Sequence[str] | None = None) -> Picture:
+    """Return a picture of several results of one scenario: SCR, delay and energy, SCR over time, the best association.
+
+    Parameters
+    ----------
+    scenario, results
+        What was solved, and what came out.
+    names
+        How the results are called, by default like their methods.
+
+    Raises
+    ------
+    InputError
+        If a result is not of this scenario, or there is none.
+    """
     if not results:
         raise InputError("no results to compare; expected at least one")
     judged = [judge(scenario, result) for result in results]
@@ -52,7 +70,7 @@ def draw_comparison(
     best = max(range(len(results)), key=lambda i: (e.feasible, e.scr) if (e := judged[i]) else (False, -1.0))
     bound = min((result.upper_bound for result in results if result.upper_bound is not None), default=np.nan)
     upper = max(4.4, 0.32 * len(results) + 1.2)
-    with sheet(path, f"{len(results)} results on {clean(scenario.name)}", upper + 5.4) as figure:
+    with sheet(f"{len(results)} results on {clean(scenario.name)}", upper + 5.4) as figure:
         grid = figure.add_gridspec(2, 4, height_ratios=(upper, 5.4))
         _draw_bars(figure.add_subplot(grid[0, :2]), scr, "SCR", names, bound)
         _draw_bars(figure.add_subplot(grid[0, 2]), delay, "Delay (s)", names)
@@ -60,6 +78,7 @@ def draw_comparison(
         draw_race(figure.add_subplot(grid[1, :2]), results, names)
         label_axes(figure)
         draw_association(figure.add_subplot(grid[1, 2:]), scenario, results[best].allocation, f" by {names[best]}")
+    return figure
 
 
 def _numbered(methods: Sequence[str]) -> list[str]:

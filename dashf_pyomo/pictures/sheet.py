@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from ..result import Result
 from ..trace import TraceEntry
 from .drawing import drawing
 
-__all__ = ["COLOURS", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet"]
+__all__ = ["COLOURS", "Picture", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet", "write"]
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -41,18 +42,45 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     return kind
 
 
+class Picture(Figure):
+    """A figure that is saved with the settings it was drawn with, whatever the user's are, and that notebooks show."""
+
+    def savefig(self, fname: Any, **settings: Any) -> None:
+        """Write the picture, see `matplotlib.figure.Figure.savefig`."""
+        with drawing(_STYLE):
+            super().savefig(fname, **settings)
+
+    def _repr_png_(self) -> bytes:
+        return self.content("png")
+
+    def content(self, kind: str) -> bytes:
+        """Return the picture as a file of a format: png, pdf or svg."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format=kind)
+        return buffer.getvalue()
+
+
 @contextmanager
-def sheet(path: str | os.PathLike[str], title: str, height: float) -> Iterator[Figure]:
-    """Give an empty figure, and write it when it is drawn."""
-    kind = check_suffix(path)
+def sheet(title: str, height: float) -> Iterator[Picture]:
+    """Give an empty picture to draw on."""
     with drawing(_STYLE):
-        figure = Figure(figsize=(14, height), layout="constrained")
+        figure = Picture(figsize=(14, height), layout="constrained")
         figure.suptitle(title, fontsize=13)
         yield figure
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind)
+
+
+def write(path: str | os.PathLike[str], draw: Callable[[], Picture]) -> None:
+    """Draw a picture and write it to a file, whose suffix says the format and is checked first.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not known, or the place cannot be written.
+    """
+    kind = check_suffix(path)
+    content = draw().content(kind)
     try:
-        Path(path).write_bytes(buffer.getvalue())
+        Path(path).write_bytes(content)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 

@@ -104,6 +104,22 @@ add("unkept", lambda self, run: None, solve=unkept)
 """
 
 
+#: A method whose bound is below what anybody finds.
+LYING = """
+
+@methods.register
+@dataclass(frozen=True)
+class Lying(Method):
+    name = "lying"
+    summary = "claims a bound"
+    proves_bounds = True
+
+    def search(self, run):
+        run.record_bound(1e-3, "lying by hand")
+        return "done"
+"""
+
+
 def extension(folder: Path, more: str = "") -> Path:
     """A folder to put on the path, with the methods above in it, and those that more code registers."""
     return make_extension(folder / "extension", "misbehaving", {"methods": {"methods": EXTENSION + more}})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from cli_helpers import SCENARIO, Dashf, assert_refused
 from fresh_process import run_python
-from study_helpers import extension
+from study_helpers import LYING, extension
 
 import dashf_pyomo
-from dashf_pyomo.cli.gap import METHODS, _variants
+from dashf_pyomo.comparison.variants import METHODS, read_variants
 from formulations import Scenario
 
 
@@ -47,12 +48,16 @@ def test_with_limits_it_runs_what_takes_the_scenario_and_names_the_relaxation(da
     assert said.json["bound_source"].endswith("pricing, of the scenario without its delay limit")
     assert all(0 <= row["gap"] < 1 and row["outcome"] == "done" for row in said.json["methods"])
     limited = Scenario.random(2, 2, 0, constraints={"delay_limit": 60.0})
-    variants, remarks = _variants(METHODS.split(","), limited, asked=False)
-    assert [variant["method"] for variant in variants] == ["dashf", "dashf-plus", "dual"]
-    assert variants[-1]["options"]["relax"] is True and "relax" not in variants[0]["options"]
-    assert remarks == ["left out, as they cannot honour this scenario: rucaa, gucaa, gucro, aauco"]
-    variants, remarks = _variants(METHODS.split(","), SCENARIO, asked=False)
-    assert len(variants) == len(METHODS.split(",")) and variants[-1]["options"]["relax"] is False and not remarks
+    variants = read_variants(None, limited)
+    assert list(variants.methods) == ["dashf", "dashf-plus", "dual", "bnp"]
+    assert dataclasses.asdict(variants.methods["dual"])["relax"] is True
+    assert "relax" not in dataclasses.asdict(variants.methods["dashf"])
+    assert variants.left_out == ("rucaa", "gucaa", "gucro", "aauco")
+    variants = read_variants(None, SCENARIO)
+    assert list(variants.methods) == [*METHODS, "bnp"] and not variants.left_out
+    assert dataclasses.asdict(variants.methods["dual"])["relax"] is False
+    said = dashf("gap", *declared, "--workers", 1, "--time-limit", 2)
+    assert said.out.endswith("left out, as they cannot honour this scenario: rucaa, gucaa, gucro, aauco\n")
 
 
 def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
@@ -67,21 +72,6 @@ def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
 def gap(place: Path, *arguments: str) -> CompletedProcess[str]:
     """``dashf gap`` on three users, as a process that finds an extension."""
     return run_python("-m", "dashf_pyomo", "gap", "--users", "3", *arguments, places=(place,), timeout=120)
-
-
-LYING = """
-
-@methods.register
-@dataclass(frozen=True)
-class Lying(Method):
-    name = "lying"
-    summary = "claims a bound"
-    proves_bounds = True
-
-    def search(self, run):
-        run.record_bound(1e-3, "lying by hand")
-        return "done"
-"""
 
 
 def test_a_bound_that_an_allocation_refutes_is_exit_1_and_said_first(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ assert not checked.violated and hull.x[0, 0].value is not None
 assert problem.status == 'user_limit' and values['x'].shape == (3, 2)
 assert quick.solver_stats.extra_stats['differences']
 """,
+    "docs/comparing.md": """
+from pathlib import Path
+assert comparison.results.keys() == {'nearest', 'dashf', 'dashf, association=hull', 'DASHF, exact', 'dual'}
+assert frame.loc['dual', 'gap'] < frame.loc['nearest', 'gap'] and comparison.bound > best.scr
+assert {'comparison.png', 'dual.png', 'gap.html', 'compared'} <= {place.name for place in Path().iterdir()}
+""",
     "docs/deploying.md": "assert result.status == 'feasible'",
     "docs/studies.md": "assert page.is_file() and study.outlook().missing == {'nearest': 0, 'dashf, hull': 0}",
 }

@@ -64,12 +64,13 @@ RESULT = outcome(SCENARIO, allocate(SCENARIO))
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn, to look at what stands in them."""
     made: list[Figure] = []
+    original = sheet.Picture
 
     def figure(*args: Any, **kwargs: Any) -> Figure:
-        made.append(Figure(*args, **kwargs))
+        made.append(original(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(sheet, "Figure", figure)
+    monkeypatch.setattr(sheet, "Picture", figure)
     return made
 
 

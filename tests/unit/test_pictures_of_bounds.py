@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from dashf_pyomo import Claim, Result, Termination
-from dashf_pyomo.pictures import draw_result
+from dashf_pyomo.pictures import draw_result, picture_of_result
 from dashf_pyomo.pictures.bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, Evaluation, Scenario, evaluate
@@ -178,18 +178,12 @@ def test_a_profile_that_makes_no_sense_is_not_drawn(axes: Axes, facts: dict[str,
     ids=["with a profile", "with bounds", "without bounds"],
 )
 def test_a_result_has_the_panels_that_its_trace_can_fill(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trace: tuple[TraceEntry, ...], expected: set[str]
+    tmp_path: Path, trace: tuple[TraceEntry, ...], expected: set[str]
 ) -> None:
-    made: list[Figure] = []
-
-    def figure(*args: Any, **kwargs: Any) -> Figure:
-        made.append(Figure(*args, **kwargs))
-        return made[-1]
-
-    monkeypatch.setattr("dashf_pyomo.pictures.sheet.Figure", figure)
     drawn = result(trace)
     assert proves(drawn) == bool(expected)
-    draw_result(SCENARIO, replace(drawn, bound=1.2 * SCR if expected else None), tmp_path / "picture.png")
-    titles = {axes.get_title() for axes in made[0].axes}
+    drawn = replace(drawn, bound=1.2 * SCR if expected else None)
+    titles = {axes.get_title() for axes in picture_of_result(drawn, SCENARIO).axes}
     assert {title for title in titles if title.startswith("Bound")} == expected
+    draw_result(SCENARIO, drawn, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000

@@ -1,0 +1,273 @@
+"""What comes of comparing methods on one scenario."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from formulations import InputError, Scenario
+from formulations.documents import write_document
+
+from ..result import Result, relaxation_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ..pictures import Picture
+
+__all__ = ["Comparison", "Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method made of the scenario.
+
+    Parameters
+    ----------
+    name, method
+        How the comparison calls it, and the method.
+    outcome, status, message
+        How its process ended (``done``, ``error``, ``crash``, ``overdue``, ``memory``, or ``missing`` if it has not),
+        the status of the result, and a line for people.
+    scr, upper_bound
+        What it found and proved, or None.
+    gap
+        How far its SCR is below the best bound, relative, or None.
+    restriction
+        What it demanded of the allocation beyond the scenario, empty if nothing.
+    wall_time
+        Seconds.
+    failed
+        Whether it ended without a result that counts.
+    result
+        The result, or None.
+    """
+
+    name: str
+    method: str
+    outcome: str
+    status: str
+    message: str
+    scr: float | None
+    upper_bound: float | None
+    gap: float | None
+    restriction: str
+    wall_time: float
+    failed: bool
+    result: Result | None = field(repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was run to some end."""
+        return self.outcome != "missing"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Methods on one scenario, and their gaps to the least upper bound that any of them proves and no one refutes.
+
+    It shows itself as a table, in text and in a notebook; iterating over it gives the rows.
+
+    Parameters
+    ----------
+    scenario
+        The problem.
+    rows
+        One for each method, in the order asked for.
+    bound, bound_source
+        The best upper bound on the SCR of any allocation, and where it comes from; None where no method proved one.
+    contradictions
+        A line for each bound that a verified allocation refutes; such bounds are not used.
+    left_out
+        Default methods that refuse the scenario.
+    interrupted
+        Whether the user interrupted it.
+    lost
+        Why methods were lost that have no row with an end, empty if none was.
+    study
+        The store of the study that it ran as.
+    """
+
+    scenario: Scenario
+    rows: tuple[Row, ...]
+    bound: float | None
+    bound_source: str | None
+    contradictions: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    interrupted: bool = False
+    lost: str = ""
+    study: bytes = b""
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def results(self) -> Mapping[str, Result]:
+        """The results by the names of the methods, of those that returned one."""
+        return MappingProxyType({row.name: row.result for row in self.rows if row.result is not None})
+
+    @property
+    def bound_of(self) -> str:
+        """The relaxation of the scenario that the bound was proven for, empty where it is the scenario itself."""
+        return relaxation_of(self.bound_source)
+
+    @property
+    def ended(self) -> int:
+        """How many methods have ended."""
+        return sum(row.ended for row in self.rows)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.scenario!r}, {self.ended} of {len(self)} methods, bound={self.bound!r})"
+
+    def __str__(self) -> str:
+        from .display import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from .display import html
+
+        return html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the gaps as a JSON document (format ``dashf-gap``, version 1), which ``dashf gap --json`` prints."""
+        return {
+            "format": "dashf-gap",
+            "version": 1,
+            "scenario_sha256": self.scenario.sha256,
+            "upper_bound": self.bound,
+            "bound_source": self.bound_source,
+            "bound_of": self.bound_of or None,
+            "contradictions": list(self.contradictions),
+            "methods": [
+                {
+                    "method": row.name,
+                    "outcome": row.outcome,
+                    "status": row.status or None,
+                    "message": row.message,
+                    "scr": row.scr,
+                    "upper_bound": row.upper_bound,
+                    "gap": row.gap,
+                    "restriction": row.restriction or None,
+                    "wall_time": row.wall_time,
+                }
+                for row in self.rows
+            ],
+        }
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the rows as a pandas DataFrame, by the names of the methods.
+
+        Raises
+        ------
+        BackendError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            from ..backends import BackendError
+
+            message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
+            raise BackendError(message) from None
+        texts = ("method", "outcome", "status", "message", "restriction")
+        numbers = ("scr", "gap", "upper_bound", "wall_time")
+        columns = {name: pandas.Series([getattr(row, name) for row in self.rows], dtype="string") for name in texts}
+        columns |= {name: pandas.Series([getattr(row, name) for row in self.rows], dtype="float64") for name in numbers}
+        for name in ("score", "delay", "energy"):
+            columns[name] = pandas.Series([getattr(row.result, name, None) for row in self.rows], dtype="float64")
+        order = ("method", "scr", "gap", "score", "delay", "energy", "wall_time", "upper_bound", "outcome", "status")
+        found = pandas.DataFrame({name: columns[name] for name in (*order, "message", "restriction")})
+        return found.set_axis(pandas.Index([row.name for row in self.rows], name="name"))
+
+    def plot(self) -> Picture:
+        """Return a picture of all results: SCR, delay and energy, SCR over time, the association of the best.
+
+        It is a matplotlib figure, which a notebook shows.
+
+        Raises
+        ------
+        InputError
+            If there is no result.
+        """
+        from ..pictures import picture_of_comparison
+
+        return picture_of_comparison(self.scenario, list(self.results.values()), list(self.results))
+
+    def html(self) -> str:
+        """Return the report as one HTML page with pictures; what cannot be drawn is missing there, which it says.
+
+        Raises
+        ------
+        InputError
+            If no method has ended.
+        """
+        return self._page()[0]
+
+    def write_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one HTML page with pictures.
+
+        Raises
+        ------
+        InputError
+            If no method has ended, or the place cannot be written.
+        BackendError
+            If a picture cannot be drawn; the page is written by then, and says so.
+        """
+        page, failure = self._page()
+        try:
+            Path(path).write_text(page, encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+        if failure is not None:
+            raise failure
+
+    def _page(self) -> tuple[str, Exception | None]:
+        """Return the page, and what could not be drawn."""
+        from ..backends import BackendError
+        from ..study.report import write_report
+        from ..study.store import FILE, Store
+
+        if not self.ended:
+            raise InputError("no method has ended; expected one to report on")
+        failure: Exception | None = None
+        with tempfile.TemporaryDirectory(prefix="dashf-gap-", ignore_cleanup_errors=True) as folder:
+            Path(folder, FILE).write_bytes(self.study)
+            with Store(folder) as store:
+                try:
+                    write_report(store, Path(folder, "report"))
+                except BackendError as error:
+                    failure = error
+            return Path(folder, "report", "index.html").read_text(encoding="utf-8"), failure
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Write the scenario, the gaps and every result as JSON: ``scenario.json``, ``gaps.json``, ``<name>.json``.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written.
+        """
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        self.scenario.write(place / "scenario.json")
+        write_document(place / "gaps.json", self.to_dict())
+        taken = {"scenario", "gaps"}
+        for name, result in self.results.items():
+            clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+            names = (clean, *(f"{clean}-{number}" for number in range(2, len(self.rows) + 3)))
+            file = next(name for name in names if name.lower() not in taken)
+            taken.add(file.lower())
+            result.write(place / f"{file}.json")

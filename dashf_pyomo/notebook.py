@@ -1,0 +1,67 @@
+"""What people are told of a result, on the command line and in a notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations.markup import facts_table, table
+
+from .result import bound_text
+
+if TYPE_CHECKING:
+    from formulations import Allocation
+
+    from .result import Result
+
+__all__ = ["facts", "number", "result_html"]
+
+#: Most users whose part of an allocation a notebook shows.
+_MOST_USERS = 30
+_COLUMNS = {
+    "bandwidth": "bandwidth (Hz)",
+    "user_power": "power of user (W)",
+    "server_power": "power of server (W)",
+    "user_speed": "speed of user (FLOP/s)",
+    "server_speed": "speed of server (FLOP/s)",
+}
+
+
+def number(value: float | None) -> str:
+    """Return a number as tables show it."""
+    return "none" if value is None else f"{value:.6g}"
+
+
+def facts(result: Result) -> list[tuple[str, str]]:
+    """Return what a result says, by name: SCR, bound, gap, parts of the SCR, effort, how it ended."""
+    return [
+        ("SCR", number(result.scr)),
+        ("upper bound", bound_text(result.upper_bound) + (f", of {result.bound_of}" if result.bound_of else "")),
+        ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
+        *([("keeps also", result.restriction)] if result.restriction else []),
+        ("score", number(result.score)),
+        ("delay (s)", number(result.delay)),
+        ("energy (J)", number(result.energy)),
+        ("iterations", str(result.iterations)),
+        ("time (s)", f"{result.wall_time:.3f}"),
+        ("status", str(result.status)),
+        ("ended", result.message),
+    ]
+
+
+def result_html(result: Result) -> str:
+    """Return a result as HTML: what it says, where its bound comes from, and the allocation of few users."""
+    said = facts(result)
+    if result.bound_source is not None:
+        said.insert(2, ("bound proven by", result.bound_source))
+    return facts_table(result.method, said) + ("" if result.allocation is None else _allocation(result.allocation))
+
+
+def _allocation(allocation: Allocation) -> str:
+    columns = ["user", "server", "φ", *_COLUMNS.values()]
+    rows = [
+        [f"u{n}", f"S{allocation.server[n]}", f"{allocation.offload[n]:.4g}"]
+        + [f"{getattr(allocation, field)[n]:.4g}" for field in _COLUMNS]
+        for n in range(min(allocation.n_users, _MOST_USERS))
+    ]
+    cut = "" if allocation.n_users <= _MOST_USERS else f", the first {_MOST_USERS} of {allocation.n_users} users"
+    return table(f"Allocation{cut}; φ is the share that the user trains", columns, rows, columns[2:])
