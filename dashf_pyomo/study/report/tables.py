@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -265,8 +264,3 @@ def _machines(data: StudyData) -> Table:
             [cell.position for cell in data.cells if cell.environment == digest],
         )  # fmt: skip
     return table
-
-
-def outcome_counts(data: StudyData) -> Counter[str]:
-    """Return how many cells ended well, failed and are missing."""
-    return Counter("failed" if cell.failed else "done" if cell.ended else "missing" for cell in data.distinct)
