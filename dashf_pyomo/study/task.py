@@ -25,8 +25,8 @@ from ..backends import BackendError
 from ..backends.parcel import lift_memory_limit, limit_memory
 from ..cores import available_cores
 from ..result import Result
-from .description import CellLimits
 from .plan import Cell
+from .study_file import CellLimits
 from .versions import Codes, foreign_modules
 
 __all__ = ["Begun", "Loaded", "Lost", "Outcome", "PoolError", "Record", "Task", "environment", "load", "perform"]
