@@ -56,7 +56,7 @@ def test_crashes_hangs_and_lack_of_memory_are_recorded_outcomes(tmp_path: Path) 
     assert found["nearest"][0] == "done"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker's socket in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker's pipe in /proc")
 def test_what_is_lost_on_the_way_is_no_crash_of_a_method(tmp_path: Path) -> None:
     """A worker that somebody ends, an answer that cannot be read: not recorded, and the next run does the cell."""
     env = environment(extension(tmp_path))
