@@ -11,6 +11,8 @@ from typing import Any
 from ...result import RESTRICTION, relaxation_of
 from ..bounds import is_refuted
 from ..store import Store, StoreError
+from ..store_columns import About
+from ..study_file import ReportSettings
 from ..versions import OURS
 
 __all__ = ["UNKNOWN", "CellRow", "Contradiction", "ScenarioRow", "StudyData", "climbs", "distinct"]
@@ -187,8 +189,8 @@ class StudyData:
         Machines and versions.
     """
 
-    about: Mapping[str, str]
-    settings: Mapping[str, Any]
+    about: About
+    settings: ReportSettings
     cells: tuple[CellRow, ...]
     names: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -206,7 +208,7 @@ class StudyData:
         rows = store.rows()
         return cls(
             about=about,
-            settings=json.loads(about.get("report", "{}")),
+            settings=about.report,
             cells=tuple(_cell(row, told.get(row["key"])) for row in rows),
             names={row["scenario"]: row["name"] for row in rows},
             environments=store.environments(),
@@ -225,7 +227,7 @@ class StudyData:
     @cached_property
     def reference(self) -> str:
         """The variant that others are compared with."""
-        asked = self.settings.get("reference", "")
+        asked = self.settings.reference
         return asked if asked in self.variants else next(iter(self.variants), "")
 
     @cached_property

@@ -193,7 +193,7 @@ def _quality(data: StudyData, figure: Figure) -> str:
 
 
 def _performance(data: StudyData, figure: Figure) -> str:
-    targets = data.settings.get("targets", [])
+    targets = data.settings.targets
     found = []
     for target in targets:
         times = _measures(data, partial(_counted_time, data, target))
@@ -213,7 +213,7 @@ def _performance(data: StudyData, figure: Figure) -> str:
 
 
 def _data_profiles(data: StudyData, figure: Figure) -> str:
-    targets = data.settings.get("targets", [])
+    targets = data.settings.targets
     shown = [variant for variant in data.variants if data.of_variant(variant)]
     if not shown or not targets:
         return ""
@@ -308,7 +308,7 @@ def _duels(data: StudyData, figure: Figure) -> str:
 
 
 def _attribution(data: StudyData, figure: Figure) -> str:
-    base = data.settings.get("attribution", "")
+    base = data.settings.attribution
     found = [(place, row) for place in data.places for row in attributed(data, base, place)]
     if not found:
         return ""

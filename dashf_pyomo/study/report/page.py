@@ -42,9 +42,9 @@ def page(
     cells = [_shown(data, cell) for cell in data.cells]
     return as_html(
         "page.html",
-        name=data.about.get("name", "study"),
+        name=data.about.name,
         summary=_summary(data),
-        source=data.about.get("source", "")[:_SOURCE],
+        source=data.about.source[:_SOURCE],
         first=[table for table in tables if table.name in _FIRST],
         tables=[table for table in tables if table.name not in _FIRST],
         pictures=pictures,
@@ -61,7 +61,7 @@ def _summary(data: StudyData) -> str:
     said = (
         f"Scenarios: {len(data.scenarios)}; variants of methods: {len(data.variants)}; cells: {len(data.distinct)}, "
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
-        f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.get('seed')}."
+        f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.seed}."
     )
     if data.contradictions:
         said += " There are contradictions, see above."

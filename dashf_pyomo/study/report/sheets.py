@@ -38,7 +38,7 @@ class Sheet:
 
 def sheets(data: StudyData, store: Store, attempts: Attempts) -> Iterator[Sheet]:
     """Yield the scenarios that are shown in full, as many as the description says."""
-    for number, known in enumerate(_chosen(data)[: int(data.settings.get("scenario_pages", 0))]):
+    for number, known in enumerate(_chosen(data)[: data.settings.scenario_pages]):
         shown = _pictured(data, known)
         scenario = store.scenario(known.sha256)
         results: dict[str, Result] = {}

@@ -143,7 +143,7 @@ def time_to_target(data: StudyData, cell: CellRow, target: float) -> float:
 
 
 def _times(data: StudyData) -> Table:
-    targets = data.settings.get("targets", [])
+    targets = data.settings.targets
     heads = [head for target in targets for head in (f"within {target:.3g}", f"time to {target:.3g} (s)")]
     table = Table(
         "times",
@@ -211,7 +211,7 @@ def _duel_entries(pairing: Pairing) -> list[Entry]:
 def _attribution(data: StudyData) -> Table:
     from .attribution import attributed
 
-    base = data.settings.get("attribution", "")
+    base = data.settings.attribution
     table = Table(
         "attribution",
         f"Where the gap of {base} comes from",
