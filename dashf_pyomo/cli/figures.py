@@ -19,7 +19,7 @@ from .study import stale_cells
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..figures import Claim, Made
+    from ..figures import Made, PaperClaim
     from ..study.run import StudyProgress
 
 __all__ = ["add_to"]
@@ -157,7 +157,7 @@ def _table(figure: Made) -> Table:
     table = Table(title=Text(f"figure {figure.name}: what the paper says of it"), title_justify="left")
     for column in ("reading", "point", "claim", "in the mean", "ratio", "seeds"):
         table.add_column(column, justify="right" if column in ("ratio", "seeds") else "left")
-    grouped: dict[tuple[str, str, str], list[Claim]] = {}
+    grouped: dict[tuple[str, str, str], list[PaperClaim]] = {}
     for claim in figure.claims:
         point = "all" if figure.name == "3b" else claim.point
         grouped.setdefault((claim.reading, point, claim.text), []).append(claim)

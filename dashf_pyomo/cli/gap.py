@@ -19,7 +19,7 @@ from .scenario import add_draw_arguments, check_place, load
 from .solve import number
 
 if TYPE_CHECKING:
-    from ..study.report.data import ScenarioRow
+    from ..study.report.rows import ScenarioRow
 
 __all__ = ["add_to"]
 
@@ -55,7 +55,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits
     from ..backends import BackendError
     from ..study import Study
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
     from ..study.run import LostError
     from ..study.store import Store
 

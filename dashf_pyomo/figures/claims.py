@@ -16,7 +16,7 @@ import numpy as np
 from .numbers import Place, Sample, iterates
 from .plan import Figure, Kind
 
-__all__ = ["Claim", "claim_table", "claims_of"]
+__all__ = ["PaperClaim", "claim_table", "claims_of"]
 
 #: Iterations within which each figure converges in the paper.
 ITERATIONS = {"2a": 15, "2b": 9, "2c": 9}
@@ -30,7 +30,7 @@ FRUGAL, BALANCED = "0.1 / 0.009", "0.5 / 0.005"
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """A claim and how it fares.
 
     Parameters
@@ -57,9 +57,9 @@ class Claim:
     ratio: float | None = None
 
 
-def claims_of(figure: Figure, places: Sequence[Place]) -> list[Claim]:
+def claims_of(figure: Figure, places: Sequence[Place]) -> list[PaperClaim]:
     """Return what the paper claims of a figure, wherever there are samples to tell."""
-    found: list[Claim] = []
+    found: list[PaperClaim] = []
     for place in places:
         if place.samples and figure.kind is Kind.CONVERGENCE:
             found += _convergence(figure, place)
@@ -71,17 +71,17 @@ def claims_of(figure: Figure, places: Sequence[Place]) -> list[Claim]:
     return found
 
 
-def _convergence(figure: Figure, place: Place) -> Iterator[Claim]:
+def _convergence(figure: Figure, place: Place) -> Iterator[PaperClaim]:
     (method,) = figure.methods
     runs = [iterates(sample.results[method][0]) for sample in place.samples]
     most = ITERATIONS[figure.name]
     where = (figure.name, place.reading, place.point.label)
-    yield Claim(*where, f"stops within {most} iterations", sum(len(run) - 1 <= most for run in runs), len(runs))
+    yield PaperClaim(*where, f"stops within {most} iterations", sum(len(run) - 1 <= most for run in runs), len(runs))
     rises = sum(all(b >= a * (1.0 - 1e-6) for a, b in pairwise(run)) for run in runs)
-    yield Claim(*where, "SCR never falls", rises, len(runs))
+    yield PaperClaim(*where, "SCR never falls", rises, len(runs))
 
 
-def _order(figure: Figure, place: Place) -> Iterator[Claim]:
+def _order(figure: Figure, place: Place) -> Iterator[PaperClaim]:
     for better, worse in ORDER:
         yield _compared(figure, place, "scr", (better, ">", worse))
     if "delay" in figure.quantities:
@@ -91,7 +91,7 @@ def _order(figure: Figure, place: Place) -> Iterator[Claim]:
         yield _compared(figure, place, "energy", ("dashf", ">", "aauco"))
 
 
-def _compared(figure: Figure, place: Place, quantity: str, relation: tuple[str, str, str]) -> Claim:
+def _compared(figure: Figure, place: Place, quantity: str, relation: tuple[str, str, str]) -> PaperClaim:
     left, sign, right = relation
     first = [sample.measured(left, quantity) for sample in place.samples]
     second = [sample.measured(right, quantity) for sample in place.samples]
@@ -102,15 +102,15 @@ def _compared(figure: Figure, place: Place, quantity: str, relation: tuple[str, 
 _NAMES = {"scr": "SCR", "delay": "delay", "energy": "energy"}
 
 
-def _judged(where: tuple[str, str, str, str], sign: str, first: Sequence[float], second: Sequence[float]) -> Claim:
+def _judged(where: tuple[str, str, str, str], sign: str, first: Sequence[float], second: Sequence[float]) -> PaperClaim:
     a, b = np.asarray(first), np.asarray(second)
     left, right = float(a.mean()), float(b.mean())
     holds = a > b if sign == ">" else a < b
     mean = left > right if sign == ">" else left < right
-    return Claim(*where, int(holds.sum()), len(first), mean, left / right if right > 0 else None)
+    return PaperClaim(*where, int(holds.sum()), len(first), mean, left / right if right > 0 else None)
 
 
-def _weights(figure: Figure, places: Sequence[Place]) -> Iterator[Claim]:
+def _weights(figure: Figure, places: Sequence[Place]) -> Iterator[PaperClaim]:
     """Compare DASHF at weights that put energy first with balanced ones, on the same seeds."""
     by_label = {place.point.label: {sample.seed: sample for sample in place.samples} for place in places}
     frugal, balanced = by_label.get(FRUGAL, {}), by_label.get(BALANCED, {})
@@ -124,7 +124,7 @@ def _weights(figure: Figure, places: Sequence[Place]) -> Iterator[Claim]:
         yield _judged((figure.name, places[0].reading, f"{BALANCED} to {FRUGAL}", text), sign, first, second)
 
 
-def claim_table(claims: Sequence[Claim]) -> str:
+def claim_table(claims: Sequence[PaperClaim]) -> str:
     """Return claims as CSV, one row each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

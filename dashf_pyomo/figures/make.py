@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from formulations import InputError
 
 from ..pictures.drawing import Attempts
-from .claims import Claim, claim_table, claims_of
+from .claims import PaperClaim, claim_table, claims_of
 from .numbers import Value, places_of, table, values_of
 from .plan import Figure, FigureRequest, chosen, study_of
 
@@ -51,7 +51,7 @@ class Made:
     ran: int
     failed: int
     values: tuple[Value, ...]
-    claims: tuple[Claim, ...]
+    claims: tuple[PaperClaim, ...]
     contradictions: tuple[str, ...]
     stale: int = 0
     undrawn: str = ""
@@ -102,7 +102,7 @@ def _make(
     rerun: str | Iterable[str],
     watch: Callable[[str, StudyProgress], None] | None,
 ) -> Made:
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
     from ..study.store import Store
 
     study = study_of(figure, request, folder)

@@ -26,7 +26,8 @@ from formulations import InputError
 
 from ..backends.child import Child, ChildEnd, Ending, last_words
 from ..backends.parcel import UnsendableError
-from .task import Begun, Loaded, Lost, Outcome, PoolError, Record, Task, perform
+from .task import Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost, PoolError
+from .work import perform
 
 __all__ = ["LocalPool", "serve_tasks"]
 
@@ -61,7 +62,7 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
             except EOFError:
                 return
             try:
-                task: Task = pickle.loads(content)
+                task: CellTask = pickle.loads(content)
             except Exception as error:  # whatever unpickling raises
                 send(Lost("", f"a worker cannot read the cell ({_said(error)})"))
                 continue
@@ -70,7 +71,7 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
                 send(record)
             except UnsendableError as error:
                 send(Lost(task.key, f"what came of the cell {error}"))
-            if isinstance(record, Record) and record.outcome is Outcome.MEMORY:
+            if isinstance(record, CellRecord) and record.outcome is CellOutcome.MEMORY:
                 return  # who knows in what state this process is
 
 
@@ -95,12 +96,12 @@ class _Worker:
                 folder, serve_tasks, (pipe,), descriptors=(pipe,), variables=variables, on_arrival=on_arrival
             )
         self.threads = threads
-        self.task: Task | None = None
+        self.task: CellTask | None = None
         self._began = 0.0
         self._ready = self._warm = False
         self._code = ""
 
-    def give(self, task: Task) -> bool:
+    def give(self, task: CellTask) -> bool:
         """Start a task; return False if it cannot take one, because it has died.
 
         Raises
@@ -126,7 +127,7 @@ class _Worker:
         self._began = time.monotonic()
         self.child.deadline = self._began + seconds
 
-    def look(self) -> Record | Lost | None:
+    def look(self) -> CellRecord | Lost | None:
         """Return how the task ended, or None while it runs."""
         assert self.task is not None
         while (said := self.child.receive(0.0)) is not None:
@@ -136,11 +137,11 @@ class _Worker:
                 return found
         return None
 
-    def _follow(self, said: Any, task: Task) -> Record | Lost | None:
+    def _follow(self, said: Any, task: CellTask) -> CellRecord | Lost | None:
         """Take note of what a worker says; return what came of the task, if it says so."""
-        if isinstance(said, Record):
+        if isinstance(said, CellRecord):
             self._trim_log()
-            if said.outcome is Outcome.MEMORY:
+            if said.outcome is CellOutcome.MEMORY:
                 self.bury()  # it is ending, see `serve_tasks`
             return said
         if isinstance(said, Lost):
@@ -153,14 +154,14 @@ class _Worker:
         self._ready = True
         return None
 
-    def _ended(self, end: ChildEnd, task: Task) -> Record | Lost:
+    def _ended(self, end: ChildEnd, task: CellTask) -> CellRecord | Lost:
         """Return what the end of the process says about the task."""
         self.bury()
         code, limits = self.child.code, task.limits
         if end.ending is Ending.OVERDUE:
             message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
             return self._failed(
-                Outcome.OVERDUE, message if self._warm else f"killed: not warm after {WARM_UP_LIMIT:g} s"
+                CellOutcome.OVERDUE, message if self._warm else f"killed: not warm after {WARM_UP_LIMIT:g} s"
             )
         words, log = _died(code), ""
         with suppress(OSError):
@@ -175,12 +176,12 @@ class _Worker:
         if not self._code:
             return Lost(task.key, f"{words} before it had found the method")
         if _NO_MEMORY.search(log):
-            return self._failed(Outcome.MEMORY, f"out of memory: {last_words(code or 0)}")
-        return self._failed(Outcome.CRASH, words)
+            return self._failed(CellOutcome.MEMORY, f"out of memory: {last_words(code or 0)}")
+        return self._failed(CellOutcome.CRASH, words)
 
-    def _failed(self, outcome: Outcome, message: str) -> Record:
+    def _failed(self, outcome: CellOutcome, message: str) -> CellRecord:
         assert self.task is not None
-        return Record(
+        return CellRecord(
             key=self.task.key,
             outcome=outcome,
             message=message,
@@ -231,7 +232,7 @@ class LocalPool:
         """How many tasks are running."""
         return sum(worker.task is not None for worker in self._processes)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: CellTask) -> None:
         """Start a task on a free worker; there has to be one.
 
         Raises
@@ -246,7 +247,7 @@ class LocalPool:
         except OSError as error:
             raise PoolError(f"no worker can be started ({error.strerror or error})") from None
 
-    def _start(self, task: Task) -> None:
+    def _start(self, task: CellTask) -> None:
         threads = task.limits.threads
         for worker in [worker for worker in self._processes if worker.task is None]:
             if worker.threads == threads and worker.give(task):
@@ -264,7 +265,7 @@ class LocalPool:
             fresh.bury()
         raise PoolError(f"no worker can be started: {_died(fresh.child.code)}")
 
-    def collect(self, timeout: float) -> list[Record | Lost]:
+    def collect(self, timeout: float) -> list[CellRecord | Lost]:
         """Return what has ended, after at most `timeout` seconds if nothing has."""
         busy = [worker for worker in self._processes if worker.task is not None]
         if self._unsent or not busy:

@@ -20,7 +20,7 @@ from .description import Description
 from .plan import Cell
 from .store_columns import CELL, About, EndedCell, Environment, PlannedCell, ResultOutline
 from .store_file import FILE, StoreError, StoreFile
-from .task import SUMMARY, Record
+from .task import SUMMARY, CellRecord
 from .transaction import Transaction
 
 __all__ = ["FILE", "Store", "StoreError"]
@@ -62,7 +62,7 @@ class Store(StoreFile):
                 ),
             )  # fmt: skip
 
-    def add(self, pairs: Iterable[tuple[Cell, Record]]) -> None:
+    def add(self, pairs: Iterable[tuple[Cell, CellRecord]]) -> None:
         """Enter cells that have ended, all or none, for good."""
         with Transaction(self._database):
             for cell, record in pairs:

@@ -11,7 +11,7 @@ from formulations.schema import Table, expected, refused
 
 from ..result import Status
 from .study_file import ReportSettings
-from .task import SUMMARY, Outcome
+from .task import SUMMARY, CellOutcome
 
 __all__ = ["ADDED", "CELL", "TABLES", "VERSION", "About", "EndedCell", "Environment", "PlannedCell", "ResultOutline"]
 
@@ -102,7 +102,7 @@ class EndedCell(_Part):
 
     options: Json[dict[str, Any]]
     limits: Json[_Limits]
-    outcome: Outcome
+    outcome: CellOutcome
     message: _Text
     status: Status | None
     scr: _Number | None
@@ -125,7 +125,7 @@ class EndedCell(_Part):
     @field_validator("status")
     @classmethod
     def _told(cls, status: Status | None, info: ValidationInfo) -> Status | None:
-        if status is None and info.data.get("outcome") is Outcome.DONE:
+        if status is None and info.data.get("outcome") is CellOutcome.DONE:
             raise refused(f"one of {', '.join(Status)}")
         return status
 

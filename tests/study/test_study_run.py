@@ -112,12 +112,12 @@ def test_a_worker_serves_many_cells_and_its_warming_up_is_no_part_of_them(tmp_pa
 
 def test_a_worker_that_dies_while_idle_costs_no_cell(tmp_path: Path) -> None:
     study = Study([{"users": 3, "seeds": "0..1"}], ["nearest"], tmp_path / "out")
-    from dashf_pyomo.study.task import Task
+    from dashf_pyomo.study.task import CellTask
 
     pool = LocalPool(1)
     try:
         for cell in study.plan:
-            pool.submit(Task.of(cell))
+            pool.submit(CellTask.of(cell))
             while not (records := pool.collect(1.0)):
                 pass
             assert records[0].outcome == "done"

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from .data import CellRow, StudyData
-from .figures import Picture
+from .charts import Picture
+from .result_tables import restricted_text
+from .rows import CellRow
 from .sheets import Sheet
+from .study_data import StudyData
 from .table import Table
-from .tables import restricted_text
 from .templating import as_html
 
 __all__ = ["page"]

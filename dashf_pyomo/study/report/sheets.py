@@ -11,7 +11,8 @@ from ...pictures import draw_comparison, draw_result
 from ...pictures.drawing import Attempts
 from ...result import Result, bound_text
 from ..store import Store
-from .data import CellRow, ScenarioRow, StudyData
+from .rows import CellRow, ScenarioRow
+from .study_data import StudyData
 from .table import Number, Table
 
 __all__ = ["Sheet", "sheets"]

@@ -19,11 +19,12 @@ from ...pictures.legends import legend_below, legend_name
 from ...pictures.sheet import clean
 from ...pictures.ticks import label_axes
 from .attribution import attributed
-from .compare import paired
-from .data import CellRow, StudyData
 from .names import labels
+from .pairing import paired
+from .result_tables import restricted_text, time_to_target
+from .rows import CellRow
 from .statistics import profile_ratios, share_within
-from .tables import restricted_text, time_to_target
+from .study_data import StudyData
 
 __all__ = ["Picture", "all_pictures"]
 
