@@ -21,7 +21,6 @@ from .plan import Cell
 from .store_columns import CELL, About, EndedCell, Environment, PlannedCell, ResultOutline
 from .store_file import FILE, StoreError, StoreFile
 from .task import SUMMARY, CellRecord
-from .transaction import Transaction
 
 __all__ = ["FILE", "Store", "StoreError"]
 
@@ -40,7 +39,7 @@ class Store(StoreFile):
             "report": json.dumps(description.report.model_dump()),
             "planned": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with Transaction(self._database):
+        with self.transaction():
             many = self._database.executemany
             many("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
             many(
@@ -64,7 +63,7 @@ class Store(StoreFile):
 
     def add(self, pairs: Iterable[tuple[Cell, CellRecord]]) -> None:
         """Enter cells that have ended, all or none, for good."""
-        with Transaction(self._database):
+        with self.transaction():
             for cell, record in pairs:
                 values = {
                     **vars(record),
@@ -94,12 +93,12 @@ class Store(StoreFile):
 
     def forget(self, keys: Iterable[str]) -> None:
         """Remove cells, so that they are run again."""
-        with Transaction(self._database):
+        with self.transaction():
             self._database.executemany("DELETE FROM cells WHERE key = ?", ((key,) for key in keys))
 
     def mark(self, keys: Iterable[str]) -> None:
         """Note cells that are to be run again; each counts as what it is until its new record takes its place."""
-        with Transaction(self._database):
+        with self.transaction():
             self._database.executemany("INSERT OR IGNORE INTO again VALUES (?)", ((key,) for key in keys))
 
     # -- reading ------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +15,6 @@ from formulations import InputError
 
 from .reading import Reading
 from .store_columns import ADDED, TABLES, VERSION
-from .transaction import primary_code
 
 __all__ = ["FILE", "StoreError", "StoreFile"]
 
@@ -67,7 +67,7 @@ class StoreFile:
             raise StoreError(f"{folder}: cannot be {cannot} ({error.strerror or error})") from None
         except sqlite3.Error as error:
             self.close()
-            if write and primary_code(error) in _UNWRITABLE:
+            if write and _primary_code(error) in _UNWRITABLE:
                 raise StoreError(f"{self.path}: cannot be written ({error})") from None
             raise StoreError(f"{self.path}: is no store of a study ({error})") from None
 
@@ -78,7 +78,7 @@ class StoreFile:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             lock.close()
-            if primary_code(error) != sqlite3.SQLITE_BUSY:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY:
                 raise StoreError(f"{self.folder}: cannot be written ({error})") from None
             raise StoreError(f"{self.folder}: another run is writing to this study; expected only one") from None
         return lock
@@ -117,6 +117,18 @@ class StoreFile:
         if isinstance(error, (sqlite3.Error, zlib.error)):
             raise StoreError(f"{self.path}: cannot be used any more ({error})") from error
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all or nothing; nobody waits, as there is one writer."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.OperationalError):  # on a full disk a statement has rolled back by itself
+                self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
     def close(self) -> None:
         """Close the file and give up the lock."""
         if self._reading is not None:
@@ -127,3 +139,8 @@ class StoreFile:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Return the primary code of an error of SQLite's, 0 where it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
