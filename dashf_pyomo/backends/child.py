@@ -7,6 +7,7 @@ then is kept, its output does not mix with ours, and neither it nor what it star
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import queue
@@ -20,11 +21,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self, cast
 
 from .parcel import pack, read_frames
 
-__all__ = ["ChildEnd", "Ending", "kill_group", "last_words", "launch", "run_in_child"]
+__all__ = ["Child", "ChildEnd", "Ending", "Message", "last_words", "run_in_child"]
 
 #: Seconds beyond its time limit after which a child is killed.
 GRACE = 1.0
@@ -60,6 +61,13 @@ class ChildEnd:
     ending: Ending
     value: Any = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a child has sent while it runs."""
+
+    value: Any
 
 
 def run_in_child(
@@ -107,142 +115,191 @@ def run_in_child(
     KeyboardInterrupt
         If the user interrupts; the child is killed at once.
     """
-    start = time.monotonic()
+    on_message, on_log = on_message or _ignore, on_log or _ignore
     with tempfile.TemporaryDirectory(prefix="dashf-", ignore_cleanup_errors=True) as folder:
-        parcel = Path(folder, "parcel")
-        parcel.write_bytes(pack(function, arguments, memory))
-        child = _Child(Path(folder), on_message or _ignore, on_log or _ignore)
-        try:
-            return child.follow(None if time_limit is None else start + time_limit + grace, time_limit)
-        finally:
-            child.bury()
-
-
-def launch(
-    parcel: Path,
-    work: Path,
-    errors: BinaryIO,
-    descriptors: tuple[int, ...] = (),
-    variables: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a process that serves a parcel; it and all that it starts are one group, and die with us.
-
-    Parameters
-    ----------
-    parcel
-        File made by `pack`.
-    work
-        Its working directory.
-    errors
-        Takes what it prints.
-    descriptors
-        File descriptors that it inherits.
-    variables
-        Environment variables on top of ours.
-    """
-    path = [os.path.abspath(entry) for entry in sys.path]
-    # Standard input is a lifeline: nothing is written there, its end means that we are gone.
-    return subprocess.Popen(
-        [sys.executable, "-c", _BOOT.format(path=path), str(parcel)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        cwd=work,
-        env=None if variables is None else {**os.environ, **variables},
-        pass_fds=descriptors,
-        start_new_session=True,  # the terminal's Ctrl-C is ours alone, and the group can be killed as one
-    )
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that `launch` started, with all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        deadline = math.inf if time_limit is None else time.monotonic() + time_limit + grace
+        child = Child(Path(folder), function, arguments, memory=memory)
+        child.deadline = deadline
+        with child, child.log.open("rb") as log:
+            try:
+                while not isinstance(said := child.receive(_POLL), ChildEnd):
+                    _pass_log(log, on_log)
+                    if said is not None:
+                        on_message(said.value)
+            finally:
+                child.kill()
+                while isinstance(rest := child.receive(0.0), Message):
+                    on_message(rest.value)
+                _pass_log(log, on_log)
+    if said.ending is Ending.OVERDUE:
+        return ChildEnd(Ending.OVERDUE, reason=f"killed for being beyond its time limit of {time_limit:g} s")
+    return said
 
 
 def _ignore(_: Any) -> None:
     pass
 
 
-class _Child:
-    """The process, the thread that reads its messages, and its log."""
+def _pass_log(log: BinaryIO, on_log: Callable[[str], None]) -> None:
+    while text := log.read(1 << 16):
+        on_log(text.decode(errors="replace"))
 
-    def __init__(self, folder: Path, on_message: Callable[[Any], None], on_log: Callable[[str], None]) -> None:
-        self._on_message, self._on_log = on_message, on_log
-        log = folder / "log"
-        work = folder / "work"
+
+class Child:
+    """A process that runs a function: with a deadline, messages as they come, a log, and a clean end.
+
+    It and all that it starts are one group, which is killed as one, and dies with us.
+
+    Parameters
+    ----------
+    folder
+        An empty folder of its own: for the parcel, the log and its working directory.
+    function, arguments, memory
+        As for `run_in_child`.
+    descriptors
+        File descriptors that it inherits.
+    variables
+        Environment variables on top of ours.
+    on_arrival
+        Called from another thread whenever something has come, or nothing more will.
+
+    Attributes
+    ----------
+    deadline
+        When it is killed, by the monotonic clock, s.
+    log
+        The file with what it writes to standard output and standard error.
+    garbled
+        Why what it sent cannot be read, empty if all can.
+
+    Raises
+    ------
+    UnsendableError
+        If the function or the arguments cannot be pickled.
+    OSError
+        If the system starts no process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        memory: int | None = None,
+        descriptors: tuple[int, ...] = (),
+        variables: Mapping[str, str] | None = None,
+        on_arrival: Callable[[], None] = lambda: None,
+    ) -> None:
+        parcel, work, self.log = (folder / name for name in ("parcel", "work", "log"))
+        parcel.write_bytes(pack(function, arguments, memory))
         work.mkdir()
-        with log.open("wb") as errors:
-            self._process = launch(folder / "parcel", work, errors)
-        self._log = log.open("rb")
+        path = [os.path.abspath(entry) for entry in sys.path]
+        with self.log.open("ab") as errors:
+            # Standard input is a lifeline: nothing is written there, its end means that we are gone.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT.format(path=path), str(parcel)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=work,
+                env=None if variables is None else {**os.environ, **variables},
+                pass_fds=descriptors,
+                start_new_session=True,  # the terminal's Ctrl-C is ours alone, and the group can be killed as one
+            )
+        self.deadline = math.inf
+        self._end: ChildEnd | None = None
+        self._killed = False
+        self.garbled = ""
+        self._on_arrival = on_arrival
         self._inbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
-        assert self._process.stdout is not None
-        self._garbled = ""
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _read(self, stream: BinaryIO) -> None:
+    def _read(self) -> None:
         # A thread, because a child that is stopped in the middle of a message would block whoever reads it.
         try:
-            for frame in read_frames(stream):
+            for frame in read_frames(cast(BinaryIO, self._process.stdout)):
                 self._inbox.put(pickle.loads(frame))
+                self._on_arrival()
         except Exception as error:  # whatever unpickling raises: nothing more can be understood
-            self._garbled = f"child sent garbage ({type(error).__name__}: {error})"
+            self.garbled = f"{type(error).__name__}: {error}"
         self._inbox.put(None)
+        self._on_arrival()
 
-    def follow(self, deadline: float | None, time_limit: float | None) -> ChildEnd:
-        """Pass on what comes until the end, whatever it is."""
-        while True:
-            self._pass_log()
-            if deadline is not None and time.monotonic() >= deadline:
-                end = ChildEnd(Ending.OVERDUE, reason=f"killed for being beyond its time limit of {time_limit:g} s")
-                break
-            try:
-                frame = self._inbox.get(timeout=_POLL)
-            except queue.Empty:
-                if self._process.poll() is None:
-                    continue
-                # Gone. Its last words may still be on their way, or a process that it started holds the pipe open.
-                self._reader.join(1.0)
-                frame = None if self._inbox.empty() else self._inbox.get()
-            if frame is None:
-                end = ChildEnd(Ending.DIED)
-                break
-            kind, value = frame
-            if kind != "message":
-                return ChildEnd(Ending(kind), value) if kind == Ending.RETURNED else ChildEnd(Ending(kind), None, value)
-            self._on_message(value)
-        code = self.bury()
-        return end if end.ending is Ending.OVERDUE else ChildEnd(Ending.DIED, reason=self._garbled or last_words(code))
+    def __enter__(self) -> Self:
+        return self
 
-    def bury(self) -> int:
-        """Kill the child with all that it started, wait for it, pass on what is left; return its exit code."""
-        if self._log.closed:
-            return self._process.returncode
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # One that has closed its messages by itself is ending; its exit code tells why.
-            if not self._reader.is_alive():
-                self._process.wait(0.5)
-        kill_group(self._process)
-        code = self._process.wait()
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it lives."""
+        return self._process.poll()
+
+    def receive(self, timeout: float) -> Message | ChildEnd | None:
+        """Return the next message, or how it ended, or None if there is neither within `timeout` seconds.
+
+        One that is beyond its deadline is killed; what it has sent by then still comes before the end.
+        """
+        if self._end is None and time.monotonic() >= self.deadline:
+            self.kill()
+            self._end = ChildEnd(Ending.OVERDUE)
+        try:
+            frame = self._inbox.get(timeout > 0, timeout)
+        except queue.Empty:
+            if self._end is not None:
+                return self._end
+            if self.code is None:
+                return None
+            # Gone. Its last words may still be on their way, or a process that it started holds the pipe open.
+            self._reader.join(1.0)
+            frame = None if self._inbox.empty() else self._inbox.get()
+        if frame is not None and frame[0] == "message":
+            return Message(frame[1])
+        if self._end is None:
+            self._end = self._died() if frame is None else _said(*frame)
+        return self._end
+
+    def _died(self) -> ChildEnd:
+        if not self.garbled:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2.0)  # it has closed its messages, so it is ending; its exit code tells why
+        self.kill()
+        garbage = f"child sent garbage ({self.garbled})" if self.garbled else ""
+        return ChildEnd(Ending.DIED, reason=garbage or last_words(self._process.wait()))
+
+    def kill(self) -> None:
+        """Kill it with all that it started, and wait for it."""
+        if self._killed:
+            return
+        self._killed = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
         self._reader.join(1.0)
-        while not self._inbox.empty():
-            frame = self._inbox.get()
-            if frame is not None and frame[0] == "message":
-                self._on_message(frame[1])
-        self._pass_log()
-        self._log.close()
+
+    def close(self) -> None:
+        """Kill it, and close the channels."""
+        self.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None and not (stream is self._process.stdout and self._reader.is_alive()):
                 stream.close()
-        return code
 
-    def _pass_log(self) -> None:
-        while text := self._log.read(1 << 16):
-            self._on_log(text.decode(errors="replace"))
+
+def _said(kind: str, value: Any) -> ChildEnd:
+    """Return the end that a child has told of itself."""
+    ending = Ending(kind)
+    return ChildEnd(ending, value) if ending is Ending.RETURNED else ChildEnd(ending, reason=value)
 
 
 def last_words(code: int) -> str:

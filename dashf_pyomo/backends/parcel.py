@@ -107,10 +107,7 @@ def serve() -> NoReturn:
     lock = threading.Lock()
 
     def frame(kind: str, value: Any) -> None:
-        try:
-            body = _dumps((kind, value))
-        except UnsendableError as error:
-            body = pickle.dumps(("raised", f"what was to be returned {error}"))
+        body = _dumps((kind, value))
         with lock:
             channel.write(_LENGTH.pack(len(body)) + body)
             channel.flush()
@@ -127,7 +124,10 @@ def serve() -> NoReturn:
         end = ("raised", _describe(error, memory if memory is not None and limited else None))
         lift_memory_limit()  # the last message needs some
     _flush()
-    frame(*end)
+    try:
+        frame(*end)
+    except UnsendableError as error:
+        frame("raised", f"what was to be returned {error}")
     # No interpreter shutdown: destructors of native libraries crash and hang as well.
     os._exit(0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
     from ..study.store import Store
 
 __all__ = ["draw_to_files", "report_or_complain", "require_matplotlib"]

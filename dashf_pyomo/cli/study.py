@@ -216,7 +216,7 @@ def _failures(folder: Path) -> Iterator[str]:
 
 def _report(parsed: argparse.Namespace) -> int:
     require_matplotlib()
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
     from ..study.store import Store
 
     if parsed.output == "":

@@ -117,7 +117,7 @@ def run_variants(
 
 def _read(store: Store, scenario: Scenario) -> Comparison | None:
     """Return what a store says of its one scenario, or None where nothing was planned."""
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
 
     data = StudyData.of(store)
     if not data.scenarios:

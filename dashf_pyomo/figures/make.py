@@ -102,7 +102,7 @@ def _make(
     rerun: str | Iterable[str],
     watch: Callable[[str, StudyProgress], None] | None,
 ) -> Made:
-    from ..study.report.data import StudyData
+    from ..study.report.study_data import StudyData
     from ..study.store import Store
 
     study = study_of(figure, request, folder)

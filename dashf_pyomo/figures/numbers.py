@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..study.report.data import CellRow, StudyData
+from ..study.report.rows import CellRow
+from ..study.report.study_data import StudyData
 from ..study.store import Store
 from .plan import BOUND, Figure, FigureRequest, Kind, Point, group_of
 

@@ -21,7 +21,7 @@ from formulations.arrays import shown
 
 from ..errors import BackendError, MissingPackageError
 from .pool import LocalPool
-from .task import Lost, PoolError, Record, Task
+from .task import CellRecord, CellTask, Lost, PoolError
 
 __all__ = ["ClusterPool", "perform_apart"]
 
@@ -39,7 +39,7 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
 _idle: queue.SimpleQueue[LocalPool] = queue.SimpleQueue()
 
 
-def perform_apart(content: bytes) -> Record:
+def perform_apart(content: bytes) -> CellRecord:
     """Do a pickled task in a warm process of its own; run on the cluster's workers, from any of their threads.
 
     Raises
@@ -47,7 +47,7 @@ def perform_apart(content: bytes) -> Record:
     BackendError
         If the task is lost here; it may be done elsewhere.
     """
-    task: Task = pickle.loads(content)
+    task: CellTask = pickle.loads(content)
     try:
         pool = _idle.get_nowait()
     except queue.Empty:
@@ -104,7 +104,7 @@ class ClusterPool:
         self._address = address
         self._killed: type[BaseException] = distributed.scheduler.KilledWorker
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._tasks: dict[Any, Task] = {}
+        self._tasks: dict[Any, CellTask] = {}
         self._unsent: list[Lost] = []
         self._asked, self._threads = -math.inf, 1
 
@@ -135,7 +135,7 @@ class ClusterPool:
         if not self._connected:
             raise PoolError(f"scheduler {self._address} is lost: it ended, or the connection to it did")
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: CellTask) -> None:
         """Hand out a task.
 
         Raises
@@ -155,7 +155,7 @@ class ClusterPool:
         self._tasks[future.key] = task
         future.add_done_callback(self._ended.put)
 
-    def collect(self, timeout: float) -> list[Record | Lost]:
+    def collect(self, timeout: float) -> list[CellRecord | Lost]:
         """Return what has ended, after at most `timeout` seconds if nothing has.
 
         Raises
@@ -163,7 +163,7 @@ class ClusterPool:
         PoolError
             If the scheduler is lost, and all that came from it before has been returned.
         """
-        found: list[Record | Lost] = [*self._unsent]
+        found: list[CellRecord | Lost] = [*self._unsent]
         self._unsent = []
         try:
             found.append(self._take(self._ended.get(timeout=0.0 if found else timeout)))
@@ -175,7 +175,7 @@ class ClusterPool:
             self._require_connection()
         return found
 
-    def _take(self, future: Any) -> Record | Lost:
+    def _take(self, future: Any) -> CellRecord | Lost:
         task = self._tasks.pop(future.key)
         try:
             record = future.result(timeout=_ANSWER)
@@ -187,7 +187,7 @@ class ClusterPool:
             return Lost(task.key, f"the cluster lost it, or its answer ({_said(error)})")
         finally:
             future.release()
-        if not isinstance(record, Record):
+        if not isinstance(record, CellRecord):
             return Lost(task.key, f"what the cluster returned is no record of a cell, but {shown(record)}")
         return record
 

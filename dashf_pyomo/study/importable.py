@@ -13,8 +13,8 @@ from ..algorithms import methods
 from ..backends import backends
 from ..backends.child import Ending, run_in_child
 from .description import Variant
-from .task import load
 from .versions import discovered_packages, foreign_modules
+from .work import load
 
 __all__ = ["refuse_what_workers_lack"]
 

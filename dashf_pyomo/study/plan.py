@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import Any
 
 from formulations.documents import canonical
 
-from .description import CellLimits, Description, Variant
+from .description import Description, Variant
 from .scenarios import PlannedScenario
+from .study_file import CellLimits
 
 __all__ = ["Cell", "cells_of"]
 
@@ -44,7 +44,7 @@ class Cell:
             "scenario": self.scenario.sha256,
             "method": self.variant.method.name,
             "options": dict(self.options),
-            "limits": dataclasses.asdict(self.limits),
+            "limits": self.limits.model_dump(),
             "repeat": self.repeat,
         }
         return hashlib.sha256(canonical(content).encode()).hexdigest()[:32]

@@ -12,20 +12,22 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
 from formulations import InputError
 
-from ..backends.child import kill_group, last_words, launch
-from ..backends.parcel import pack
-from .task import Begun, Loaded, Lost, Outcome, PoolError, Record, Task, perform
+from ..backends.child import Child, ChildEnd, Ending, last_words
+from ..backends.parcel import UnsendableError
+from .task import Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost, PoolError
+from .work import perform
 
 __all__ = ["LocalPool", "serve_tasks"]
 
@@ -45,29 +47,31 @@ _READY = "ready"
 _FROM_OUTSIDE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
 #: What native code says when an allocation fails, before it dies.
 _NO_MEMORY = re.compile(r"MemoryError|bad_alloc|[Oo]ut of memory|[Cc]annot allocate memory|length_error")
+#: Variables that say how many threads the libraries of a worker use.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def serve_tasks(_: Callable[[Any], None], descriptor: int) -> None:
-    """Be a worker: do tasks from a socket until it closes."""
+def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
+    """Be a worker: do tasks from a pipe until it closes."""
     os.set_inheritable(descriptor, False)  # what tasks start must not keep it open
-    with Connection(descriptor) as channel:
-        channel.send(_READY)
+    with Connection(descriptor, writable=False) as tasks:
+        send(_READY)
         while True:
             try:
-                content = channel.recv_bytes()
+                content = tasks.recv_bytes()
             except EOFError:
                 return
             try:
-                task: Task = pickle.loads(content)
+                task: CellTask = pickle.loads(content)
             except Exception as error:  # whatever unpickling raises
-                channel.send(Lost("", f"a worker cannot read the cell ({_said(error)})"))
+                send(Lost("", f"a worker cannot read the cell ({_said(error)})"))
                 continue
-            record = perform(task, channel.send)
+            record = perform(task, send)
             try:
-                channel.send(record)
-            except (pickle.PicklingError, TypeError, AttributeError) as error:
-                channel.send(Lost(task.key, f"what came of the cell cannot be sent ({_said(error)})"))
-            if isinstance(record, Record) and record.outcome is Outcome.MEMORY:
+                send(record)
+            except UnsendableError as error:
+                send(Lost(task.key, f"what came of the cell {error}"))
+            if isinstance(record, CellRecord) and record.outcome is CellOutcome.MEMORY:
                 return  # who knows in what state this process is
 
 
@@ -75,32 +79,29 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-class _Worker:
-    """One process, and the task that it has."""
+def _died(code: int | None) -> str:
+    return last_words(code or 0).replace("child", "worker", 1)
 
-    def __init__(self, folder: Path, threads: int) -> None:
+
+class _Worker:
+    """A child that does tasks, and the task that it has."""
+
+    def __init__(self, folder: Path, threads: int, on_arrival: Callable[[], None]) -> None:
         folder.mkdir()
-        (folder / "work").mkdir()
-        (folder / "parcel").write_bytes(b"")
-        ours, theirs = socket.socketpair()
-        self.channel = Connection(ours.detach())
+        theirs, self._tasks = Pipe(duplex=False)
         with theirs:
-            parcel = folder / "parcel"
-            parcel.write_bytes(pack(serve_tasks, (theirs.fileno(),), None))
-            self._log = folder / "log"
-            names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-            with self._log.open("ab") as errors:
-                self._process: subprocess.Popen[bytes] = launch(
-                    parcel, folder / "work", errors, (theirs.fileno(),), dict.fromkeys(names, str(threads))
-                )
+            variables = dict.fromkeys(_THREADS, str(threads))
+            pipe = theirs.fileno()
+            self.child = Child(
+                folder, serve_tasks, (pipe,), descriptors=(pipe,), variables=variables, on_arrival=on_arrival
+            )
         self.threads = threads
-        self.task: Task | None = None
-        self._deadline = float("inf")
+        self.task: CellTask | None = None
         self._began = 0.0
-        self._ready = False
+        self._ready = self._warm = False
         self._code = ""
 
-    def give(self, task: Task) -> bool:
+    def give(self, task: CellTask) -> bool:
         """Start a task; return False if it cannot take one, because it has died.
 
         Raises
@@ -108,118 +109,96 @@ class _Worker:
         ValueError
             If the task cannot be sent.
         """
-        if self._process.poll() is not None:
-            return False
         try:
             content = pickle.dumps(task)
         except Exception as error:  # whatever the options hold
             raise ValueError(f"the cell cannot be sent to a worker ({_said(error)})") from error
         try:
-            self.channel.send_bytes(content)
+            if self.child.code is not None:
+                return False
+            self._tasks.send_bytes(content)
         except OSError:
             return False
-        self.task, self._code = task, ""
-        self._began = time.monotonic()
-        self._deadline = self._began + WARM_UP_LIMIT
+        self.task, self._code, self._warm = task, "", False
+        self._expect(WARM_UP_LIMIT)
         return True
 
-    def look(self, readable: bool) -> Record | Lost | None:
+    def _expect(self, seconds: float) -> None:
+        self._began = time.monotonic()
+        self.child.deadline = self._began + seconds
+
+    def look(self) -> CellRecord | Lost | None:
         """Return how the task ended, or None while it runs."""
         assert self.task is not None
-        try:
-            while readable and self.channel.poll():
-                try:
-                    said = self.channel.recv()
-                except (EOFError, OSError):
-                    raise
-                except Exception as error:  # whatever unpickling raises
-                    self.bury()
-                    return self._lost(f"what a worker sent cannot be read ({_said(error)})")
-                if isinstance(said, Record):
-                    self.task = None
-                    self._trim_log()
-                    if said.outcome is Outcome.MEMORY:
-                        self.bury()  # it is ending, see `serve_tasks`
-                    return said
-                if isinstance(said, Lost):
-                    return self._lost(said.reason)
-                self._follow(said)
-        except (EOFError, OSError):
-            return self._death()
-        if self._process.poll() is not None and not self.channel.poll():
-            return self._death()
-        if time.monotonic() >= self._deadline:
-            self.bury()
-            limits = self.task.limits
-            if self._deadline - self._began >= WARM_UP_LIMIT:
-                return self._failed(Outcome.OVERDUE, f"killed: not warm after {WARM_UP_LIMIT:g} s")
-            message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
-            return self._failed(Outcome.OVERDUE, message)
+        while (said := self.child.receive(0.0)) is not None:
+            found = self._ended(said, self.task) if isinstance(said, ChildEnd) else self._follow(said.value, self.task)
+            if found is not None:
+                self.task, self.child.deadline = None, float("inf")
+                return found
         return None
 
-    def _follow(self, said: Loaded | Begun | str) -> None:
-        """Take note of what a worker says before the end."""
-        assert self.task is not None
-        if said == _READY:
-            self._ready = True
-        elif isinstance(said, Loaded):
+    def _follow(self, said: Any, task: CellTask) -> CellRecord | Lost | None:
+        """Take note of what a worker says; return what came of the task, if it says so."""
+        if isinstance(said, CellRecord):
+            self._trim_log()
+            if said.outcome is CellOutcome.MEMORY:
+                self.bury()  # it is ending, see `serve_tasks`
+            return said
+        if isinstance(said, Lost):
+            return Lost(task.key, said.reason)
+        if isinstance(said, Loaded):
             self._code = said.code
         elif isinstance(said, Begun):
-            self._began = time.monotonic()
-            self._deadline = self._began + self.task.limits.time + self.task.limits.grace
+            self._warm = True
+            self._expect(task.limits.time + task.limits.grace)
+        self._ready = True
+        return None
 
-    def _lost(self, reason: str, final: bool = False) -> Lost:
-        assert self.task is not None
-        lost, self.task = Lost(self.task.key, reason, final), None
-        return lost
+    def _ended(self, end: ChildEnd, task: CellTask) -> CellRecord | Lost:
+        """Return what the end of the process says about the task."""
+        self.bury()
+        code, limits = self.child.code, task.limits
+        if end.ending is Ending.OVERDUE:
+            message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
+            return self._failed(
+                CellOutcome.OVERDUE, message if self._warm else f"killed: not warm after {WARM_UP_LIMIT:g} s"
+            )
+        words, log = _died(code), ""
+        with suppress(OSError):
+            log = self.child.log.read_bytes()[-4000:].decode(errors="replace").strip()
+        if not self._ready:
+            last = log.rpartition("\n")[2]
+            return Lost(task.key, f"no worker can be started: {words}{last and f': {last}'}", final=True)
+        if self.child.garbled:
+            return Lost(task.key, f"what a worker sent cannot be read ({self.child.garbled})")
+        if code in _FROM_OUTSIDE:
+            return Lost(task.key, f"{words}, which somebody sent")
+        if not self._code:
+            return Lost(task.key, f"{words} before it had found the method")
+        if _NO_MEMORY.search(log):
+            return self._failed(CellOutcome.MEMORY, f"out of memory: {last_words(code or 0)}")
+        return self._failed(CellOutcome.CRASH, words)
 
-    def _failed(self, outcome: Outcome, message: str) -> Record:
+    def _failed(self, outcome: CellOutcome, message: str) -> CellRecord:
         assert self.task is not None
-        record = Record(
+        return CellRecord(
             key=self.task.key,
             outcome=outcome,
             message=message,
             wall_time=time.monotonic() - self._began,
-            worker=f"{socket.gethostname()}:{self._process.pid}",
+            worker=f"{socket.gethostname()}:{self.child.pid}",
             code=self._code,
         )
-        self.task = None
-        return record
-
-    def _death(self) -> Record | Lost:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(2.0)
-        code = self.bury()
-        words, log = last_words(code).replace("child", "worker", 1), ""
-        with suppress(OSError):
-            log = self._log.read_bytes()[-4000:].decode(errors="replace").strip()
-        if not self._ready:
-            last = log.rpartition("\n")[2]
-            return self._lost(f"no worker can be started: {words}{last and f': {last}'}", final=True)
-        if code in _FROM_OUTSIDE:
-            return self._lost(f"{words}, which somebody sent")
-        if not self._code:
-            return self._lost(f"{words} before it had found the method")
-        if _NO_MEMORY.search(log):
-            return self._failed(Outcome.MEMORY, f"out of memory: {last_words(code)}")
-        return self._failed(Outcome.CRASH, words)
 
     def _trim_log(self) -> None:
         with suppress(OSError):
-            if self._log.stat().st_size > _LOG:
-                os.truncate(self._log, 0)
+            if self.child.log.stat().st_size > _LOG:
+                os.truncate(self.child.log, 0)
 
-    def bury(self) -> int:
-        """Kill it with all that it started, and return its exit code."""
-        if self.channel.closed:
-            return self._process.returncode
-        kill_group(self._process)
-        code = self._process.wait()
-        self.channel.close()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        return code
+    def bury(self) -> None:
+        """Kill it with all that it started."""
+        self.child.close()
+        self._tasks.close()
 
 
 class LocalPool:
@@ -246,13 +225,14 @@ class LocalPool:
         self._processes: list[_Worker] = []
         self._unsent: list[Lost] = []
         self._started = 0
+        self._arrived = threading.Event()
 
     @property
     def running(self) -> int:
         """How many tasks are running."""
         return sum(worker.task is not None for worker in self._processes)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: CellTask) -> None:
         """Start a task on a free worker; there has to be one.
 
         Raises
@@ -267,7 +247,7 @@ class LocalPool:
         except OSError as error:
             raise PoolError(f"no worker can be started ({error.strerror or error})") from None
 
-    def _start(self, task: Task) -> None:
+    def _start(self, task: CellTask) -> None:
         threads = task.limits.threads
         for worker in [worker for worker in self._processes if worker.task is None]:
             if worker.threads == threads and worker.give(task):
@@ -277,15 +257,15 @@ class LocalPool:
             worker.bury()
             self._processes.remove(worker)
         for _ in range(_TRIES):
-            fresh = _Worker(Path(self._folder.name, str(self._started)), threads)
+            fresh = _Worker(Path(self._folder.name, str(self._started)), threads, self._arrived.set)
             self._started += 1
             if fresh.give(task):
                 self._processes.append(fresh)
                 return
-            code = fresh.bury()
-        raise PoolError(f"no worker can be started: {last_words(code).replace('child', 'worker', 1)}")
+            fresh.bury()
+        raise PoolError(f"no worker can be started: {_died(fresh.child.code)}")
 
-    def collect(self, timeout: float) -> list[Record | Lost]:
+    def collect(self, timeout: float) -> list[CellRecord | Lost]:
         """Return what has ended, after at most `timeout` seconds if nothing has."""
         busy = [worker for worker in self._processes if worker.task is not None]
         if self._unsent or not busy:
@@ -293,9 +273,9 @@ class LocalPool:
             return [*unsent]
         end = time.monotonic() + timeout
         while True:
-            remaining = min(max(end - time.monotonic(), 0.0), _POLL)
-            readable = set(wait([worker.channel for worker in busy], remaining))
-            records = [record for worker in busy if (record := worker.look(worker.channel in readable)) is not None]
+            self._arrived.wait(min(max(end - time.monotonic(), 0.0), _POLL))
+            self._arrived.clear()
+            records = [record for worker in busy if (record := worker.look()) is not None]
             if records or time.monotonic() >= end:
                 return records
 

@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 from ..backends import BackendError
 from .plan import Cell
 from .store import Store
-from .task import Lost, Outcome, PoolError, Record, Task
+from .task import CellOutcome, CellRecord, CellTask, Lost, PoolError
 
 __all__ = ["LostError", "Pool", "StudyProgress", "remaining_time", "run_cells"]
 
@@ -36,10 +36,10 @@ class Pool(Protocol):
     def running(self) -> int:
         """How many are."""
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: CellTask) -> None:
         """Hand out a task; `running` has to be below `capacity`."""
 
-    def collect(self, timeout: float) -> list[Record | Lost]:
+    def collect(self, timeout: float) -> list[CellRecord | Lost]:
         """Return what has ended or is lost, after at most `timeout` seconds if nothing has."""
 
     def close(self) -> None:
@@ -93,10 +93,10 @@ def kind_of(cell: Cell) -> str:
     return f"{cell.variant.name}/{cell.scenario.n_users}/{cell.scenario.n_servers}"
 
 
-def is_failure(record: Record) -> bool:
+def is_failure(record: CellRecord) -> bool:
     """Whether a record holds no result that counts: see `Store.failed`."""
     summary = record.summary
-    return record.outcome is not Outcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
+    return record.outcome is not CellOutcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
 
 
 class LostError(BackendError):
@@ -167,7 +167,7 @@ def run_cells(
         while True:
             while upcoming is not None and pool.running < pool.capacity:
                 out[upcoming.key] = upcoming
-                pool.submit(Task.of(upcoming))
+                pool.submit(CellTask.of(upcoming))
                 upcoming = next(queue, None)
             if time.monotonic() - shown > _BLINK or not out:
                 shown = time.monotonic()
@@ -178,7 +178,7 @@ def run_cells(
             if not out:
                 return failures
             found = pool.collect(_TICK)
-            records = [item for item in found if isinstance(item, Record)]
+            records = [item for item in found if isinstance(item, CellRecord)]
             if records:
                 store.add((out[record.key], record) for record in records)
             for record in records:

@@ -10,7 +10,6 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,16 +17,12 @@ from formulations import Extra, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import canonical
 from formulations.families import draw, families
-from formulations.families.family import DEFAULT_FAMILY
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
+from formulations.schema import Place, conform
 
-from .section import Section
+from .study_file import FilesTable, GivenTable, GridTable
 
-__all__ = ["SCENARIO_KEYS", "PlannedScenario", "planned"]
-
-SCENARIO_KEYS = (
-    "name", "family", "users", "servers", "sizes", "seeds", "draws", "preset", "readings", "set", "grid", "constraints",
-)  # fmt: skip
+__all__ = ["PlannedScenario", "planned"]
 
 #: What stands in a list of limits for none, as TOML has no null.
 NO_LIMIT = "none"
@@ -80,13 +75,17 @@ class PlannedScenario:
         return Scenario.from_dict(json.loads(zlib.decompress(self.document)))
 
 
-def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
+def planned(
+    entry: Mapping[str, Any], place: Place, folder: Path, drawn_seed: Callable[[int], int]
+) -> Iterator[PlannedScenario]:
     """Yield the scenarios of one entry of a description.
 
     Parameters
     ----------
     entry
         The entry: ``files``, or a grid of a generator, or (from Python) a `Scenario` under the key ``given``.
+    place
+        Where it stands.
     folder
         What relative names of files start from.
     drawn_seed
@@ -98,57 +97,69 @@ def planned(entry: Section, folder: Path, drawn_seed: Callable[[int], int]) -> I
         If a scenario cannot be.
     """
     if "given" in entry:
-        entry.only("given", "name", "constraints")
-        if not isinstance(entry.values["given"], Scenario):
-            entry.refuse("given", "a Scenario")
-        yield PlannedScenario.of(_limited(entry, entry.values["given"]), entry.text("name", "given"))
+        given = conform(GivenTable, entry, place)
+        yield PlannedScenario.of(_limited(given.given, given.constraints, place), given.name)
     elif "files" in entry:
-        yield from _files(entry, folder)
+        yield from _from_files(conform(FilesTable, entry, place), place, folder)
     else:
-        yield from _grid(entry, drawn_seed)
+        place.only(entry, [*GridTable.model_fields, "files"])
+        yield from _from_grid(conform(GridTable, entry, place), place, drawn_seed)
 
 
-def _files(entry: Section, folder: Path) -> Iterator[PlannedScenario]:
-    entry.only("files", "name", "constraints")
-    patterns = entry.values["files"]
-    if not isinstance(patterns, (list, tuple)) or not patterns or not all(isinstance(p, str) and p for p in patterns):
-        entry.refuse("files", "a list of names of scenario files, patterns such as 'cases/*.json' among them")
-    for pattern in patterns:
+def _from_files(entry: FilesTable, place: Place, folder: Path) -> Iterator[PlannedScenario]:
+    for pattern in entry.files:
         found = sorted(glob.glob(str(folder / pattern), recursive=True))
         if not found:
-            entry.fail("files", f"no file fits {pattern!r} in {folder}; expected scenario files")
+            place.at("files").fail(f"no file fits {pattern!r} in {folder}; expected scenario files")
         for path in found:
-            scenario = _limited(entry, entry.within("files", partial(Scenario.read, path)))
-            yield PlannedScenario.of(scenario, entry.text("name", "files"))
+            try:
+                scenario = Scenario.read(path)
+            except InputError as error:
+                place.at("files").fail(str(error))
+            yield PlannedScenario.of(_limited(scenario, entry.constraints, place), entry.name)
 
 
-def _grid(entry: Section, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
-    entry.only(*SCENARIO_KEYS, "files")
-    names = _families(entry)
-    sizes, seeds = _sizes(entry), _seeds(entry, drawn_seed)
-    fixed, grid = entry.section("set"), entry.section("grid")
-    common = [name for name in families[names[0]].options if all(name in families[other].options for other in names)]
-    for section in (fixed, grid):
-        section.only(*common, *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS)
-    readings = entry.section("readings").values
-    preset = entry.text("preset", "default")
-    for family, point in itertools.product(names, _points(grid, fixed)):
-        label = [entry.text("name", family)]
-        if "name" in entry and len(names) > 1:
+def _from_grid(entry: GridTable, place: Place, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
+    _check_grid(entry, place)
+    sizes = entry.sizes or list(itertools.product(entry.users, entry.servers))
+    seeds = tuple(map(drawn_seed, range(entry.draws))) or entry.seeds
+    points = [dict(zip(entry.grid, values, strict=True)) for values in itertools.product(*entry.grid.values())]
+    for family, point in itertools.product(entry.family, points):
+        label = [entry.name or family]
+        if entry.name and len(entry.family) > 1:
             label.append(family)
-        if "name" not in entry:
-            label += [f"{key} {_short(value)}" for key, value in entry.section("constraints").values.items()]
+        if not entry.name:
+            label += [f"{key} {_short(value)}" for key, value in entry.constraints.items()]
         group = ", ".join([*label, *(f"{key} {_short(value)}" for key, value in point.items())])
         for (users, servers), seed in itertools.product(sizes, seeds):
-            arguments: dict[str, Any] = {"preset": preset, "readings": readings, **fixed.values, **point}
+            arguments: dict[str, Any] = {"preset": entry.preset, "readings": entry.readings, **entry.set, **point}
             try:
                 drawn = draw(family, users, servers, seed, **arguments)
             except InputError as error:
-                _blame(entry, point, str(error))
-            yield PlannedScenario.of(_limited(entry, drawn), group)
+                _blame(entry, place, str(error))
+            yield PlannedScenario.of(_limited(drawn, entry.constraints, place), group)
 
 
-def _limited(entry: Section, scenario: Scenario) -> Scenario:
+def _check_grid(entry: GridTable, place: Place) -> None:
+    """Raise `InputError` if keys of an entry do not go together, or something is given twice."""
+    for key, rivals in (("sizes", ("users", "servers")), ("seeds", ("draws",))):
+        for rival in rivals:
+            if {key, rival} <= entry.model_fields_set:
+                place.at(rival).fail(f"given beside {key}; expected one or the other")
+    place.at("family").once(entry.family)
+    place.at("sizes").once(entry.sizes)
+    first, *others = (families[name].options for name in entry.family)
+    known = [*(name for name in first if all(name in options for options in others)),
+             *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]  # fmt: skip
+    place.at("set").only(entry.set, known)
+    place.at("grid").only(entry.grid, known)
+    for key, values in entry.grid.items():
+        if key in entry.set:
+            place.at("grid", key).fail("given under set too; expected one or the other")
+        place.at("grid", key).once(values)
+
+
+def _limited(scenario: Scenario, constraints: Mapping[str, Any], place: Place) -> Scenario:
     """Return a scenario with the extra constraints that its entry declares.
 
     Raises
@@ -156,13 +167,13 @@ def _limited(entry: Section, scenario: Scenario) -> Scenario:
     InputError
         If there can be none such, or the scenario declares one of them itself.
     """
-    section = entry.section("constraints")
-    declared = {key: _nulls(value) for key, value in section.values.items()}
+    declared = {key: _nulls(value) for key, value in constraints.items()}
     try:
         return scenario.with_constraints(declared)
     except InputError as error:
-        named = next((key for key in declared if _word(key, str(error).partition(";")[0])), None)
-        section.fail(named, f"{error} ({scenario.name})" if scenario.name else str(error))
+        named = [key for key in declared if _word(key, str(error).partition(";")[0])]
+        at = place.at("constraints", *named[:1])
+        at.fail(f"{error} ({scenario.name})" if scenario.name else str(error))
 
 
 def _nulls(value: Any) -> Any:
@@ -172,74 +183,22 @@ def _nulls(value: Any) -> Any:
     return value
 
 
-def _blame(entry: Section, point: Mapping[str, Any], said: str) -> NoReturn:
+def _blame(entry: GridTable, place: Place, said: str) -> NoReturn:
     """Raise `InputError` with what a generator said, at the key that it names first, or at the entry."""
-    fixed, readings = entry.section("set"), entry.section("readings")
-    places = [
-        *((key, entry.section("grid")) for key in point),
-        *((key, fixed) for key in fixed.values),
-        *((key, readings) for key in readings.values),
-        *((key, entry) for key in ("preset", "users", "servers", "seeds") if key in entry),
+    paths = [
+        *(("grid", key) for key in entry.grid),
+        *(("set", key) for key in entry.set),
+        *(("readings", key) for key in entry.readings),
+        *((key,) for key in ("preset", "users", "servers", "seeds") if key in entry.model_fields_set),
     ]
     found = said.partition(";")[0]
-    named = [(match.start(), section, key) for key, section in places if (match := _word(key, found))]
-    if not named:
-        entry.fail(None, said)
-    _, section, key = min(named, key=lambda item: item[0])
-    section.fail(key, said)
+    named = [(match.start(), path) for path in paths if (match := _word(path[-1], found))]
+    _, path = min(named, key=lambda item: item[0], default=(0, ()))
+    place.at(*path).fail(said)
 
 
 def _word(key: str, text: str) -> re.Match[str] | None:
     return re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text)
-
-
-def _families(entry: Section) -> list[str]:
-    given = entry.values.get("family", DEFAULT_FAMILY)
-    names = list(given) if isinstance(given, (list, tuple)) else [given]
-    if not names or not all(isinstance(name, str) and name in families for name in names):
-        entry.refuse("family", f"some of {', '.join(families)}")
-    entry.once("family", names)
-    return names
-
-
-def _sizes(entry: Section) -> list[tuple[int, int]]:
-    if "sizes" not in entry:
-        users, servers = entry.wholes("users", 10, least=1), entry.wholes("servers", 2, least=1)
-        return list(itertools.product(users, servers))
-    for key in ("users", "servers"):
-        if key in entry:
-            entry.fail(key, "given beside sizes; expected one or the other")
-    sizes = entry.values["sizes"]
-    if not isinstance(sizes, (list, tuple)) or not sizes or not all(map(_is_size, sizes)):
-        entry.refuse("sizes", "a list of pairs [users, servers], both whole numbers of at least 1")
-    entry.once("sizes", sizes)
-    return [(users, servers) for users, servers in sizes]
-
-
-def _is_size(pair: Any) -> bool:
-    return (
-        isinstance(pair, (list, tuple))
-        and len(pair) == 2
-        and all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in pair)
-    )
-
-
-def _seeds(entry: Section, drawn_seed: Callable[[int], int]) -> list[int]:
-    if "draws" not in entry:
-        return entry.wholes("seeds", 0, least=0)
-    if "seeds" in entry:
-        entry.fail("draws", "given beside seeds; expected one or the other")
-    return [drawn_seed(position) for position in range(entry.whole("draws", 1, least=1, most=1_000_000))]
-
-
-def _points(grid: Section, fixed: Section) -> list[Mapping[str, Any]]:
-    for key, values in grid.values.items():
-        if key in fixed:
-            grid.fail(key, "given under set too; expected one or the other")
-        if not isinstance(values, (list, tuple)) or not values:
-            grid.refuse(key, "a list of values to go through")
-        grid.once(key, values)
-    return [dict(zip(grid.values, values, strict=True)) for values in itertools.product(*grid.values.values())]
 
 
 def _short(value: Any) -> str:

@@ -124,7 +124,7 @@ class Study:
         Raises
         ------
         InputError
-            If anything is wrong; the message says the line and the key.
+            If anything is wrong; the message says the file, the section and the key.
         """
         study = cls.__new__(cls)
         study._fill(read_description(path), folder)

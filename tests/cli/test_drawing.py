@@ -13,7 +13,7 @@ from fresh_process import ROOT, environment
 
 from dashf_pyomo.pictures import result as picture_of_result
 from dashf_pyomo.result import Result
-from dashf_pyomo.study.report import figures
+from dashf_pyomo.study.report import charts
 
 NOTEBOOK = {"MPLBACKEND": "no-such-backend"}
 FIGURE = ("figures", "2b", "--seeds", 1, "--sizes", "3x2", "--readings", "default", "--bound", "none", "--workers", 1)
@@ -84,7 +84,7 @@ def test_a_picture_that_fails_is_one_line_and_the_result_is_written(
 def test_a_figure_of_a_page_that_fails_leaves_the_rest(
     dashf: Dashf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "_legend", fail)
+    monkeypatch.setattr(charts, "_legend", fail)
     arguments = ("gap", "--users", 3, "--methods", "nearest,gucaa", "--workers", 1)
     said = dashf(*arguments, "--html", tmp_path / "gap.html", "--json")
     assert said.code == 3 and said.err.count("\n") == 1, said

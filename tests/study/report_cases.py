@@ -10,9 +10,10 @@ from typing import Any
 import dashf_pyomo
 from dashf_pyomo.algorithms import configure
 from dashf_pyomo.study.description import read_description
+from dashf_pyomo.study.environment import environment
 from dashf_pyomo.study.plan import Cell, cells_of
 from dashf_pyomo.study.store import Store
-from dashf_pyomo.study.task import SUMMARY, Outcome, Record, environment
+from dashf_pyomo.study.task import SUMMARY, CellOutcome, CellRecord
 from formulations import Scenario
 from formulations.documents import canonical
 
@@ -56,11 +57,11 @@ def fill(folder: Path) -> None:
         store.add((cell, record(cell)) for cell in cells)
 
 
-def record(cell: Cell) -> Record:
+def record(cell: Cell) -> CellRecord:
     """How a cell ended, by its variant and the seed of its scenario."""
     seed, variant = int(cell.scenario.seed or 0), cell.variant.name
     if variant == "nearest" and seed == 3:
-        return Record(cell.key, Outcome.CRASH, "worker died <script>window.obeyed = 1</script>", wall_time=1.0)
+        return CellRecord(cell.key, CellOutcome.CRASH, "worker died <script>window.obeyed = 1</script>", wall_time=1.0)
     optimum = 1000.0 + 100.0 * seed
     if variant in VALUES:
         share, seconds = VALUES[variant]
@@ -86,9 +87,9 @@ def record(cell: Cell) -> Record:
         {"iteration": 0, "time": seconds / 10, "scr": scr / 2, "best": scr / 2, "upper_bound": None, "accepted": True},
         {"iteration": 1, "time": seconds, "scr": scr, "best": scr, "upper_bound": bound, "accepted": True},
     ]
-    return Record(
+    return CellRecord(
         key=cell.key,
-        outcome=Outcome.DONE,
+        outcome=CellOutcome.DONE,
         message="by hand",
         summary={name: document[name] for name in SUMMARY},
         result=zlib.compress(canonical(document).encode()),

@@ -67,8 +67,8 @@ def log(self, run):
 def scribble(self, run):
     for number in map(int, os.listdir("/proc/self/fd")):
         try:
-            if stat.S_ISSOCK(os.fstat(number).st_mode):
-                os.write(number, struct.pack("!i", 5) + b"words")
+            if number > 2 and stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, struct.pack("<Q", 5) + b"words")
         except OSError:
             pass
     time.sleep(1000)

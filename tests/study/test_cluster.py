@@ -19,7 +19,7 @@ from dashf_pyomo.study import Study
 from dashf_pyomo.study.cluster import ClusterPool
 from dashf_pyomo.study.pool import LocalPool
 from dashf_pyomo.study.store import Store
-from dashf_pyomo.study.task import Lost, Task
+from dashf_pyomo.study.task import CellTask, Lost
 
 pytest.importorskip("distributed", reason="dask.distributed is not installed; pip install 'dashf-pyomo[cluster]'")
 
@@ -202,7 +202,7 @@ class Untravelled:
 
 def test_a_cell_that_cannot_be_sent_is_lost_and_no_crash(cluster: Cluster, tmp_path: Path) -> None:
     study = Study([{"users": 3}], ["nearest"], tmp_path / "out")
-    task = replace(Task.of(study.plan[0]), options={"way": Untravelled()})
+    task = replace(CellTask.of(study.plan[0]), options={"way": Untravelled()})
     for pool in (ClusterPool(cluster.address), LocalPool(1)):
         try:
             pool.submit(task)

@@ -1,19 +1,15 @@
-"""Descriptions of studies: what they expand to, and what is wrong with them, by line and key."""
+"""Descriptions of studies: what they expand to, and what is wrong with them, by section and key."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import tomllib
 import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import assert_clear
 
 from dashf_pyomo.study.description import Description, derived_seed, read_description
-from dashf_pyomo.study.lines import key_lines, line_of
 from dashf_pyomo.study.plan import cells_of
 from formulations import InputError, Scenario
 from formulations.families import draw
@@ -38,110 +34,110 @@ def refusal(text: str, folder: Path) -> str:
 # -- errors -------------------------------------------------------------------------------------
 
 WRONG = {
-    "unknown key": ('colour = "red"\n' + SCENARIO + METHOD, ":1: colour: unknown key; expected one of name"),
+    "unknown key": ('colour = "red"\n' + SCENARIO + METHOD, ": colour: unknown key; expected one of name"),
     "no scenarios": (METHOD, "key 'scenarios' is missing"),
     "no methods": (SCENARIO, "key 'methods' is missing"),
-    "scenarios is no list": ("scenarios = 3\n" + METHOD, ":1: scenarios = 3; expected at least one [[scenarios]]"),
-    "scenarios is one table": ("[scenarios]\nusers = 3\n" + METHOD, ":1: scenarios: a single table; expected [["),
-    "scenarios is empty": ("scenarios = []\n" + METHOD, "key 'scenarios' is missing or empty"),
+    "scenarios is no list": ("scenarios = 3\n" + METHOD, ": scenarios = 3; expected at least one table [[scenarios]]"),
+    "scenarios is one table": ("[scenarios]\nusers = 3\n" + METHOD, ": scenarios = {'users': 3}; expected at"),
+    "scenarios is empty": ("scenarios = []\n" + METHOD, ": scenarios = []; expected at least one table [["),
     "methods holds no tables": ("methods = [3]\n" + SCENARIO, "methods[0] = 3; expected a table"),
-    "seed is text": ('seed = "x"\n' + SCENARIO + METHOD, ":1: seed = 'x'; expected a whole number"),
-    "negative seed": ("seed = -1\n" + SCENARIO + METHOD, ":1: seed = -1; expected a whole number from 0"),
-    "no repeats": ("repeats = 0\n" + SCENARIO + METHOD, ":1: repeats = 0"),
-    "no time": (SCENARIO + METHOD + "[limits]\ntime = 0\n", ":6: limits.time = 0; expected a number above 0"),
-    "time is true": (SCENARIO + METHOD + "[limits]\ntime = true\n", ":6: limits.time = True"),
-    "time is not a number": (SCENARIO + METHOD + "[limits]\ntime = nan\n", ":6: limits.time = nan"),
-    "gap of one": (SCENARIO + METHOD + "[limits]\ngap = 1\n", ":6: limits.gap = 1"),
-    "unknown limit": (SCENARIO + METHOD + "[limits]\nnodes = 5\n", ":6: limits.nodes: unknown key"),
-    "unknown method": (SCENARIO + '[[methods]]\nmethod = "best"\n', ":4: methods[0].method = 'best'; expected one of"),
-    "no method": (SCENARIO + '[[methods]]\nname = "x"\n', ":3: methods[0].method = None; expected one of"),
+    "seed is text": ('seed = "x"\n' + SCENARIO + METHOD, ": seed = 'x'; expected a whole number"),
+    "negative seed": ("seed = -1\n" + SCENARIO + METHOD, ": seed = -1; expected a number of at least 0"),
+    "no repeats": ("repeats = 0\n" + SCENARIO + METHOD, ": repeats = 0"),
+    "no time": (SCENARIO + METHOD + "[limits]\ntime = 0\n", ": [limits] time = 0; expected a number above 0"),
+    "time is true": (SCENARIO + METHOD + "[limits]\ntime = true\n", ": [limits] time = True"),
+    "time is not a number": (SCENARIO + METHOD + "[limits]\ntime = nan\n", ": [limits] time = nan"),
+    "gap of one": (SCENARIO + METHOD + "[limits]\ngap = 1\n", ": [limits] gap = 1"),
+    "unknown limit": (SCENARIO + METHOD + "[limits]\nnodes = 5\n", ": [limits] nodes: unknown key"),
+    "unknown method": (SCENARIO + '[[methods]]\nmethod = "best"\n', ": [methods[0]] method = 'best'; expected one of"),
+    "no method": (SCENARIO + '[[methods]]\nname = "x"\n', ": methods[0]: key 'method' is missing"),
     "unknown option": (
         SCENARIO + METHOD + "[methods.options]\nspeed = 3\n",
-        ":5: methods[0].options: method nearest: unknown option 'speed'",
+        ": [methods[0]] options: method nearest: unknown option 'speed'",
     ),
     "wrong option": (
         SCENARIO + '[[methods]]\nmethod = "dashf"\noptions = {epsilon = "x"}\n',
-        ":5: methods[0].options: method dashf: epsilon = 'x'; expected a number",
+        ": [methods[0]] options: method dashf: epsilon = 'x'; expected a number",
     ),
-    "name twice": (SCENARIO + METHOD + METHOD, ":5: methods[1]: name 'nearest' is taken"),
+    "name twice": (SCENARIO + METHOD + METHOD, ": [methods[1]] name: name 'nearest' is taken"),
     "unknown constraint": (SCENARIO + "constraints = {speed = 3}\n" + METHOD, "unknown key 'speed'; expected only"),
     "constraint out of range": (
         SCENARIO + "[scenarios.constraints]\ndelay_limit = -1\n" + METHOD,
-        ":4: scenarios[0].constraints.delay_limit: constraints.delay_limit = -1.0; expected a number > 0",
+        ": [scenarios[0].constraints] delay_limit: constraints.delay_limit = -1.0; expected a number > 0",
     ),
-    "two ways of sizes": ("[[scenarios]]\nusers = 3\nsizes = [[3, 2]]\n" + METHOD, "[0].users: given beside"),
+    "two ways of sizes": ("[[scenarios]]\nusers = 3\nsizes = [[3, 2]]\n" + METHOD, "[0]] users: given beside"),
     "sizes that are none": ("[[scenarios]]\nsizes = [[3]]\n" + METHOD, "sizes = [[3]]; expected a list of"),
-    "seeds and draws": ("[[scenarios]]\nseeds = 1\ndraws = 3\n" + METHOD, ":3: scenarios[0].draws: given beside seeds"),
+    "seeds and draws": ("[[scenarios]]\nseeds = 1\ndraws = 3\n" + METHOD, ": [scenarios[0]] draws: given beside seeds"),
     "seed twice": ("[[scenarios]]\nseeds = [1, 1]\n" + METHOD, "seeds = [1, 1]; expected each number once"),
-    "range backwards": ('[[scenarios]]\nseeds = "9..0"\n' + METHOD, ":2: scenarios[0].seeds = '9..0'"),
-    "no users": ("[[scenarios]]\nusers = 0\n" + METHOD, ":2: scenarios[0].users = 0; expected a whole number"),
-    "unknown family": ('[[scenarios]]\nfamily = "x"\n' + METHOD, ":2: scenarios[0].family = 'x'; expected some of"),
-    "unknown field": ("[[scenarios]]\nset = {speed = 3}\n" + METHOD, "scenarios[0].set.speed: unknown key"),
+    "range backwards": ('[[scenarios]]\nseeds = "9..0"\n' + METHOD, ": [scenarios[0]] seeds = '9..0'"),
+    "no users": ("[[scenarios]]\nusers = 0\n" + METHOD, ": [scenarios[0]] users = 0; expected a whole number"),
+    "unknown family": ('[[scenarios]]\nfamily = "x"\n' + METHOD, ": [scenarios[0]] family = 'x'; expected some of"),
+    "unknown field": ("[[scenarios]]\nset = {speed = 3}\n" + METHOD, "[scenarios[0].set] speed: unknown key"),
     "field out of range": (
         "[[scenarios]]\nusers = 3\n[scenarios.set]\nbandwidth_max = -1\n" + METHOD,
-        ":4: scenarios[0].set.bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
+        ": [scenarios[0].set] bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
     ),
-    "grid is no list": ("[[scenarios]]\n[scenarios.grid]\narea = 3\n" + METHOD, ":3: scenarios[0].grid.area = 3"),
+    "grid is no list": ("[[scenarios]]\n[scenarios.grid]\narea = 3\n" + METHOD, ": [scenarios[0].grid] area = 3"),
     "set and grid": (
         "[[scenarios]]\nset = {area = 1}\n[scenarios.grid]\narea = [3]\n" + METHOD,
-        ":4: scenarios[0].grid.area: given under set too",
+        ": [scenarios[0].grid] area: given under set too",
     ),
-    "unknown preset": ('[[scenarios]]\npreset = "x"\n' + METHOD, ":2: scenarios[0].preset: preset = 'x'; expected"),
+    "unknown preset": ('[[scenarios]]\npreset = "x"\n' + METHOD, ": [scenarios[0]] preset: preset = 'x'; expected"),
     "grid out of range": (
         "[[scenarios]]\nusers = 3\n[scenarios.grid]\nbandwidth_max = [1e6, -1]\narea = [500]\n" + METHOD,
-        ":4: scenarios[0].grid.bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
+        ": [scenarios[0].grid] bandwidth_max: bandwidth_max[0] = -1.0; expected a number > 0",
     ),
     "option of a family out of range": (
         '[[scenarios]]\nfamily = "hotspots"\nset = {area = 500, spots = 0}\n' + METHOD,
-        ":3: scenarios[0].set.spots: family hotspots: spots = 0; expected a whole number",
+        ": [scenarios[0].set] spots: family hotspots: spots = 0; expected a whole number",
     ),
     "unknown reading": (
-        '[[scenarios]]\n[scenarios.readings]\nsound = "x"\n' + METHOD, ":3: scenarios[0].readings.sound: unknown"
+        '[[scenarios]]\n[scenarios.readings]\nsound = "x"\n' + METHOD, ": [scenarios[0].readings] sound: unknown"
     ),
     "wrong reading": (
-        '[[scenarios]]\nreadings = {noise = "x"}\n' + METHOD, ":2: scenarios[0].readings.noise: reading noise = 'x'"
+        '[[scenarios]]\nreadings = {noise = "x"}\n' + METHOD, ": [scenarios[0].readings] noise: reading noise = 'x'"
     ),
     "size of no users": ("[[scenarios]]\nsizes = [[0, 2]]\n" + METHOD, "sizes = [[0, 2]]; expected a list of pairs"),
-    "size twice": ("[[scenarios]]\nsizes = [[3, 2], [3, 2]]\n" + METHOD, ":2: scenarios[0].sizes: [3, 2] is given"),
-    "users twice": ("[[scenarios]]\nusers = [3, 3]\n" + METHOD, ":2: scenarios[0].users = [3, 3]; expected each"),
+    "size twice": ("[[scenarios]]\nsizes = [[3, 2], [3, 2]]\n" + METHOD, ": [scenarios[0]] sizes: [3, 2] is given"),
+    "users twice": ("[[scenarios]]\nusers = [3, 3]\n" + METHOD, ": [scenarios[0]] users = [3, 3]; expected each"),
     "family twice": (
-        '[[scenarios]]\nfamily = ["paper", "paper"]\n' + METHOD, ":2: scenarios[0].family: 'paper' is given twice"
+        '[[scenarios]]\nfamily = ["paper", "paper"]\n' + METHOD, ": [scenarios[0]] family: 'paper' is given twice"
     ),
     "value of a grid twice": (
         "[[scenarios]]\n[scenarios.grid]\narea = [500, 500.0]\n" + METHOD,
-        ":3: scenarios[0].grid.area: 500.0 is given twice; expected each once",
+        ": [scenarios[0].grid] area: 500.0 is given twice; expected each once",
     ),
     "variant twice": (
         SCENARIO + METHOD + 'name = "a"\n' + METHOD,
-        ":7: methods[1].method: the same method, options and limits as 'a'; expected others, or repeats",
+        ": [methods[1]] method: the same method, options and limits as 'a'; expected others, or repeats",
     ),
     "variant twice, default written out": (
         SCENARIO + '[[methods]]\nmethod = "dashf"\n[[methods]]\nname = "b"\nmethod = "dashf"\noptions = {falls = 0}\n',
-        ":7: methods[1].method: the same method, options and limits as 'dashf'",
+        ": [methods[1]] method: the same method, options and limits as 'dashf'",
     ),
-    "gap below zero": (SCENARIO + METHOD + "[limits]\ngap = -0.5\n", ":6: limits.gap = -0.5; expected a number of at"),
-    "no such files": ('[[scenarios]]\nfiles = ["x*.json"]\n' + METHOD, ":2: scenarios[0].files: no file fits 'x*"),
-    "reference": (SCENARIO + METHOD + '[report]\nreference = "x"\n', ":6: report.reference = 'x'; expected the name"),
+    "gap below zero": (SCENARIO + METHOD + "[limits]\ngap = -0.5\n", ": [limits] gap = -0.5; expected a number of at"),
+    "no such files": ('[[scenarios]]\nfiles = ["x*.json"]\n' + METHOD, ": [scenarios[0]] files: no file fits 'x*"),
+    "reference": (SCENARIO + METHOD + '[report]\nreference = "x"\n', ": [report] reference = 'x'; expected the name"),
     "attribution of another": (
-        SCENARIO + METHOD + '[report]\nattribution = "nearest"\n', ":6: report.attribution = 'nearest'; expected a"
+        SCENARIO + METHOD + '[report]\nattribution = "nearest"\n', ": [report] attribution = 'nearest'; expected a"
     ),
-    "targets": (SCENARIO + METHOD + "[report]\ntargets = [2]\n", ":6: report.targets = [2]; expected one to four"),
+    "targets": (SCENARIO + METHOD + "[report]\ntargets = [2]\n", ": [report] targets = [2]; expected one to four"),
     "not TOML": ("[[scenarios]\n", "not valid TOML"),
     "empty": ("", "key 'methods' is missing"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_errors_name_the_file_the_line_and_the_key(case: str, tmp_path: Path) -> None:
+def test_errors_name_the_file_the_section_and_the_key(case: str, tmp_path: Path) -> None:
     text, said = WRONG[case]
     message = refusal(text, tmp_path)
     assert message.startswith(str(tmp_path / "study.toml")) and said in message
 
 
-def test_a_scenario_file_that_is_broken_is_named_with_the_line(tmp_path: Path) -> None:
+def test_a_scenario_file_that_is_broken_is_named_with_the_key(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     message = refusal('[[scenarios]]\nfiles = ["*.json"]\n' + METHOD, tmp_path)
-    assert "study.toml:2: scenarios[0].files:" in message and "a.json" in message and "'format' is missing" in message
+    assert "study.toml: [scenarios[0]] files:" in message and "a.json" in message and "'format' is missing" in message
 
 
 @pytest.mark.parametrize("name", ["nothing.toml", ".", "a\0b"])
@@ -152,7 +148,7 @@ def test_a_file_that_cannot_be_read_is_an_error_in_one_line(name: str, tmp_path:
 
 
 def test_errors_of_python_values_name_the_key(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^study: scenarios\[0\]\.users = 0; expected"):
+    with pytest.raises(InputError, match=r"^study: \[scenarios\[0\]\] users = 0; expected"):
         read_description({"scenarios": [{"users": 0}], "methods": [{"method": "nearest"}]})
 
 
@@ -160,50 +156,6 @@ def test_variants_may_differ_in_a_seed_or_a_limit_alone(tmp_path: Path) -> None:
     rucaa = '[[methods]]\nmethod = "rucaa"\n'
     text = SCENARIO + rucaa + rucaa + 'name = "b"\noptions = {seed = 7}\n' + rucaa + 'name = "c"\nlimits = {time = 7}\n'
     assert [variant.name for variant in described(text, tmp_path).variants] == ["rucaa", "b", "c"]
-
-
-# -- lines --------------------------------------------------------------------------------------
-
-
-def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    if isinstance(value, dict):
-        return [path, *itertools.chain.from_iterable(paths(item, (*path, key)) for key, item in value.items())]
-    return [path]
-
-
-def test_every_key_outside_inline_tables_is_found_on_its_line() -> None:
-    text = '''a = 1 # b = 2
-"quoted key" = "[not.a.table]"
-multi = """
-c = 3
-[d]
-"""
-array = [
-  1, # ] no end
-  "]",
-]
-[first]
-x.y = 1
-[[many]]
-k = {z = 1}
-[many.sub]
-k = 2
-[[many]]
-k = 3
-[[many.inner]]
-k = 4
-'''
-    document = tomllib.loads(text)
-    lines = key_lines(text)
-    expected = {
-        ("a",): 1, ("quoted key",): 2, ("multi",): 3, ("array",): 7, ("first",): 11, ("first", "x"): 12,
-        ("first", "x", "y"): 12, ("many", 0): 13, ("many", 0, "k"): 14, ("many", 0, "sub"): 15,
-        ("many", 0, "sub", "k"): 16, ("many", 1): 17, ("many", 1, "k"): 18, ("many", 1, "inner", 0): 19,
-        ("many", 1, "inner", 0, "k"): 20,
-    }  # fmt: skip
-    assert {path: line for path, line in lines.items() if path} == expected
-    assert line_of(lines, ("many", 0, "k", "z")) == 14
-    assert ("c",) not in paths(document)
 
 
 # -- what it expands to -------------------------------------------------------------------------
@@ -262,7 +214,7 @@ def test_constraints_are_added_to_every_scenario_of_a_group(tmp_path: Path) -> N
     (one,) = read_description({"scenarios": [given], "methods": [{"method": "dashf"}]}).scenarios
     assert one.sha256 == expected[0].with_constraints({"uplink_rate": 1e6}).sha256
     again = '[[scenarios]]\nfiles = ["cases/a.json"]\n[scenarios.constraints]\ndelay_limit = 60.0\nforced = [[0, 1]]\n'
-    assert "study.toml:5: scenarios[0].constraints.forced: constraints.forced is declared by the scenario" in refusal(
+    assert "study.toml: [scenarios[0].constraints] forced: constraints.forced is declared by the scenario" in refusal(
         again + METHOD, tmp_path
     )
 

@@ -13,7 +13,8 @@ from report_cases import GAINS, VALUES, fill
 
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.report import write_report
-from dashf_pyomo.study.report.data import StudyData, climbs
+from dashf_pyomo.study.report.loading import climbs
+from dashf_pyomo.study.report.study_data import StudyData
 from dashf_pyomo.study.store import Store
 from formulations import InputError
 

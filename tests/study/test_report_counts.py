@@ -13,7 +13,7 @@ from dashf_pyomo.study.description import read_description
 from dashf_pyomo.study.export import export, table
 from dashf_pyomo.study.plan import cells_of
 from dashf_pyomo.study.report import write_report
-from dashf_pyomo.study.report.data import StudyData
+from dashf_pyomo.study.report.study_data import StudyData
 from dashf_pyomo.study.store import FILE, Store
 
 

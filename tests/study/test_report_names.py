@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 import dashf_pyomo
 from dashf_pyomo.pictures import sheet
 from dashf_pyomo.study.description import read_description
+from dashf_pyomo.study.environment import environment
 from dashf_pyomo.study.plan import cells_of
-from dashf_pyomo.study.report import figures, write_report
+from dashf_pyomo.study.report import charts, write_report
 from dashf_pyomo.study.store import Store
-from dashf_pyomo.study.task import SUMMARY, Outcome, Record, environment
+from dashf_pyomo.study.task import SUMMARY, CellOutcome, CellRecord
 from formulations import Scenario
 from formulations.documents import canonical
 
@@ -41,7 +42,7 @@ def fill(folder: Path, names: list[str], seeds: int, least: float, most: float) 
     random = np.random.default_rng(0)
     results = {seed: dashf_pyomo.solve(Scenario.random(3, 2, seed=seed), "nearest").to_dict() for seed in range(seeds)}
 
-    def record(cell: Any) -> Record:
+    def record(cell: Any) -> CellRecord:
         scr, seconds = 1000.0 * random.uniform(0.3, 0.99), least * (most / least) ** random.uniform()
         bound = 1000.0 if cell.variant.name == "prover" else None
         document = report_cases._document(cell) if cell.scenario.seed is None else dict(results[cell.scenario.seed])
@@ -54,8 +55,15 @@ def fill(folder: Path, names: list[str], seeds: int, least: float, most: float) 
         ]
         summary = {name: document[name] for name in SUMMARY}
         packed = zlib.compress(canonical(document).encode())
-        return Record(
-            cell.key, Outcome.DONE, "", summary, packed, wall_time=seconds, cell_time=seconds, environment=environment()
+        return CellRecord(
+            cell.key,
+            CellOutcome.DONE,
+            "",
+            summary,
+            packed,
+            wall_time=seconds,
+            cell_time=seconds,
+            environment=environment(),
         )
 
     cells = list(cells_of(study))
@@ -78,7 +86,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
             self.draw_without_rendering()  # quicker than three formats
             place.write(b"a picture")
 
-    for module in (figures, sheet):
+    for module in (charts, sheet):
         monkeypatch.setattr(module, "Figure", Kept)
     return made
 

@@ -16,7 +16,8 @@ from dashf_pyomo.study.report.statistics import (
     shifted_geometric_mean,
     wilson,
 )
-from dashf_pyomo.study.report.table import Number, Table, ranges
+from dashf_pyomo.study.report.table import Number, Table
+from dashf_pyomo.study.report.templating import ranges
 
 
 def test_shifted_geometric_means() -> None:

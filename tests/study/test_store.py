@@ -117,16 +117,16 @@ def test_a_store_that_is_damaged_is_said_in_one_line(folder: Path, dashf: Dashf)
 
 
 DAMAGE = {
-    "settings": ("UPDATE about SET value = '{' WHERE key = 'report'", "about report: no valid JSON"),
-    "targets": ("UPDATE about SET value = '{\"targets\": [\"x\"]}' WHERE key = 'report'", "about report"),
-    "limits": ("UPDATE cells SET limits = '[1'", "limits: no valid JSON"),
-    "options": ("UPDATE cells SET options = '3'", "options: 3; expected a JSON object"),
-    "environment": ("UPDATE environments SET document = '{\"a\": 1}'", "expected a machine and its versions"),
+    "settings": ("UPDATE about SET value = '{' WHERE key = 'report'", "about: report = '{'; expected JSON"),
+    "targets": ("UPDATE about SET value = '{\"targets\": [\"x\"]}' WHERE key = 'report'", "about: [report] targets = "),
+    "limits": ("UPDATE cells SET limits = '[1'", "limits = '[1'; expected JSON"),
+    "options": ("UPDATE cells SET options = '3'", "options = 3; expected a table"),
+    "environment": ("UPDATE environments SET document = '{\"a\": 1}'", "key 'machine' is missing"),
     "text for a number": ("UPDATE cells SET scr = 'much'", "scr = 'much'; expected a finite number"),
     "infinite bound": ("UPDATE cells SET upper_bound = 9e999", "upper_bound = inf; expected a finite number"),
     "no time": ("UPDATE cells SET wall_time = 'x'", "wall_time = 'x'"),
     "number for a text": ("UPDATE plan SET variant = x'00'", "variant = b'"),
-    "outcome": ("UPDATE cells SET outcome = 'fine'", "outcome = 'fine'; expected one of done"),
+    "outcome": ("UPDATE cells SET outcome = 'fine'", "outcome = 'fine'; expected one of 'done'"),
     "status": ("UPDATE cells SET status = 'good' WHERE outcome = 'done'", "status = 'good'; expected one of"),
     "date": ("UPDATE cells SET started = 'today'", "started = 'today'; expected date and time"),
 }

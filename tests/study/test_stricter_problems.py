@@ -22,7 +22,7 @@ from dashf_pyomo.check import check
 from dashf_pyomo.pictures import draw_comparison
 from dashf_pyomo.study.plan import cells_of
 from dashf_pyomo.study.report import write_report
-from dashf_pyomo.study.report.data import StudyData
+from dashf_pyomo.study.report.study_data import StudyData
 from dashf_pyomo.study.store import Store
 from formulations import Scenario
 from formulations.association.pairs import equal_split

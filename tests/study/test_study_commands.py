@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, tmp_path: Path) -> None
         (("init", "-o", place), "exists; expected the name of a new file"),
         (("init", "-o", tmp_path / "no" / "x.toml"), "cannot be written"),
         (("plan", tmp_path / "nothing.toml"), "cannot be read"),
-        (("run", tmp_path / "bad.toml"), "bad.toml:1: key 'methods' is missing"),
+        (("run", tmp_path / "bad.toml"), "bad.toml: key 'methods' is missing"),
         (("run", place, "--workers", "0"), "workers = 0; expected a whole number"),
         (("run", place, "--out", ""), "--out: an empty name"),
         (("run", place, "--out", place), "cannot be written"),

@@ -56,7 +56,7 @@ def test_crashes_hangs_and_lack_of_memory_are_recorded_outcomes(tmp_path: Path) 
     assert found["nearest"][0] == "done"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker's socket in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker's pipe in /proc")
 def test_what_is_lost_on_the_way_is_no_crash_of_a_method(tmp_path: Path) -> None:
     """A worker that somebody ends, an answer that cannot be read: not recorded, and the next run does the cell."""
     env = environment(extension(tmp_path))
@@ -112,12 +112,12 @@ def test_a_worker_serves_many_cells_and_its_warming_up_is_no_part_of_them(tmp_pa
 
 def test_a_worker_that_dies_while_idle_costs_no_cell(tmp_path: Path) -> None:
     study = Study([{"users": 3, "seeds": "0..1"}], ["nearest"], tmp_path / "out")
-    from dashf_pyomo.study.task import Task
+    from dashf_pyomo.study.task import CellTask
 
     pool = LocalPool(1)
     try:
         for cell in study.plan:
-            pool.submit(Task.of(cell))
+            pool.submit(CellTask.of(cell))
             while not (records := pool.collect(1.0)):
                 pass
             assert records[0].outcome == "done"

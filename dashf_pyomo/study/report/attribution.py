@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import by_scenario, mean_value
-from .data import StudyData
+from .pairing import by_scenario, mean_value
 from .statistics import Interval, bootstrap_mean
+from .study_data import StudyData
 
 __all__ = ["Attributed", "attributed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...pictures.legends import short_names
-from .data import StudyData
+from .study_data import StudyData
 from .table import Table
 
 __all__ = ["labels", "names_table"]

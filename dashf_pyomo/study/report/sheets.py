@@ -11,7 +11,8 @@ from ...pictures import draw_comparison, draw_result
 from ...pictures.drawing import Attempts
 from ...result import Result, bound_text
 from ..store import Store
-from .data import CellRow, ScenarioRow, StudyData
+from .rows import CellRow, ScenarioRow
+from .study_data import StudyData
 from .table import Number, Table
 
 __all__ = ["Sheet", "sheets"]
@@ -38,7 +39,7 @@ class Sheet:
 
 def sheets(data: StudyData, store: Store, attempts: Attempts) -> Iterator[Sheet]:
     """Yield the scenarios that are shown in full, as many as the description says."""
-    for number, known in enumerate(_chosen(data)[: int(data.settings.get("scenario_pages", 0))]):
+    for number, known in enumerate(_chosen(data)[: data.settings.scenario_pages]):
         shown = _pictured(data, known)
         scenario = store.scenario(known.sha256)
         results: dict[str, Result] = {}

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 __all__ = ["Interval", "bootstrap_mean", "profile_ratios", "share_within", "shifted_geometric_mean", "wilson"]
 
 Array = NDArray[np.float64]
 
-#: Standard normal quantile of two-sided 95 %.
-_Z = 1.959963984540054
 #: Draws of a bootstrap, and numbers drawn at a time.
 _DRAWS, _CHUNK = 2000, 4_000_000
 
@@ -40,7 +39,7 @@ def shifted_geometric_mean(values: Sequence[float], shift: float) -> float:
     """
     if not len(values):
         return math.nan
-    return float(np.exp(np.mean(np.log(np.asarray(values, dtype=np.float64) + shift))) - shift)
+    return float(stats.gmean(np.asarray(values) + shift) - shift)
 
 
 def profile_ratios(measures: Mapping[str, Array]) -> dict[str, Array]:
@@ -80,12 +79,10 @@ def wilson(successes: int, trials: int) -> Interval:
 
     Source: Wilson (1927).
     """
-    if trials == 0:
+    if not trials:
         return Interval(math.nan, 0.0, 1.0)
-    share, z = successes / trials, _Z * _Z / trials
-    centre = (share + z / 2.0) / (1.0 + z)
-    half = _Z * math.sqrt(share * (1.0 - share) / trials + z / (4.0 * trials)) / (1.0 + z)
-    return Interval(share, max(centre - half, 0.0), min(centre + half, 1.0))
+    interval = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+    return Interval(successes / trials, float(interval.low), float(interval.high))
 
 
 def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
@@ -94,18 +91,14 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
     Parameters
     ----------
     values
-        Independent numbers.
+        Independent numbers; the interval of a single one is the number itself.
     seed
         Of the resampling.
     """
-    data = np.asarray(values, dtype=np.float64)
-    if not data.size:
-        return Interval(math.nan, math.nan, math.nan)
-    rng = np.random.default_rng(seed)
-    at_once = max(_CHUNK // data.size, 1)
-    means: list[float] = []
-    while len(means) < _DRAWS:
-        count = min(at_once, _DRAWS - len(means))
-        means += data[rng.integers(data.size, size=(count, data.size))].mean(axis=1).tolist()
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Interval(float(data.mean()), float(low), float(high))
+    mean = float(np.mean(values)) if len(values) else math.nan
+    if len(values) < 2:
+        return Interval(mean, mean, mean)
+    found = stats.bootstrap(
+        (values,), np.mean, n_resamples=_DRAWS, batch=max(_CHUNK // len(values), 1), method="percentile", rng=seed
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...result import bound_text
+from .templating import as_html_section, as_latex, ranges
 
-__all__ = ["Number", "Table", "ranges"]
+__all__ = ["Number", "Row", "Table"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,21 @@ class Number:
         """Return a share as a percentage."""
         return cls.of(value, ".2%")
 
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __str__(self) -> str:
+        return self.text
+
 
 Entry = str | int | Number
+
+
+class Row(NamedTuple):
+    """A row of a table, and the positions of the cells that it is made of."""
+
+    entries: Sequence[Entry]
+    cells: Sequence[int]
 
 
 @dataclass
@@ -55,17 +69,14 @@ class Table:
     columns
         Heads.
     rows
-        Entries of each row.
-    cells
-        Positions of the cells that each row is made of.
+        What `add` has added.
     """
 
     name: str
     title: str
     caption: str
     columns: Sequence[str]
-    rows: list[Sequence[Entry]] = field(default_factory=list)
-    cells: list[Sequence[int]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
     def add(self, entries: Sequence[Entry], cells: Iterable[int]) -> None:
         """Add a row with the positions of its cells.
@@ -77,94 +88,30 @@ class Table:
         """
         if len(entries) != len(self.columns):
             raise ValueError(f"table {self.name}: {len(entries)} entries; expected {len(self.columns)}")
-        self.rows.append(entries)
-        self.cells.append(sorted(set(cells)))
+        self.rows.append(Row(entries, sorted(set(cells))))
 
-    def _numeric(self) -> list[bool]:
-        return [all(not isinstance(row[i], str) for row in self.rows) for i in range(len(self.columns))]
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether each column holds numbers only."""
+        return [all(not isinstance(row.entries[i], str) for row in self.rows) for i in range(len(self.columns))]
 
     def to_html(self) -> str:
         """Return a sortable table; the last column leads to the cells of the row."""
-        heads = "".join(
-            f'<th scope="col"{" class=number" if right else ""}><button type="button">{html.escape(head)}</button></th>'
-            for head, right in zip(self.columns, self._numeric(), strict=True)
-        )
-        lines = [
-            f'<section id="{self.name}"><h2>{html.escape(self.title)}</h2>',
-            f"<p>{html.escape(self.caption)}</p>",
-            '<div class="scroll"><table class="sortable"><thead>',
-            f'<tr>{heads}<th scope="col">cells</th></tr></thead><tbody>',
-        ]
-        for entries, cells in zip(self.rows, self.cells, strict=True):
-            body = "".join(_html_entry(entry) for entry in entries)
-            link = f'<td><button type="button" class="cells" data-cells="{ranges(cells)}">{len(cells)}</button></td>'
-            lines.append(f"<tr>{body}{link}</tr>")
-        lines.append("</tbody></table></div></section>")
-        return "\n".join(lines)
+        return as_html_section(self)
 
     def to_csv(self) -> str:
         """Return the table as CSV, numbers in full, with the positions of the cells of each row."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow([*self.columns, "cells"])
-        for entries, cells in zip(self.rows, self.cells, strict=True):
-            values = [_csv_entry(entry) for entry in entries]
-            writer.writerow([*values, ranges(cells)])
+        for row in self.rows:
+            writer.writerow([*map(_in_full, row.entries), ranges(row.cells)])
         return buffer.getvalue()
 
     def to_latex(self) -> str:
         """Return the table as LaTeX, for the package booktabs."""
-        lines = [
-            f"% {self.title}. {self.caption}".replace("\n", " "),
-            f"\\begin{{tabular}}{{{''.join('r' if right else 'l' for right in self._numeric())}}}",
-            "\\toprule",
-            " & ".join(_latex(head) for head in self.columns) + " \\\\",
-            "\\midrule",
-            *(" & ".join(_latex(_text(entry)) for entry in row) + " \\\\" for row in self.rows),
-            "\\bottomrule",
-            "\\end{tabular}",
-        ]
-        return "\n".join(lines) + "\n"
+        return as_latex(self)
 
 
-def ranges(positions: Sequence[int]) -> str:
-    """Return sorted positions as text, runs as ``first-last``."""
-    parts: list[str] = []
-    start = previous = None
-    for position in [*positions, None]:
-        if previous is not None and position == previous + 1:
-            previous = position
-            continue
-        if start is not None:
-            parts.append(f"{start}" if start == previous else f"{start}-{previous}")
-        start = previous = position
-    return ",".join(parts)
-
-
-def _text(entry: Entry) -> str:
-    return entry.text if isinstance(entry, Number) else str(entry)
-
-
-def _csv_entry(entry: Entry) -> str:
-    if not isinstance(entry, Number):
-        return str(entry)
-    return entry.text if math.isnan(entry.value) else repr(entry.value)
-
-
-def _html_entry(entry: Entry) -> str:
-    if isinstance(entry, str):
-        return f"<td>{html.escape(entry)}</td>"
-    value = float(entry.value if isinstance(entry, Number) else entry)
-    sorted_by = "" if math.isnan(value) else repr(value)  # what is not a number sorts behind everything that is
-    return f'<td class="number" data-value="{sorted_by}">{html.escape(_text(entry))}</td>'
-
-
-_SPECIAL = {
-    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+def _in_full(entry: Entry) -> str:
+    return repr(entry.value) if isinstance(entry, Number) and not math.isnan(entry.value) else str(entry)

@@ -13,11 +13,14 @@ from formulations import InputError
 from ...pictures.drawing import Attempts
 from ..export import csv_text, table
 from ..store import Store
-from .data import StudyData
-from .figures import all_pictures
+from .audit_tables import contradictions_table, failures_table, machines_table, versions_table
+from .charts import all_pictures
+from .names import names_table
 from .page import page
+from .result_tables import attribution_table, bounds_table, duels_table, gaps_table, times_table
 from .sheets import sheets
-from .tables import all_tables
+from .study_data import StudyData
+from .table import Table
 
 __all__ = ["write_report"]
 
@@ -59,7 +62,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     except OSError as error:
         raise _unwritable(folder, error) from None
     attempts = Attempts()
-    tables, pictures, shown = all_tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
+    tables, pictures, shown = _tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
             for old in (folder / name).iterdir():
@@ -81,6 +84,23 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
         raise _unwritable(folder, error) from None
     attempts.complain()
     return place
+
+
+def _tables(data: StudyData) -> list[Table]:
+    """Return the tables in the order of the page, those without rows left out."""
+    tables = [
+        contradictions_table(data),
+        versions_table(data),
+        gaps_table(data),
+        bounds_table(data),
+        times_table(data),
+        *([duels_table(data)] if len(data.scenarios) > 1 else []),
+        attribution_table(data),
+        names_table(data),
+        failures_table(data),
+        machines_table(data),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _unwritable(folder: Path, error: OSError) -> InputError:

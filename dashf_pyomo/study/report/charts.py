@@ -19,11 +19,12 @@ from ...pictures.legends import legend_below, legend_name
 from ...pictures.sheet import clean
 from ...pictures.ticks import label_axes
 from .attribution import attributed
-from .compare import paired
-from .data import CellRow, StudyData
 from .names import labels
+from .pairing import paired
+from .result_tables import restricted_text, time_to_target
+from .rows import CellRow
 from .statistics import profile_ratios, share_within
-from .tables import restricted_text, time_to_target
+from .study_data import StudyData
 
 __all__ = ["Picture", "all_pictures"]
 
@@ -193,7 +194,7 @@ def _quality(data: StudyData, figure: Figure) -> str:
 
 
 def _performance(data: StudyData, figure: Figure) -> str:
-    targets = data.settings.get("targets", [])
+    targets = data.settings.targets
     found = []
     for target in targets:
         times = _measures(data, partial(_counted_time, data, target))
@@ -213,7 +214,7 @@ def _performance(data: StudyData, figure: Figure) -> str:
 
 
 def _data_profiles(data: StudyData, figure: Figure) -> str:
-    targets = data.settings.get("targets", [])
+    targets = data.settings.targets
     shown = [variant for variant in data.variants if data.of_variant(variant)]
     if not shown or not targets:
         return ""
@@ -308,7 +309,7 @@ def _duels(data: StudyData, figure: Figure) -> str:
 
 
 def _attribution(data: StudyData, figure: Figure) -> str:
-    base = data.settings.get("attribution", "")
+    base = data.settings.attribution
     found = [(place, row) for place in data.places for row in attributed(data, base, place)]
     if not found:
         return ""

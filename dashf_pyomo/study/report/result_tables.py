@@ -1,40 +1,25 @@
-"""The tables of a report."""
+"""Tables of results: gaps, bounds, times, methods against each other and part by part."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
-from .compare import TIE, Pairing, paired
-from .data import CellRow, StudyData
-from .names import names_table
+from .attribution import attributed
+from .pairing import TIE, Pairing, paired
+from .rows import CellRow
 from .statistics import shifted_geometric_mean
+from .study_data import StudyData
 from .table import Entry, Number, Table
 
-__all__ = ["TIME_SHIFT", "all_tables", "time_to_target"]
+__all__ = [
+    "TIME_SHIFT", "attribution_table", "bounds_table", "duels_table", "gaps_table", "restricted_text", "time_to_target",
+    "times_table",
+]  # fmt: skip
 
 #: Shift of geometric means of times, s.
 TIME_SHIFT = 1.0
-
-
-def all_tables(data: StudyData) -> list[Table]:
-    """Return the tables in the order of the page, those without rows left out."""
-    tables = [
-        _contradictions(data),
-        _versions(data),
-        _gaps(data),
-        _bounds(data),
-        _times(data),
-        *([_duels(data)] if len(data.scenarios) > 1 else []),
-        _attribution(data),
-        names_table(data),
-        _failures(data),
-        _machines(data),
-    ]
-    return [table for table in tables if table.rows]
 
 
 def restricted_text(data: StudyData) -> str:
@@ -48,38 +33,8 @@ def restricted_text(data: StudyData) -> str:
     )
 
 
-def _positions(cells: Sequence[CellRow]) -> list[int]:
-    return [cell.position for cell in cells]
-
-
-def _contradictions(data: StudyData) -> Table:
-    table = Table(
-        "contradictions",
-        "Contradictions",
-        "Bounds that a verified allocation refutes. Such a bound is used nowhere below; whoever proved it is wrong.",
-        ("scenario", "what contradicts what"),
-    )
-    for found in data.contradictions:
-        table.add((data.names.get(found.scenario) or found.scenario[:8], found.text), found.cells)
-    return table
-
-
-def _versions(data: StudyData) -> Table:
-    table = Table(
-        "versions",
-        "Different versions",
-        "The cells were run by different versions of the code: what differs between them may be the version, not the "
-        "method or the scenario. dashf study run --rerun stale runs those again that the present code has not run.",
-        ("distribution", "version", "methods", "number"),
-    )
-    for name, known in data.mixed_versions.items():
-        for version, cells in known.items():
-            variants = ", ".join(dict.fromkeys(cell.variant for cell in cells))
-            table.add((name, version, variants, len(cells)), _positions(cells))
-    return table
-
-
-def _gaps(data: StudyData) -> Table:
+def gaps_table(data: StudyData) -> Table:
+    """Return a table of how far each method is from the bounds."""
     table = Table(
         "gaps",
         "Gap to the best certified bound",
@@ -107,11 +62,12 @@ def _gaps(data: StudyData) -> Table:
                 sum(data.scenarios[cell.scenario].certified(cell) for cell in cells),
                 *([data.restrictions.get(variant, "")] if data.restrictions else []),
             ]  # fmt: skip
-            table.add(entries, _positions(cells))
+            table.add(entries, [cell.position for cell in cells])
     return table
 
 
-def _bounds(data: StudyData) -> Table:
+def bounds_table(data: StudyData) -> Table:
+    """Return a table of which methods proved the bounds."""
     table = Table(
         "bounds",
         "Where the bounds come from",
@@ -143,8 +99,9 @@ def time_to_target(data: StudyData, cell: CellRow, target: float) -> float:
     return math.inf if best is None else cell.time_to((1.0 - target) * best)
 
 
-def _times(data: StudyData) -> Table:
-    targets = data.settings.get("targets", [])
+def times_table(data: StudyData) -> Table:
+    """Return a table of times, and of times to targets."""
+    targets = data.settings.targets
     heads = [head for target in targets for head in (f"within {target:.3g}", f"time to {target:.3g} (s)")]
     table = Table(
         "times",
@@ -175,11 +132,12 @@ def _times(data: StudyData) -> Table:
                     Number.percent(reached / len(cells)),
                     Number.of(shifted_geometric_mean(counted, TIME_SHIFT), ".3g"),
                 ]
-            table.add(entries, _positions(cells))
+            table.add(entries, [cell.position for cell in cells])
     return table
 
 
-def _duels(data: StudyData) -> Table:
+def duels_table(data: StudyData) -> Table:
+    """Return a table of each method against the reference."""
     table = Table(
         "duels",
         f"Against {data.reference}",
@@ -209,10 +167,9 @@ def _duel_entries(pairing: Pairing) -> list[Entry]:
     ]  # fmt: skip
 
 
-def _attribution(data: StudyData) -> Table:
-    from .attribution import attributed
-
-    base = data.settings.get("attribution", "")
+def attribution_table(data: StudyData) -> Table:
+    """Return a table of what each part of a method costs."""
+    base = data.settings.attribution
     table = Table(
         "attribution",
         f"Where the gap of {base} comes from",
@@ -230,43 +187,3 @@ def _attribution(data: StudyData) -> Table:
                 row.cells,
             )  # fmt: skip
     return table
-
-
-def _failures(data: StudyData) -> Table:
-    table = Table(
-        "failures",
-        "Failures",
-        "Cells without a result that counts, by what happened. Above, they win nothing and reach no target; means of "
-        "SCR and gap leave them out and say how many.",
-        ("method", "outcome", "message", "number"),
-    )
-    found: dict[tuple[str, str, str], list[int]] = {}
-    for cell in data.distinct:
-        if cell.failed:
-            outcome = cell.outcome if cell.outcome != "done" else f"done, {cell.status}"
-            found.setdefault((cell.variant, outcome, cell.message[:300]), []).append(cell.position)
-    for (variant, outcome, message), cells in sorted(found.items(), key=lambda item: -len(item[1])):
-        table.add((variant, outcome, message, len(cells)), cells)
-    return table
-
-
-def _machines(data: StudyData) -> Table:
-    table = Table(
-        "machines",
-        "Machines and versions",
-        "Where cells ran, and with what; all versions are in every record of the store.",
-        ("machine", "processor", "cores", "system", "Python", "versions"),
-    )
-    for digest, document in data.environments.items():
-        versions = ", ".join(f"{name} {version}" for name, version in document["packages"].items())
-        table.add(
-            (document["machine"], document["processor"], int(document["cores"] or 0), document["system"],
-             document["python"], versions),
-            [cell.position for cell in data.cells if cell.environment == digest],
-        )  # fmt: skip
-    return table
-
-
-def outcome_counts(data: StudyData) -> Counter[str]:
-    """Return how many cells ended well, failed and are missing."""
-    return Counter("failed" if cell.failed else "done" if cell.ended else "missing" for cell in data.distinct)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .data import CellRow, StudyData
+from .rows import CellRow
 from .statistics import Interval, bootstrap_mean, wilson
+from .study_data import StudyData
 
 __all__ = ["TIE", "Pairing", "mean_value", "paired"]
 

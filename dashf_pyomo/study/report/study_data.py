@@ -1,0 +1,170 @@
+"""A study as its report sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..bounds import is_refuted
+from ..store import Store
+from ..store_columns import About
+from ..study_file import ReportSettings
+from ..versions import OURS
+from .loading import cell_rows
+from .rows import CellRow, ScenarioRow, distinct
+
+__all__ = ["UNKNOWN", "Contradiction", "StudyData"]
+
+#: How a version is called that nobody has recorded.
+UNKNOWN = "unknown version"
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A bound that a verified allocation refutes.
+
+    Parameters
+    ----------
+    scenario
+        Digest of the scenario.
+    text
+        What contradicts what.
+    cells
+        Positions of the cells.
+    """
+
+    scenario: str
+    text: str
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study as its report sees it.
+
+    Parameters
+    ----------
+    about
+        Name, seed and source.
+    settings
+        What the description says of the report.
+    cells
+        All planned cells in order.
+    names
+        Names of scenarios by digest.
+    environments
+        Machines and versions.
+    """
+
+    about: About
+    settings: ReportSettings
+    cells: tuple[CellRow, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store) -> StudyData:
+        """Read a store."""
+        about, rows = store.about(), store.rows()
+        return cls(
+            about=about,
+            settings=about.report,
+            cells=cell_rows(store, rows),
+            names={row["scenario"]: row["name"] for row in rows},
+            environments=store.environments(),
+        )
+
+    @cached_property
+    def variants(self) -> list[str]:
+        """Names of the variants that are compared, in order."""
+        return list(dict.fromkeys(cell.variant for cell in self.cells if cell.role == "compared"))
+
+    @cached_property
+    def restrictions(self) -> dict[str, str]:
+        """What variants demand of allocations beyond the scenario, by name, in order."""
+        return {cell.variant: cell.restriction for cell in self.cells if cell.restriction}
+
+    @cached_property
+    def reference(self) -> str:
+        """The variant that others are compared with."""
+        asked = self.settings.reference
+        return asked if asked in self.variants else next(iter(self.variants), "")
+
+    @cached_property
+    def scenarios(self) -> dict[str, ScenarioRow]:
+        """What is known of every scenario, by digest."""
+        grouped: dict[str, list[CellRow]] = {}
+        for cell in self.cells:
+            grouped.setdefault(cell.scenario, []).append(cell)
+        return {digest: ScenarioRow.of(digest, self.names.get(digest, ""), cells) for digest, cells in grouped.items()}
+
+    @cached_property
+    def places(self) -> list[str]:
+        """Groups with sizes, in order."""
+        return list(dict.fromkeys(cell.where for cell in self.cells))
+
+    @cached_property
+    def contradictions(self) -> list[Contradiction]:
+        """Every bound that a verified allocation refutes, and what runs say of themselves."""
+        found = []
+        for known in self.scenarios.values():
+            witness = known.witness
+            for cell in known.cells:
+                if (
+                    witness is not None
+                    and witness.scr is not None
+                    and cell.upper_bound is not None
+                    and is_refuted(cell.upper_bound, witness.scr)
+                ):
+                    bound, scr = cell.upper_bound, witness.scr
+                    above = f", {scr / bound - 1.0:.2e} above" if bound > 0 else ""
+                    text = (
+                        f"{cell.variant} claims SCR <= {bound:.9g} ({cell.bound_source}), but {witness.variant} has a "
+                        f"verified allocation with SCR {scr:.9g}{above}"
+                    )
+                    found.append(Contradiction(known.sha256, text, (cell.position, witness.position)))
+                if cell.message.startswith("CONTRADICTION"):
+                    found.append(Contradiction(known.sha256, f"{cell.variant}: {cell.message}", (cell.position,)))
+        return found
+
+    @cached_property
+    def versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The cells that have ended by distribution and its version; those of which none is known count as ours."""
+        found: dict[str, dict[str, list[CellRow]]] = {}
+        for cell in self.distinct:
+            for name, version in (cell.code or {OURS: UNKNOWN}).items() if cell.ended else ():
+                found.setdefault(name, {}).setdefault(version, []).append(cell)
+        return found
+
+    @property
+    def mixed_versions(self) -> dict[str, dict[str, list[CellRow]]]:
+        """The distributions of which the cells were run by different versions."""
+        return {name: known for name, known in self.versions.items() if len(known) > 1}
+
+    def of_variant(self, variant: str, where: str | None = None) -> list[CellRow]:
+        """Return the cells of a variant that have ended, of one group and size or of all.
+
+        A scenario that is in several groups has its cells in each of them; among all they count once.
+        """
+        cells = self._by_variant.get(variant, [])
+        return distinct(cells if where is None else [cell for cell in cells if cell.where == where])
+
+    @cached_property
+    def distinct(self) -> list[CellRow]:
+        """The cells in order, those of a scenario that is in several groups once."""
+        return distinct(self.cells)
+
+    @cached_property
+    def _by_variant(self) -> dict[str, list[CellRow]]:
+        grouped: dict[str, list[CellRow]] = {}
+        for cell in self.cells:
+            if cell.ended:
+                grouped.setdefault(cell.variant, []).append(cell)
+        return grouped
+
+    def gaps(self, cells: Iterable[CellRow]) -> list[float]:
+        """Return the gaps that are known of some cells."""
+        known = (self.scenarios[cell.scenario].gap(cell) for cell in cells)
+        return [gap for gap in known if gap is not None]
