@@ -24,7 +24,7 @@ Path = tuple[str | int, ...]
 
 @cache
 def _original(method: str) -> dict[str, Any]:
-    return dashf_pyomo.solve(SCENARIO, method, time_limit=5.0).to_dict()
+    return dashf_pyomo.solve(SCENARIO, method, time_limit=2.0).to_dict()
 
 
 def original(method: str = "dashf") -> dict[str, Any]:
