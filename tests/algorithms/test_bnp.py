@@ -20,6 +20,8 @@ from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scen
 from dashf_pyomo.result import Status
 from formulations import Scenario, families
 
+pytestmark = pytest.mark.slow
+
 
 def test_cuts_cover_their_box() -> None:
     box = Box.whole((1.0, 4.0), np.full((2, 3), True))
@@ -93,7 +95,6 @@ def test_other_families_are_bounded_too(family: str) -> None:
     assert result.gap is not None and result.gap <= 0.02
 
 
-@pytest.mark.slow
 def test_many_users_are_bounded_without_a_row_for_each_deadline() -> None:
     scenario = Scenario.random(85, 3, seed=0)
     result = dashf_pyomo.solve(scenario, "dual", gap=5e-3, time_limit=120)
@@ -102,7 +103,6 @@ def test_many_users_are_bounded_without_a_row_for_each_deadline() -> None:
     assert plain.scr is not None and result.upper_bound is not None and plain.scr <= result.upper_bound
 
 
-@pytest.mark.slow
 def test_a_split_by_phi_is_written_and_verified(tmp_path: Path) -> None:
     # One server, so nothing but deadlines and phi can be cut.
     for seed in range(8):
@@ -125,7 +125,6 @@ def _kinds(root: object) -> set[type]:
     return kinds
 
 
-@pytest.mark.slow
 def test_many_users_whose_deadlines_all_lie_close_together_are_bounded() -> None:
     base = Scenario.random(81, 2, seed=0)
     slow = np.array(base.user_speed_max, dtype=float)
@@ -157,7 +156,7 @@ def test_proofs_that_are_no_numbers_prove_nothing(monkeypatch: pytest.MonkeyPatc
     assert result.status is not Status.CERTIFIED and result.upper_bound is None
 
 
-@pytest.mark.parametrize(("users", "lie"), [(2, -np.inf), (2, -1e3), pytest.param(81, -1e3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("users", "lie"), [(2, -np.inf), (2, -1e3), (81, -1e3)])
 def test_proofs_below_what_is_known_to_be_reached_prove_nothing(
     monkeypatch: pytest.MonkeyPatch, users: int, lie: float
 ) -> None:

@@ -24,6 +24,8 @@ from dashf_pyomo.backends.probe import TINY_MINLP_VALUE, tiny_minlp
 from dashf_pyomo.backends.search import Progress, Search
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem
 
+pytestmark = pytest.mark.slow
+
 PACKAGED = ("scip", "maingo", "gurobi")
 EXACT = [name for name, entry in backends.items() if isinstance(entry, ExactBackend)]
 REAL = [name for name in EXACT if backends[name].availability().available]

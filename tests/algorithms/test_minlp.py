@@ -22,6 +22,8 @@ from dashf_pyomo.result import Result, Status
 from formulations import Allocation, Scenario, evaluate, joint
 from formulations.joint.convexified import CUTS
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = Scenario.random(2, 2, seed=0)
 NAMES = ("literal", "parametric", "activity", "convexified")
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from cli_helpers import ROOT, command, environment
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "extension"
 
 

@@ -16,6 +16,8 @@ from dashf_pyomo.check import check
 from formulations import Scenario
 from formulations.documents import read_document
 
+pytestmark = pytest.mark.slow
+
 # -- what is imported -------------------------------------------------------------------------
 
 HEAVY = ("cvxpy", "matplotlib", "pyomo", "clarabel", "highspy", "scs", "cyipopt")

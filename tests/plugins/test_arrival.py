@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECK = (
     "import pyomo.environ as pyo\n"
     "from pyomo.contrib.solver.common.factory import SolverFactory\n"

@@ -22,6 +22,8 @@ from dashf_pyomo.study.task import SUMMARY, Outcome, Record, environment
 from formulations import Scenario
 from formulations.documents import canonical
 
+pytestmark = pytest.mark.slow
+
 LONG = "a name of a variant that goes on and on until nobody can remember how it began, the {} of two"
 NAMES: dict[str, list[str]] = {
     "odd": ["_x", "__y", LONG.format("first"), LONG.format("second"), "$a_b$ \\frac", "你好"],

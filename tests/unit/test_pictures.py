@@ -91,9 +91,7 @@ UPPER, LOWER, LEFT, RIGHT = slice(8, 47), slice(58, 94), slice(3, 47), slice(53,
 # -- files --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("suffix", "magic"), [("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
-)
+@pytest.mark.parametrize(("suffix", "magic"), [("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_every_file_type_is_written(tmp_path: Path, suffix: str, magic: bytes) -> None:
     draw_result(SCENARIO, RESULT, one := tmp_path / f"one.{suffix}")
     draw_comparison(SCENARIO, [RESULT, RESULT], two := tmp_path / f"two.{suffix}")
