@@ -13,7 +13,10 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import math
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -57,12 +60,21 @@ def origin(name: str, rows: list[Row]) -> list[str]:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=8"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
-    machines = sorted({str(row["machine"]) for row in rows if row["machine"]})
+    codes = sorted({" ".join(json.loads(row["code"]).values()) for row in rows if row["code"]})
     return [
         f"command: dashf study run benchmarks/{name}.toml --out out/{name}",
-        f"commit: {commit or 'unknown'}, on {min(row['started'] for row in rows if row['started'])[:10]}",
-        f"machine: {'; '.join(machines)}",
+        f"commit: {commit or 'unknown'}, code of the cells {'; '.join(codes) or 'unknown'}",
+        f"machine: {processor()}, {os.cpu_count()} cores; on {min(row['started'] for row in rows if row['started'])[:10]}",
     ]
+
+
+def processor() -> str:
+    """Return what the machine calls its processor; a study is summarised where it ran."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
