@@ -137,7 +137,7 @@ def main() -> None:
         parser.error(f"--pairs {parsed.pairs}; expected at least 1")
     if parsed.against is not None and not (parsed.against / "dashf_pyomo").is_dir():
         parser.error(f"--against {parsed.against}: holds no dashf_pyomo; expected a checkout of this project")
-    console = Console()
+    console = Console(width=120)
     other = None if parsed.against is None else parsed.against.resolve()
     if other == HERE:
         parser.error(f"--against {parsed.against}: is this tree; expected another one")

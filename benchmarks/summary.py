@@ -61,10 +61,11 @@ def origin(name: str, rows: list[Row]) -> list[str]:
         ["git", "describe", "--always", "--dirty", "--abbrev=8"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
     codes = sorted({" ".join(json.loads(row["code"]).values()) for row in rows if row["code"]})
+    day = min(row["started"] for row in rows if row["started"])[:10]
     return [
         f"command: dashf study run benchmarks/{name}.toml --out out/{name}",
         f"commit: {commit or 'unknown'}, code of the cells {'; '.join(codes) or 'unknown'}",
-        f"machine: {processor()}, {os.cpu_count()} cores; on {min(row['started'] for row in rows if row['started'])[:10]}",
+        f"machine: {processor()}, {os.cpu_count()} cores; on {day}",
     ]
 
 
