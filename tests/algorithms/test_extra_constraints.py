@@ -141,7 +141,7 @@ def test_a_method_honours_all_constraints_or_refuses_in_one_line(method: str) ->
     if methods[method].supports == ALL_EXTRAS:
         if method == "minlp":
             scip()
-        result = dashf_pyomo.solve(scenario, method, time_limit=3)
+        result = dashf_pyomo.solve(scenario, method, time_limit=60, gap=0.1)
         assert result.allocation is not None and evaluate(scenario, result.allocation).feasible
         assert result.allocation.server[0] == 0
         return
