@@ -69,6 +69,7 @@ def scr(model: Any) -> tuple[float, Any]:
     return results.extra_info.scr, results
 
 
+@pytest.mark.slow
 def test_a_pool_of_spawned_processes_solves_models() -> None:
     models = [build(name, SMALL) for name in FORMULATIONS]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
