@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from study_helpers import environment, outcomes
+
+pytestmark = pytest.mark.slow
 
 FIRST = """
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from dashf_pyomo import Result, Status
 from dashf_pyomo.pictures import draw_comparison, draw_result, sheet
 from formulations import Allocation, InputError, Scenario, evaluate
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.slow]
 
 SCENARIO = Scenario.random(10, 2, seed=0)
 WITHOUT_POSITIONS = replace(SCENARIO, user_position=None, server_position=None)
@@ -286,7 +286,6 @@ def test_small_sizes(tmp_path: Path, users: int, servers: int) -> None:
     draw_comparison(scenario, [outcome(scenario, allocate(scenario))], tmp_path / "picture.png")
 
 
-@pytest.mark.slow
 def test_many_users_are_drawn_in_time(tmp_path: Path) -> None:
     scenario = Scenario.random(300, 8, seed=0)
     result = outcome(scenario, allocate(scenario))
@@ -298,7 +297,6 @@ def test_many_users_are_drawn_in_time(tmp_path: Path) -> None:
     assert min(seconds) < 5.0
 
 
-@pytest.mark.slow
 def test_very_many_users_and_servers(tmp_path: Path, figures: list[Figure]) -> None:
     scenario = Scenario.random(1000, 60, seed=0)
     draw_result(scenario, outcome(scenario, allocate(scenario)), tmp_path / "picture.png")
@@ -307,7 +305,6 @@ def test_very_many_users_and_servers(tmp_path: Path, figures: list[Figure]) -> N
     assert figures[0].get_figheight() < 20
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -335,7 +332,6 @@ def test_extreme_magnitudes(tmp_path: Path, changes: dict[str, Any]) -> None:
             draw_comparison(without, both, tmp_path / "picture.png")
 
 
-@pytest.mark.slow
 def test_a_trace_from_a_file_may_hold_anything(tmp_path: Path) -> None:
     odd: tuple[Any, ...] = (
         {},
@@ -353,7 +349,6 @@ def test_a_trace_from_a_file_may_hold_anything(tmp_path: Path) -> None:
 NAMES = ("", "$x^", r"$\frac{$", "_", "a\nb\tc", "北京 Köln", "long " * 99)
 
 
-@pytest.mark.slow
 def test_names_are_text_and_nothing_else(tmp_path: Path, figures: list[Figure]) -> None:
     for name, method in (("a\nb\tc", "$x^"), (r"$\frac{$", "long " * 99), ("", "a\nb\tc"), ("long " * 99, "北京 Köln")):
         scenario = replace(SCENARIO, name=name)
