@@ -18,7 +18,7 @@ def entries():
             yield pytest.param(entry, id=str(entry), marks=[pytest.mark.slow] if joint else [])
 
 
-@pytest.mark.parametrize("entry", entries())
+@pytest.mark.parametrize("entry", list(entries()))
 def test_conforms(entry):
     if entry.skip_reason():
         pytest.skip(entry.skip_reason())

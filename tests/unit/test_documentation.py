@@ -52,7 +52,7 @@ PAGES = ("README.md", "docs/bound.md", "docs/mathematics.md")
 LONG = ("--method dual", "--method minlp", "--method bnp")
 
 #: What makes the example of a study small: the test is of the commands, not of the methods.
-SMALLER = ((r"^users = 10\b", "users = 2"), (r"\[\[10, 2\]\]", "[[2, 2]]"), (r'"0\.\.[49]"', '"0"'))
+SMALLER = ((r"^users = 10\b", "users = 2"), (r"\[\[10, 2\]\]", "[[2, 2]]"), (r'"0\.\.[49]"', '"0..0"'))
 
 
 def shell_blocks(page):
