@@ -1,10 +1,8 @@
-"""How the root bound of `dual` gets tighter with more users, and how it depends on the deadline.
+"""Draw how the root bound of `dual` gets tighter with more users, and how it depends on the deadline.
 
-Solves seeds 0 to 4 at every number of users, two servers, with gap 0: until cutting deadlines brings next to nothing.
-With ``--results FOLDER`` results are kept there, and those that are there already are not computed again.
+From the results of ``benchmarks/root-gap.toml``; the bound of short intervals of T is computed here, in a minute or so.
 
-Run: ``python benchmarks/root_gap.py [--users 2 3 5] [--limit 60] [--results FOLDER] [--gaps FILE] [--deadlines FILE]``;
-the last two are pictures.
+Run: ``python benchmarks/root_gap.py --study out/root-gap [--gaps FILE.png] [--deadlines FILE.png]``.
 """
 
 from __future__ import annotations
@@ -16,30 +14,20 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 
-import dashf_pyomo
 from dashf_pyomo import Result
 from dashf_pyomo.pictures.bounds import draw_bound_over_deadlines
+from dashf_pyomo.study.store import Store
 from formulations import Scenario, evaluate
 
-USERS, SERVERS, SEEDS = (2, 3, 5, 10, 20, 50), 2, range(5)
+SERVERS = 2
 
 
-def root(users: int, seed: int, limit: float, folder: str | None) -> Result:
-    """Return the result of one scenario, from the folder if it is there."""
-    scenario = Scenario.random(users, SERVERS, seed)
-    place = None if folder is None else Path(folder, f"{users}x{SERVERS}-seed{seed}.json")
-    if place is not None and place.exists():
-        kept = Result.read(place)
-        if kept.matches(scenario):
-            return kept
-    result = dashf_pyomo.solve(scenario, "dual", time_limit=limit, gap=0.0)
-    if place is not None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        result.write(place)
-    return result
+def results(study: Path) -> dict[tuple[int, int], Result]:
+    """Return the result for every number of users and seed; runs without one are left out."""
+    with Store(study) as store:
+        found = {(row["users"], int(row["seed"])): store.result(row["key"]) for row in store.rows()}
+    return {key: result for key, result in found.items() if result is not None}
 
 
 def curve(scenario: Scenario, intervals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,13 +62,16 @@ def curve(scenario: Scenario, intervals: int) -> tuple[np.ndarray, np.ndarray]:
     return edges * data.pairs.time_unit, bounds
 
 
-def draw_gaps(gaps: dict[int, list[float]], path: str) -> None:
+def draw_gaps(found: dict[tuple[int, int], Result], path: str) -> None:
     """Draw the gaps against the number of users on logarithmic axes."""
+    gaps: dict[int, list[float]] = {}
+    for (n, _), result in sorted(found.items()):
+        if result.gap is not None:
+            gaps.setdefault(n, []).append(result.gap)
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    for seed in SEEDS:
-        points = [(users, values[seed]) for users, values in gaps.items() if values[seed] > 0.0]
-        axes.plot(*zip(*points, strict=True), "o", color="#0072B2", alpha=0.6, label="a seed" if seed == 0 else None)
+    points = [(n, gap) for n, values in gaps.items() for gap in values if gap > 0.0]
+    axes.plot(*zip(*points, strict=True), "o", color="#0072B2", alpha=0.6, label="a seed")
     users = np.array(list(gaps))
     median = np.array([statistics.median(values) for values in gaps.values()])
     axes.plot(users, median, color="#D55E00", label="median")
@@ -91,15 +82,14 @@ def draw_gaps(gaps: dict[int, list[float]], path: str) -> None:
     axes.set_xticks(users, [str(n) for n in users])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100.0 * value:g} %")
-    axes.set_title(f"Gap of the root bound, {SERVERS} servers, seeds {SEEDS[0]} to {SEEDS[-1]}")
+    axes.set_title(f"Gap of the root bound, {SERVERS} servers")
     axes.legend()
     figure.savefig(path, dpi=120)
 
 
-def draw_deadlines(limit: float, folder: str | None, intervals: int, path: str) -> None:
+def draw_deadlines(result: Result, intervals: int, path: str) -> None:
     """Draw the bound over T of 10 users, seed 0: as the run leaves it, and in short intervals of their own."""
-    scenario = Scenario.random(10, SERVERS, SEEDS[0])
-    result = root(10, SEEDS[0], limit, folder)
+    scenario = Scenario.random(10, SERVERS, seed=0)
     assert result.allocation is not None
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -114,29 +104,16 @@ def draw_deadlines(limit: float, folder: str | None, intervals: int, path: str) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--users", type=int, nargs="+", default=USERS)
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds a scenario")
+    parser.add_argument("--study", type=Path, required=True, help="folder of the study benchmarks/root-gap.toml")
     parser.add_argument("--intervals", type=int, default=80, help="intervals of T in the picture")
-    parser.add_argument("--results", help="folder of the results")
     parser.add_argument("--gaps", metavar="FILE", help="picture of the gap against the number of users")
     parser.add_argument("--deadlines", metavar="FILE", help="picture of the bound over T, 10 users, seed 0")
     parsed = parser.parse_args()
-    table = Table(title=f"root bound of dual, {SERVERS} servers, {len(SEEDS)} seeds, gap 0", title_justify="left")
-    for column in ("users", "least gap", "median", "largest", "median time (s)", "at the time limit"):
-        table.add_column(column, justify="right")
-    gaps: dict[int, list[float]] = {}
-    for users in parsed.users:
-        results = [root(users, seed, parsed.limit, parsed.results) for seed in SEEDS]
-        gaps[users] = found = [np.nan if result.gap is None else result.gap for result in results]
-        late = sum(result.status == "time_limit" for result in results)
-        time = statistics.median(result.wall_time for result in results)
-        shown = (min(found), statistics.median(found), max(found))
-        table.add_row(str(users), *(f"{gap:.4%}" for gap in shown), f"{time:.1f}", str(late))
-    Console().print(table)
+    found = results(parsed.study)
     if parsed.gaps:
-        draw_gaps(gaps, parsed.gaps)
+        draw_gaps(found, parsed.gaps)
     if parsed.deadlines:
-        draw_deadlines(parsed.limit, parsed.results, parsed.intervals, parsed.deadlines)
+        draw_deadlines(found[10, 0], parsed.intervals, parsed.deadlines)
 
 
 if __name__ == "__main__":

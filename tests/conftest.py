@@ -1,4 +1,7 @@
-"""Settings for all tests: no hypothesis deadline (machines differ) and a number of examples that stays fast."""
+"""Settings for all tests: no hypothesis deadline (machines differ) and a number of examples that stays fast.
+
+``pytest --hypothesis-profile=sweep`` tries many more examples in the tests that name no number of their own.
+"""
 
 import os
 import signal
@@ -6,7 +9,8 @@ import signal
 from hypothesis import settings
 
 _CURRENT = settings.get_profile(settings.get_current_profile_name())  # hypothesis picks its own profile on CI
-settings.register_profile("house", _CURRENT, deadline=None, max_examples=60)
+settings.register_profile("house", _CURRENT, deadline=None, max_examples=30)
+settings.register_profile("sweep", _CURRENT, deadline=None, max_examples=1000)
 settings.load_profile("house")
 
 # Tests run on all cores already; threads of their own would only be in each other's way.

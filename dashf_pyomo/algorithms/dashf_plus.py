@@ -1,6 +1,6 @@
 """`dashf-plus`: the best composition of parts found, and a search over moves of single users on top.
 
-Chosen among nine compositions on seeds 100 to 149 at (10, 2) by ``benchmarks/composition.py``: the hull with argmax
+Chosen among nine compositions on seeds 100 to 149 at (10, 2) by ``benchmarks/composition.toml``: the hull with argmax
 rounding, offloading and resources together by `joint-nlp`, and then users moved one at a time while that helps. The
 other rounding, `milp` and `sdr-rlt` did as well; without the moves the mean SCR was 3 % lower, with `nlp` 12 %. Moves
 that turn a user's training to the other side bring 6 % at two users, and next to nothing from three on. Where turns are

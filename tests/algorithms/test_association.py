@@ -30,6 +30,8 @@ from formulations.association.coefficients import DELAY_ROWS, AssociationCoeffic
 from formulations.association.pairs import IDLE_PAIRS, PairResources
 from formulations.formulation import Kind, Language, Subproblem
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = entries(Subproblem.ASSOCIATION)
 NAMES = tuple(ENTRIES)
 RELAXATIONS = tuple(name for name, entry in ENTRIES.items() if entry.kind is Kind.RELAXATION)

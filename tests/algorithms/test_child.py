@@ -19,6 +19,8 @@ import pytest
 from dashf_pyomo.backends.child import ChildEnd, Ending, run_in_child
 from dashf_pyomo.backends.parcel import UnsendableError
 
+pytestmark = pytest.mark.slow
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a service of the Linux kernel")
 
 

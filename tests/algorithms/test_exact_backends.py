@@ -24,9 +24,10 @@ from dashf_pyomo.backends.model_search import Search, SolverProgress
 from dashf_pyomo.backends.probe import TINY_MINLP_VALUE, tiny_minlp
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem
 
+pytestmark = pytest.mark.slow
+
 PACKAGED = ("scip", "maingo", "gurobi")
 EXACT = [name for name, entry in backends.items() if isinstance(entry, ExactBackend)]
-REAL = [name for name in EXACT if backends[name].availability().available]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a service of the Linux kernel")
 
 
@@ -39,8 +40,9 @@ def after_two_points(act: Callable[[], None]) -> ExactBackend:
 
 
 def real(name: str) -> Any:
-    if name not in REAL:
-        pytest.skip(backends[name].availability().reason)
+    known = backends[name].availability()
+    if not known.available:
+        pytest.skip(known.reason)
     return backends[name]
 
 
@@ -224,7 +226,8 @@ def test_a_formulation_in_pyomo_goes_to_the_exact_backends() -> None:
     formulation = Formulation(
         "thing", Subproblem.JOINT, Kind.EXACT, frozenset({Feature.MINLP}), "", "", {Language.PYOMO: pyo.ConcreteModel}
     )
-    assert [one.name for _, one in capable_backends(formulation)] == REAL
+    working = [name for name in EXACT if backends[name].availability().available]
+    assert [one.name for _, one in capable_backends(formulation)] == working
 
 
 def test_importing_us_does_not_import_pyomo() -> None:

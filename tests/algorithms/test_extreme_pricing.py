@@ -16,6 +16,8 @@ from dashf_pyomo.algorithms.dual.kernels.pricing import price_pairs
 from formulations import InputError, Scenario
 from formulations.families import draw
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("local time", "link time", "server time", "local energy", "uplink energy", "server energy", "downlink energy",
          "SNR up", "SNR down")  # fmt: skip
 

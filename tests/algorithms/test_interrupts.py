@@ -13,6 +13,8 @@ from dashf_pyomo import Status
 from dashf_pyomo.algorithms.interrupts import Interrupts, held_back
 from formulations import Scenario
 
+pytestmark = pytest.mark.slow
+
 
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)

@@ -22,6 +22,8 @@ from dashf_pyomo.algorithms.dual.kernels.pricing import TREE_WIDTH
 from dashf_pyomo.algorithms.dual.kernels.sources import digest
 from formulations import Scenario
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = Path("dashf_pyomo") / "algorithms" / "dual" / "kernels"
 SOLVE = ("solve", "--users", "2", "--servers", "1", "--method", "dual")

@@ -16,6 +16,8 @@ from dashf_pyomo.result import Result
 from formulations import Scenario, evaluate, physics
 from formulations.association.pairs import equal_split
 
+pytestmark = pytest.mark.slow
+
 #: Just above what an answer has, and just below a rate that it has.
 ABOVE, BELOW = 1 + 1e-5, 1 - 1e-5
 

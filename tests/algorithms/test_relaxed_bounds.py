@@ -23,6 +23,8 @@ from dashf_pyomo.result import Result
 from formulations import Extra, InputError, Scenario, evaluate
 from formulations.association.pairs import equal_split
 
+pytestmark = pytest.mark.slow
+
 RELAXED = "the scenario without its delay limit"
 #: It binds: the best delay without it is 16.8 s.
 BINDING = Scenario.random(2, 1, 1, constraints={"delay_limit": [15.0, None], "forced": [[0, 0]]})

@@ -15,11 +15,14 @@ from dashf_pyomo.pictures import result as picture_of_result
 from dashf_pyomo.result import Result
 from dashf_pyomo.study.report import charts
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = {"MPLBACKEND": "no-such-backend"}
 FIGURE = ("figures", "2b", "--seeds", 1, "--sizes", "3x2", "--readings", "default", "--bound", "none", "--workers", 1)
 STUDY = """
 methods = [{method = "nearest"}, {method = "gucaa"}]
 scenarios = [{users = 3, seeds = "0..1"}]
+report = {scenario_pages = 1}
 """
 
 

@@ -14,6 +14,8 @@ import pytest
 from cli_helpers import command
 from fresh_process import ROOT, environment, make_distribution, make_extension, run_program
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "extension"
 
 

@@ -20,6 +20,8 @@ from dashf_pyomo.figures.numbers import Spread, iterates, kept
 from dashf_pyomo.study.store import FILE, Store
 from formulations import Scenario
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--seeds", 2, "--sizes", "3x2", "--readings", "default", "--workers", 1)
 
 

@@ -16,6 +16,8 @@ from dashf_pyomo.check import check
 from dashf_pyomo.result import read_result_document
 from formulations import Scenario
 
+pytestmark = pytest.mark.slow
+
 # -- what is imported -------------------------------------------------------------------------
 
 HEAVY = ("cvxpy", "matplotlib", "pyomo", "clarabel", "highspy", "scs", "cyipopt")

@@ -16,6 +16,8 @@ from cli_helpers import command, environment
 
 from dashf_pyomo.result import Result
 
+pytestmark = pytest.mark.slow
+
 #: Sends itself signals when the first iteration is done: from outside they may come after the end.
 AT_FIRST = """
 import os, signal, sys

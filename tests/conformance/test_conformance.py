@@ -7,10 +7,18 @@ import pytest
 
 from dashf_pyomo import conformance
 from dashf_pyomo.conformance import ConformanceError
-from formulations.formulation import Kind
+from formulations.formulation import Kind, Subproblem
 
 
-@pytest.mark.parametrize("entry", conformance.matrix(), ids=str)
+def entries():
+    """Every entry; of joint models all cases on SCIP, and the smallest on each of the other solvers."""
+    for entry in conformance.matrix():
+        joint = entry.formulation.subproblem is Subproblem.JOINT
+        if not joint or entry.backend.name == "scip" or entry.case.scenario.channel_gain.size == 1:
+            yield pytest.param(entry, id=str(entry), marks=[pytest.mark.slow] if joint else [])
+
+
+@pytest.mark.parametrize("entry", list(entries()))
 def test_conforms(entry):
     if entry.skip_reason():
         pytest.skip(entry.skip_reason())

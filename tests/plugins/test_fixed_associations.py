@@ -19,6 +19,8 @@ from dashf_pyomo.plugins.pyomo.recognition import UnsupportedModelError
 from formulations import Constraints, Scenario, joint
 from formulations.association.pairs import start_allocation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "options"),

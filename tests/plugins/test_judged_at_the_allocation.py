@@ -19,6 +19,8 @@ from dashf_pyomo.plugins.pyomo.repair import repairs
 from formulations import Scenario, evaluate, joint
 from formulations.joint.points import set_point
 
+pytestmark = pytest.mark.slow
+
 STATED = {"assume_scr": False, "longest_delay": 200.0}
 
 

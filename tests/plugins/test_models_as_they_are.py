@@ -14,6 +14,8 @@ from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import joint
 from formulations.association.pairs import start_allocation
 
+pytestmark = pytest.mark.slow
+
 
 def test_minlp_proves_the_best_allocation_of_fixed_associations() -> None:
     need_scip()

@@ -17,6 +17,8 @@ from dashf_pyomo.plugins.pyomo.recognition import UnsupportedModelError, recogni
 from dashf_pyomo.plugins.pyomo.repair import repairs
 from formulations import InputError, Scenario, joint
 
+pytestmark = pytest.mark.slow
+
 
 def _delay(model: Any) -> None:
     model.objective.deactivate()

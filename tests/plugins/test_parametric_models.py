@@ -10,6 +10,8 @@ from plugin_helpers import CLASSIC, TINY, build, need_scip
 
 import dashf_pyomo
 
+pytestmark = pytest.mark.slow
+
 
 def _gap(results: Any) -> float:
     low, high = results.problem.lower_bound, results.problem.upper_bound

@@ -16,6 +16,8 @@ import dashf_pyomo
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import Scenario, joint
 
+pytestmark = pytest.mark.slow
+
 #: Every kind of row that a formulation may state.
 LIMITED = Scenario.random(
     3, 2, seed=0, constraints={"delay_limit": 60.0, "server_energy": 5e3, "uplink_rate": 1e6, "downlink_rate": 1e6}

@@ -25,6 +25,8 @@ from dashf_pyomo.plugins.solver_names import solver_name
 from formulations import InputError, evaluate, joint
 from formulations.association.pairs import equal_split
 
+pytestmark = pytest.mark.slow
+
 #: Solver, an option that it takes, and whether it proves its solution optimal.
 SOLVERS = [
     ("scip_direct", {"limits/nodes": 10_000}, True),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from fresh_process import run_program, run_python
 
+pytestmark = pytest.mark.slow
+
 CHECK = (
     "import pyomo.environ as pyo\n"
     "from pyomo.contrib.solver.common.factory import SolverFactory\n"

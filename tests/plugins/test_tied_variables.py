@@ -100,6 +100,7 @@ def _pulled(name: str, variable: str, up: bool) -> tuple[Any, dict[str, float], 
     return model, {**point, variable: moved}, moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variable"), ALL, ids=["-".join(entry) for entry in ALL])
 def test_a_variable_that_moved_alone_is_not_believed(name: str, variable: str) -> None:
     """A solver's point keeps what was asked of a variable: a decision moves the allocation, another is contradicted."""
@@ -136,6 +137,7 @@ SOLVED = [("activity", decision) for decision in BINDING] + [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "decision"), SOLVED)
 def test_a_binding_bound_on_a_decision_has_the_answer_that_local_solves_find(name: str, decision: str) -> None:
     need_scip()
@@ -149,6 +151,7 @@ def test_a_binding_bound_on_a_decision_has_the_answer_that_local_solves_find(nam
     assert results.extra_info.upper_bound >= truth * (1 - 1e-6)
 
 
+@pytest.mark.slow
 def test_power_that_users_may_not_use_is_not_used() -> None:
     """The same problem twice: a variable fixed, and a scenario whose users have that power and no more."""
     need_scip()

@@ -11,6 +11,8 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 import dashf_pyomo.plugins.cvxpy
 from formulations.joint import literal_cvxpy
 
+pytestmark = pytest.mark.slow
+
 assert dashf_pyomo.plugins.cvxpy
 
 

@@ -1,9 +1,29 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from cli_helpers import Dashf
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 
 @pytest.fixture
 def dashf(capsys: pytest.CaptureFixture[str]) -> Dashf:
     return Dashf(capsys)
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but neither laid out nor rendered, most of a report's time: for tests of what it says."""
+
+    def savefig(figure: Figure, to: Any, **options: Any) -> None:
+        to.write(b"a picture") if hasattr(to, "write") else Path(to).write_bytes(b"a picture")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(Figure, "draw_without_rendering", lambda figure: None)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+    monkeypatch.setattr(Text, "get_window_extent", lambda *_, **__: Bbox.from_bounds(0.0, 0.0, 0.0, 0.0))

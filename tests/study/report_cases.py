@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,17 @@ def fill(folder: Path) -> None:
 
     ``nearest`` crashes at seed 3; the scenario of the other group has no bound.
     """
-    study = description()
-    cells = list(cells_of(study))
+    study, records = ended()
     with Store(folder, write=True) as store:
-        store.enter_plan(study, cells)
-        store.add((cell, record(cell)) for cell in cells)
+        store.enter_plan(study, [cell for cell, _ in records])
+        store.add(records)
+
+
+@cache
+def ended() -> tuple[Any, list[tuple[Cell, Record]]]:
+    """The description, and how every cell of it ended."""
+    study = description()
+    return study, [(cell, record(cell)) for cell in cells_of(study)]
 
 
 def record(cell: Cell) -> CellRecord:

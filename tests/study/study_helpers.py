@@ -192,5 +192,7 @@ def write_study(path: Path, methods: list[str], *, seeds: int = 1, limits: str =
     lines = [f'name = "{path.stem}"', "[limits]", limits, "[[scenarios]]", "users = 3", f'seeds = "0..{seeds - 1}"']
     for method in methods:
         lines += ["[[methods]]", f'method = "{method}"']
+    if "[report]" not in more:
+        lines += ["[report]", "scenario_pages = 0"]  # pictures take most of the time of a report
     path.write_text("\n".join([*lines, more]) + "\n")
     return path

@@ -21,6 +21,8 @@ from dashf_pyomo.study.pool import LocalPool
 from dashf_pyomo.study.store import Store
 from dashf_pyomo.study.task import CellTask, Lost
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("distributed", reason="dask.distributed is not installed; pip install 'dashf-pyomo[cluster]'")
 
 

@@ -15,6 +15,8 @@ import dashf_pyomo
 from dashf_pyomo.comparison.variants import METHODS, read_variants
 from formulations import Scenario
 
+pytestmark = pytest.mark.slow
+
 
 def test_gaps_are_to_the_bound_of_the_method_that_proves_one(dashf: Dashf, tmp_path: Path) -> None:
     place = tmp_path / "s.json"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fresh_process import run_python
 from study_helpers import outcomes
+
+pytestmark = pytest.mark.slow
+
+pytestmark = pytest.mark.slow
 
 FIRST = """
 from dataclasses import dataclass

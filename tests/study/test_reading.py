@@ -20,6 +20,8 @@ from dashf_pyomo.study import Study
 from dashf_pyomo.study.plan import cells_of
 from dashf_pyomo.study.store import FILE, Store, StoreError
 
+pytestmark = pytest.mark.slow
+
 #: Somebody else, as number of a user.
 OTHER = 65534
 

@@ -125,6 +125,7 @@ def test_latex_tables_have_as_many_columns_as_they_say(report: Path) -> None:
         assert body and {len(re.findall(r"(?<!\\)&", line)) + 1 for line in body} == {len(columns[1])}
 
 
+@pytest.mark.slow
 def test_a_report_is_the_same_from_the_same_store(tmp_path: Path) -> None:
     fill(tmp_path)
     with Store(tmp_path) as store:
@@ -134,6 +135,7 @@ def test_a_report_is_the_same_from_the_same_store(tmp_path: Path) -> None:
     assert not (tmp_path / "report" / "figures" / "old.png").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_report_on_part_of_the_cells_says_so(tmp_path: Path) -> None:
     fill(tmp_path)
     with Store(tmp_path, write=True) as store:
@@ -158,6 +160,7 @@ def test_failures_of_every_kind_still_make_a_report(tmp_path: Path) -> None:
     assert "Scenarios: 1;" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_method_that_always_fails_leaves_the_rest_of_the_report(tmp_path: Path) -> None:
     fill(tmp_path)
     database = sqlite3.connect(tmp_path / "study.sqlite")

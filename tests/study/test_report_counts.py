@@ -16,6 +16,8 @@ from dashf_pyomo.study.report import write_report
 from dashf_pyomo.study.report.study_data import StudyData
 from dashf_pyomo.study.store import FILE, Store
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 def changed(folder: Path, *statements: str) -> Path:
     """The study filled by hand, with its store changed."""

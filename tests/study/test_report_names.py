@@ -23,6 +23,8 @@ from dashf_pyomo.study.task import SUMMARY, CellOutcome, CellRecord
 from formulations import Scenario
 from formulations.documents import canonical
 
+pytestmark = pytest.mark.slow
+
 LONG = "a name of a variant that goes on and on until nobody can remember how it began, the {} of two"
 NAMES: dict[str, list[str]] = {
     "odd": ["_x", "__y", LONG.format("first"), LONG.format("second"), "$a_b$ \\frac", "你好"],

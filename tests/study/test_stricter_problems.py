@@ -28,6 +28,8 @@ from formulations import Scenario
 from formulations.association.pairs import equal_split
 from formulations.documents import canonical
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = Scenario.random(3, 2, 0)
 
 #: A method that keeps a stricter problem and says so, one that proves a (poor) bound, one that solves something else.

@@ -116,6 +116,7 @@ def test_what_is_wrong_is_said_in_one_line(dashf: Dashf, tmp_path: Path) -> None
         assert_refused(dashf("study", *arguments), said)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_report_with_contradictions_says_them_and_fails(dashf: Dashf, tmp_path: Path) -> None:
     fill(tmp_path)
     said = dashf("study", "report", tmp_path)
@@ -144,6 +145,7 @@ def test_a_missing_package_is_named_with_what_to_install(package: str, suffix: s
     assert_refused(said, f"{package} is not installed", "pip install 'dashf-pyomo[", code=3)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_pandas_is_needed_for_frames_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study([{"users": 3}], ["nearest"], tmp_path / "out")
     study.run(workers=1)

@@ -22,7 +22,7 @@ from dashf_pyomo.study.store import Store
 from formulations import Scenario
 
 posix_only = pytest.mark.skipif(not hasattr(os, "killpg"), reason="local workers need Linux or macOS")
-pytestmark = posix_only
+pytestmark = [posix_only, pytest.mark.slow]
 
 
 def assert_gone(pids: list[int]) -> None:

@@ -66,6 +66,7 @@ def test_a_cell_records_what_owns_its_method(runs: Runs) -> None:
     assert SOURCES.fullmatch(runs.codes()[0]["misbehaving"])
 
 
+@pytest.mark.slow
 def test_edited_code_makes_cells_stale_and_a_mixture_is_said_everywhere(runs: Runs) -> None:
     assert "stale" not in runs.run() and "nothing to do; all 4 cells are in" in (again := runs.run())
     assert "stale" not in again and "VERSIONS" not in runs.report()
@@ -168,6 +169,7 @@ def test_sources_are_read_when_they_are_asked_for(tmp_path: Path, monkeypatch: p
     assert codes.of(Gucaa()) == before != Codes().of(Gucaa())
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_cells_from_before_versions_were_recorded_are_of_an_unknown_one(tmp_path: Path, dashf: Dashf) -> None:
     fill(tmp_path / "old")
     said = dashf("study", "report", tmp_path / "old", "--json")

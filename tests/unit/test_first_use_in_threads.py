@@ -15,6 +15,8 @@ from fresh_process import run_python
 from dashf_pyomo.shared import without_warnings
 from formulations.registry import Registry, when_discovered
 
+pytestmark = pytest.mark.slow
+
 # Four threads of a fresh process do the same at once; what they say is printed once all have ended.
 PROGRAM = """
 import threading

