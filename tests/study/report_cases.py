@@ -58,7 +58,7 @@ def fill(folder: Path) -> None:
 
 
 @cache
-def ended() -> tuple[Any, list[tuple[Cell, Record]]]:
+def ended() -> tuple[Any, list[tuple[Cell, CellRecord]]]:
     """The description, and how every cell of it ended."""
     study = description()
     return study, [(cell, record(cell)) for cell in cells_of(study)]

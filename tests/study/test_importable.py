@@ -10,8 +10,6 @@ from study_helpers import outcomes
 
 pytestmark = pytest.mark.slow
 
-pytestmark = pytest.mark.slow
-
 FIRST = """
 from dataclasses import dataclass
 import numpy as np
