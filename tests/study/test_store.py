@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_helpers import ROOT, Dashf, assert_refused
+from cli_helpers import Dashf, assert_refused
+from fresh_process import ROOT
 from report_cases import VALUES, description, fill, record
 from study_helpers import environment, write_study
 
