@@ -35,7 +35,7 @@ def measure(member: tuple[str, str, str], size: tuple[int, int], memory: float, 
     from dashf_pyomo.backends import BackendLimits, backends
     from formulations import Scenario, evaluate
     from formulations.association.coefficients import AssociationCoefficients
-    from formulations.association.pairs import PairResources, start_allocation
+    from formulations.association.pair_resources import PairResources, start_allocation
     from formulations.formulation import formulations
 
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))

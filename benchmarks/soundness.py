@@ -63,7 +63,7 @@ def tempt(seed: int) -> dict[str, int]:
     from dashf_pyomo.algorithms.dual.kernels.pricing import price_pairs
     from dashf_pyomo.conformance.soundness import wide_scenario
     from formulations import evaluate
-    from formulations.association.pairs import equal_split
+    from formulations.association.pair_resources import equal_split
     from formulations.scaled import ScaledPairs
 
     scenario = wide_scenario(seed, most_users=6)

@@ -23,12 +23,22 @@ from formulations import Scenario  # noqa: E402
 from .comparison import Comparison, compare  # noqa: E402
 from .result import Result, relative_gap  # noqa: E402
 from .status import Claim, Status, Termination  # noqa: E402
+from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from .algorithms import Observer
 
-__all__ = ["Claim", "Comparison", "Result", "Status", "Termination", "compare", "relative_gap", "solve"]
-__version__ = "0.1.0"
+__all__ = [
+    "Claim",
+    "Comparison",
+    "Result",
+    "Status",
+    "Termination",
+    "__version__",
+    "compare",
+    "relative_gap",
+    "solve",
+]
 
 
 def solve(

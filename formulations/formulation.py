@@ -80,9 +80,12 @@ class Formulation:
         Names of the options that the builders take.
     frees_offloading
         For resource formulations: whether the offloading is a variable too.
+    parts
+        For joint formulations in Pyomo: from a model, which expression is which part (`joint.pair_parts.PairParts`), so
+        that rows of limits and `joint.attributes` follow.
     complete
         For joint formulations in Pyomo: sets every auxiliary variable of a model from its data and the users' values
-        (`joint.values.UserValues`), so that a whole point follows from an allocation.
+        (`joint.user_values.UserValues`), so that a whole point follows from an allocation.
     supports
         Extra constraints of a scenario that the model states, as kinds or as the parts of which it states any row (see
         `constraints`); with others it must not be used.
@@ -97,6 +100,7 @@ class Formulation:
     faces: Mapping[str, Callable[..., Any]]
     options: tuple[str, ...] = ()
     frees_offloading: bool = False
+    parts: Callable[..., Any] | None = None
     complete: Callable[..., None] | None = None
     supports: frozenset[str] = frozenset()
 

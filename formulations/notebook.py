@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import shown
 from .markup import facts_table
-
-if TYPE_CHECKING:
-    from .scenario import Scenario
 
 __all__ = ["scenario_html"]
 
@@ -26,13 +23,13 @@ _BUDGETS = {
 }
 
 
-def scenario_html(scenario: Scenario) -> str:
-    """Return a scenario as HTML: a table, and a map where it has positions and not too many."""
+def scenario_html(scenario: Any) -> str:
+    """Return a `Scenario` as HTML: a table, and a map where it has positions and not too many."""
     declared = {} if scenario.constraints is None else scenario.constraints.to_dict()
     facts = [
         ("users, servers", f"{scenario.n_users}, {scenario.n_servers}"),
         *([] if scenario.seed is None else [("seed", str(scenario.seed))]),
-        ("maximised", "SCR = score / (weight of delay x delay + weight of energy x energy)"),
+        ("objective", scenario.objective.said),
         ("weights of delay (1/s), energy (1/J)", f"{scenario.weight_time:.6g}, {scenario.weight_energy:.6g}"),
         ("scale, norm of the score", f"{scenario.score_scale:.6g}, {scenario.score_norm:.6g}"),
         *((text, _span(getattr(scenario, field))) for field, text in _BUDGETS.items()),
@@ -60,7 +57,7 @@ def _declared(key: str, values: Any) -> str:
     )
 
 
-def _map(scenario: Scenario) -> str:
+def _map(scenario: Any) -> str:
     """Return users (circles), servers (squares) and each user's strongest channel as SVG, empty without a map."""
     users, servers = scenario.user_position, scenario.server_position
     if users is None or servers is None or len(users) + len(servers) > _MOST_POINTS:

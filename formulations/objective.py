@@ -79,6 +79,11 @@ class Objective:
         return cls(ObjectiveKind(document.get("kind", ObjectiveKind.SCR)))
 
     @property
+    def said(self) -> str:
+        """What is optimised, in words."""
+        return "largest SCR = score / (weight of delay x delay + weight of energy x energy)"
+
+    @property
     def sense(self) -> Sense:
         """Whether more is better."""
         return Sense.MAX

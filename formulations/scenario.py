@@ -234,6 +234,7 @@ class Scenario:
         token_bits_range: tuple[float, float] = (10e6, 50e6),
         name: str | None = None,
         constraints: Mapping[str, Any] | None = None,
+        objective: Mapping[str, Any] | None = None,
         **overrides: ArrayLike,
     ) -> Scenario:
         """Draw a scenario as Section V-A of the paper describes it.
@@ -267,6 +268,8 @@ class Scenario:
             Name of the scenario; made from the arguments by default.
         constraints
             Extra constraints, as in a scenario file.
+        objective
+            What is maximised, likewise.
         **overrides
             Any numeric field of `Scenario`, replacing the default or the drawn value; positions too,
             from which the gains then follow.
@@ -295,7 +298,8 @@ class Scenario:
         )
         if name is not None:
             drawn["name"] = name
-        return cls(**drawn, seed=int(seed), constraints=Constraints.read(constraints, users, servers))
+        extra = Constraints.read(constraints, users, servers)
+        return cls(**drawn, seed=int(seed), constraints=extra, objective=Objective.read(objective))
 
     # -- extra constraints --------------------------------------------------------------------
 
@@ -334,6 +338,20 @@ class Scenario:
         """Return the scenario with these extra constraints, as in a scenario file, and no others."""
         return replace(self, constraints=Constraints.read(declared, self.n_users, self.n_servers))
 
+    def replace(self, **changes: Any) -> Scenario:
+        """Return the scenario with fields changed, for instance ``replace(constraints={"delay_limit": 60})``.
+
+        Raises
+        ------
+        ScenarioError
+            If a field does not exist or cannot have its value.
+        """
+        known = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise ScenarioError(f"unknown field {name!r}; expected one of {', '.join(known)}")
+        return replace(self, **changes)
+
     # -- JSON ---------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -360,7 +378,8 @@ class Scenario:
         optional = {f.name for f in fields(cls)} - _SHAPES.keys() | {"format", "version"}
         check_keys(values, set(_SHAPES), optional, where)
         values.pop("format", None)
-        values.pop("version", None)
+        if values.pop("version", 2) == 1 and "objective" in values:
+            raise ScenarioError(f"{where}: unknown key 'objective' in version 1; expected version 2")
         try:
             return cls(**values)
         except ScenarioError as error:
@@ -375,7 +394,7 @@ class Scenario:
         InputError
             If the file cannot be read or does not hold a scenario.
         """
-        return cls.from_dict(read_document(path, "dashf-scenario"), str(path))
+        return cls.from_dict(read_document(path, "dashf-scenario", (1, 2)), str(path))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the scenario as JSON; reading it back gives an equal scenario, to the last bit."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from formulations import Allocation, Extra, Scenario
 from formulations.association.coefficients import DELAY_ROWS
-from formulations.association.pairs import PairResources, equal_split, start_allocation, where_allowed
+from formulations.association.pair_resources import PairResources, equal_split, start_allocation, where_allowed
 from formulations.formulation import Subproblem
 
 from .dashf import backend_names

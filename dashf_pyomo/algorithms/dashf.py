@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from formulations import ALL_EXTRAS, Allocation
 from formulations.association.coefficients import DELAY_ROWS
-from formulations.association.pairs import IDLE_PAIRS, PairResources, start_allocation
+from formulations.association.pair_resources import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
 
 from ..backends import backends

@@ -19,7 +19,7 @@ import numpy as np
 
 from formulations import Allocation, Scenario
 from formulations.allocation import merit
-from formulations.association.pairs import PairResources, equal_split, where_allowed
+from formulations.association.pair_resources import PairResources, equal_split, where_allowed
 from formulations.formulation import Subproblem
 
 from .dashf import Dashf

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.coefficients import optimal_offloading
-from formulations.association.pairs import PairResources
+from formulations.association.pair_resources import PairResources
 
 if TYPE_CHECKING:
     from formulations.association.model import AssociationSolution

@@ -15,7 +15,7 @@ import numpy as np
 from formulations import Allocation, evaluate
 from formulations.allocation import merit
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources, where_allowed
+from formulations.association.pair_resources import PairResources, where_allowed
 from formulations.constraints import require_support
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 

@@ -76,7 +76,7 @@ def _complain(message: str, code: int) -> int:
 
 
 def _build_parser() -> _Parser:
-    from .. import __version__
+    from ..version import __version__
     from . import check, figures, gap, listings, scenario, solve, study
 
     parser = _Parser(

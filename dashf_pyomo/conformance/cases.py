@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources, equal_split, start_allocation
+from formulations.association.pair_resources import PairResources, equal_split, start_allocation
 
 __all__ = ["Case", "known_cases"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from formulations import Allocation, InputError, Scenario, evaluate
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 from ..algorithms import Limits, configure, run_method
 from ..algorithms.run import Run

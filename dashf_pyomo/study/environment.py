@@ -29,7 +29,7 @@ def environment() -> str:
         except PackageNotFoundError:
             continue
     if "dashf-pyomo" not in versions:  # run from its sources
-        from .. import __version__
+        from ..version import __version__
 
         versions["dashf-pyomo"] = __version__
     document = {

@@ -20,9 +20,9 @@ from typing import Any
 from formulations.documents import canonical
 from formulations.formulation import formulations
 
-from .. import __version__ as our_version
 from ..algorithms import Method, methods
 from ..backends import backends
+from ..version import __version__ as our_version
 
 __all__ = ["OURS", "Codes", "discovered_packages", "foreign_modules"]
 

@@ -23,8 +23,8 @@ from ..allocation import Allocation
 from ..constraints import EXCESS_PRICE, require_support
 from ..scenario import Scenario
 from ..terms import Sites, upper_rows
-from .limited import ASSOCIATION_EXTRAS, PairRows, limited_offloading, pair_rows, rate_shortage
-from .pairs import PairResources
+from .pair_resources import PairResources
+from .pair_rows import ASSOCIATION_EXTRAS, PairRows, limited_offloading, pair_rows, rate_shortage
 
 __all__ = ["DELAY_ROWS", "AssociationCoefficients", "optimal_offloading"]
 

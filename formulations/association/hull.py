@@ -10,9 +10,9 @@ import cvxpy as cp
 
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
-from .limited import ASSOCIATION_EXTRAS
 from .matrix import AssociationMatrix
 from .model import AssociationModel, Lifting
+from .pair_rows import ASSOCIATION_EXTRAS
 
 __all__ = ["build", "build_matrix", "lift"]
 

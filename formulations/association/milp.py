@@ -10,9 +10,9 @@ from functools import partial
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .hull import lift
-from .limited import ASSOCIATION_EXTRAS
 from .matrix import AssociationMatrix
 from .model import AssociationModel
+from .pair_rows import ASSOCIATION_EXTRAS
 
 __all__ = ["build", "build_matrix"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
-from .limited import ASSOCIATION_EXTRAS
 from .model import AssociationModel, Lifting
+from .pair_rows import ASSOCIATION_EXTRAS
 
 __all__ = ["build", "lift"]
 

@@ -10,8 +10,8 @@ import cvxpy as cp
 
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
-from .limited import ASSOCIATION_EXTRAS
 from .model import AssociationModel, Lifting
+from .pair_rows import ASSOCIATION_EXTRAS
 from .sdr_chordal import lift as lift_chordal
 
 __all__ = ["build", "lift"]

@@ -18,16 +18,16 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS, PairParts, limit_rows
 from .model import decisions, objective, rows
-from .values import UserValues, put, put_ratio
+from .pair_parts import JOINT_EXTRAS, PairParts, limit_rows
+from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["build", "complete"]
+__all__ = ["build", "complete", "pair_parts"]
 
 Array = NDArray[np.float64]
 
@@ -142,12 +142,12 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
             for need, rate in ((limits.need_up, model.rate_up), (limits.need_down, model.rate_down)):
                 if need[n, 0] > 0:  # rates are in one unit for all servers, as the bandwidths
                     add(rate[n] >= need[n, 0] * width[0])
-        for taken in limit_rows(limits, _parts(model), list(users * servers)):
+        for taken in limit_rows(limits, pair_parts(model), list(users * servers)):
             add(taken <= 1)
     return sum(energies[i, n] for i in range(1, 5) for n in users)
 
 
-def _parts(model: pyo.ConcreteModel) -> PairParts:
+def pair_parts(model: pyo.ConcreteModel) -> PairParts:
     """Return which expression is which part."""
     x, phi, times = model.x, model.offload, model.times
     stages = ("time_local", "time_uplink", "time_server", "time_downlink")
@@ -214,6 +214,7 @@ formulations.register(
         source="(3) with on/off resources",
         summary="resources switched by x, rates, times and energies once per user",
         faces={Language.PYOMO: build},
+        parts=pair_parts,
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),

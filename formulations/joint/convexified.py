@@ -20,27 +20,30 @@ the relative error of either function. Whatever a solver returns, the bound is o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation
+from ..attributes import STATED_PARTS
 from ..documents import InputError
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
 from .model import decisions, objective
-from .values import UserValues, put, put_ratio
+from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
+from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["CUTS", "DEFAULT_CUTS", "build", "complete"]
+__all__ = ["CUTS", "DEFAULT_CUTS", "build", "complete", "pair_parts"]
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -178,13 +181,19 @@ def _limit(model: pyo.ConcreteModel, data: JointData, limits: JointLimits, tange
             add(model.worked[q] * w >= c.local_time[q[0]] ** 2 * model.slowness[q] ** 2)
         if "energy_server" in limits.parts:
             add(model.trained[q] * (x - w) >= model.served_speed[q] ** 2)
-    for taken in limit_rows(limits, _parts(model), list(model.pairs)):
+    for taken in limit_rows(limits, pair_parts(model), list(model.pairs)):
         add(taken <= 1)
 
 
-def _parts(model: pyo.ConcreteModel) -> PairParts:
+def pair_parts(model: pyo.ConcreteModel) -> PairParts:
     """Return which expression is which part; those of times and energies are at least it."""
-    parts = {
+    c, stated = model.dashf.data.pairs, STATED_PARTS
+    # Energies of training are variables in cost units, and without a price only where a limit needs them.
+    trainings = {
+        "energy_local": (model.component("worked"), model.energy1, lambda q: c.local_energy[q[0]]),
+        "energy_server": (model.component("trained"), model.energy3, lambda q: c.server_energy[q]),
+    }
+    parts: dict[str, Callable[[Pair], Any]] = {
         "served": lambda q: model.x[q],
         "own": lambda q: model.own[q],
         "left": lambda q: model.x[q] - model.own[q],
@@ -195,12 +204,21 @@ def _parts(model: pyo.ConcreteModel) -> PairParts:
         "time_uplink": lambda q: model.time2[q],
         "time_server": lambda q: model.time3[q],
         "time_downlink": lambda q: model.time4[q],
-        "energy_local": lambda q: model.worked[q],
         "energy_uplink": lambda q: model.exposure2[q],
-        "energy_server": lambda q: model.trained[q],
         "energy_downlink": lambda q: model.exposure4[q],
     }
-    return PairParts(lambda part, n, k: parts[part]((n, k)))
+    for part, (counted, priced, price) in trainings.items():
+        if counted is not None:
+            parts[part] = counted.__getitem__
+        elif all(price(q) > 0.0 for q in model.pairs):
+            parts[part] = partial(_unpriced, priced, price)
+        else:
+            stated -= {part}
+    return PairParts(lambda part, n, k: parts[part]((n, k)), stated=stated)
+
+
+def _unpriced(priced: Any, price: Callable[[Pair], float], pair: Pair) -> Any:
+    return priced[pair] / float(price(pair))
 
 
 def _cost(model: pyo.ConcreteModel, data: JointData) -> Any:
@@ -370,6 +388,7 @@ formulations.register(
         source="(3), perspectives of local training, uplink and server training",
         summary="perspectives and tangent planes; four products per pair are all that is not convex",
         faces={Language.PYOMO: build},
+        parts=pair_parts,
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "cuts", "tangent_error", "assume_scr", "longest_delay"),

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
 from ..association.coefficients import optimal_offloading
-from ..association.pairs import equal_split, where_allowed
+from ..association.pair_resources import equal_split, where_allowed
 from ..constraints import Over
 from ..documents import InputError
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from ..terms import Sites, rows_of
-from .limits import JointLimits
+from .pair_parts import JointLimits
 
 __all__ = ["JointData", "known_allocation"]
 

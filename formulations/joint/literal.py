@@ -17,16 +17,16 @@ from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
 from .model import decisions, objective, rows
-from .values import UserValues, put, put_ratio
+from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
+from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["build", "complete", "state"]
+__all__ = ["build", "complete", "pair_parts", "state"]
 
 
 def build(
@@ -119,7 +119,7 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     for label in shares:
         rows(model, f"{label}_budget", servers, partial(budget, label), "(3d), (3f), (3h)")
 
-    parts = _parts(model)
+    parts = pair_parts(model)
     if data.limits is not None:
         _limit(model, data.limits, parts, rate, c)
 
@@ -131,7 +131,7 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     return sum(score(n, k) for n, k in pairs), c.time_weight * model.delay + energy
 
 
-def _parts(model: pyo.ConcreteModel) -> PairParts:
+def pair_parts(model: pyo.ConcreteModel) -> PairParts:
     """Return which expression is which part."""
     x, phi = model.x, model.offload
     pairs: dict[str, Callable[[int, int], Any]] = {
@@ -199,6 +199,7 @@ formulations.register(
         source="(2), (3)",
         summary="the problem as printed: products of x and resources, the ratio as objective",
         faces={Language.PYOMO: build},
+        parts=pair_parts,
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "assume_scr", "longest_delay"),

@@ -36,7 +36,7 @@ from ..documents import InputError
 from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
-from .limits import JointLimits
+from .pair_parts import JointLimits
 
 if TYPE_CHECKING:
     import cvxpy as cp

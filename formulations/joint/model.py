@@ -32,6 +32,7 @@ from ..allocation import Allocation, evaluate
 from ..documents import InputError
 from ..lazy import lazy
 from ..scenario import Scenario
+from .attributes import Attributes
 from .data import JointData
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def decisions(
     s = data.scenario
     model = pyo.ConcreteModel(name=f"dashf-{name}")
     model.dashf = JointInfo(name, data, ratio, arguments or {})
+    model.attributes = Attributes(model)
     model.users = pyo.RangeSet(0, s.n_users - 1)
     model.servers = pyo.RangeSet(0, s.n_servers - 1)
     model.x = pyo.Var(model.users, model.servers, domain=pyo.Binary)
@@ -263,7 +265,7 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None, as
 def set_values(model: pyo.ConcreteModel, allocation: Allocation, delay: float | None = None) -> None:
     """Give the paper's decisions the values of an allocation, as a start for a solver.
 
-    Auxiliary variables are left alone; `formulations.joint.points` sets them too.
+    Auxiliary variables are left alone; `formulations.joint.whole_point` sets them too.
 
     Parameters
     ----------

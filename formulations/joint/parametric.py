@@ -11,9 +11,9 @@ from ..allocation import Allocation
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from .data import JointData
-from .limits import JOINT_EXTRAS
-from .literal import complete, state
+from .literal import complete, pair_parts, state
 from .model import decisions, objective
+from .pair_parts import JOINT_EXTRAS
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -62,6 +62,7 @@ formulations.register(
         source="(4)",
         summary="the problem as printed with the objective score - y cost",
         faces={Language.PYOMO: build},
+        parts=pair_parts,
         complete=complete,
         supports=JOINT_EXTRAS,
         options=("known", "ratio", "assume_scr", "longest_delay"),

@@ -27,7 +27,7 @@ from ..constraints import EXCESS_PRICE, Over
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
 from ..terms import Sites, least_rates, rows_of, upper_rows
-from .limits import LIMIT_MARGIN, RESOURCE_EXTRAS, require_rows
+from .limit_families import LIMIT_MARGIN, RESOURCE_EXTRAS, require_rows
 
 __all__ = ["FractionalProgram", "build"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from ..scenario import Scenario
-from .limits import RESOURCE_EXTRAS
+from .limit_families import RESOURCE_EXTRAS
 from .nonlinear import ResourceProgram
 
 if TYPE_CHECKING:

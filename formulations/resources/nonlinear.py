@@ -11,7 +11,7 @@ psi of bandwidth, power and speed, fractions p, f of the user's caps and the rat
 Users meet only in T and the budgets, so the Hessian of the Lagrangian is one small block per user. The
 variables are the *logarithms* of shares and fractions: times go like 1/share over many magnitudes, where Newton
 steps in the shares themselves overshoot. T is relative to the reference point's delay, the objective to
-`score_scale`. Extra constraints of a scenario add rows and one variable, see `limits`.
+`score_scale`. Extra constraints of a scenario add rows and one variable, see `limit_families`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..allocation import Allocation, evaluate
 from ..constraints import EXCESS_PRICE
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
-from .limits import LIMIT_MARGIN, LimitFamily, limit_families
+from .limit_families import LIMIT_MARGIN, LimitFamily, limit_families
 from .shares import BETA, PHI, PI, PSI, F, Functions, P, WeightedParts
 
 __all__ = ["ResourceProgram"]

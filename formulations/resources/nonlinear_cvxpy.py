@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..allocation import Allocation
 from ..constraints import EXCESS_PRICE
 from ..scenario import Scenario
-from .limits import LIMIT_MARGIN
+from .limit_families import LIMIT_MARGIN
 from .nonlinear import LEAST_SHARE, ResourceProgram
 from .shares import PARTS_IN_SHARES, WeightedParts
 

@@ -16,7 +16,7 @@ from dashf_pyomo.backends import BackendLimits, capable_backends
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.model import AssociationSolution
-from formulations.association.pairs import PairResources, start_allocation
+from formulations.association.pair_resources import PairResources, start_allocation
 from formulations.formulation import Formulation, Subproblem, formulations
 
 RESOURCES = ("bandwidth", "server_power", "server_speed")

@@ -27,7 +27,7 @@ from dashf_pyomo.backends.highs import MIP_GAP
 from formulations import Scenario
 from formulations.association import hull, sdr_chordal, sdr_rlt
 from formulations.association.coefficients import DELAY_ROWS, AssociationCoefficients, optimal_offloading
-from formulations.association.pairs import IDLE_PAIRS, PairResources
+from formulations.association.pair_resources import IDLE_PAIRS, PairResources
 from formulations.formulation import Kind, Language, Subproblem
 
 pytestmark = pytest.mark.slow

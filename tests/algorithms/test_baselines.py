@@ -7,7 +7,7 @@ import pytest
 
 import dashf_pyomo
 from formulations import Scenario, evaluate
-from formulations.association.pairs import IDLE_PAIRS, PairResources, equal_split, start_allocation
+from formulations.association.pair_resources import IDLE_PAIRS, PairResources, equal_split, start_allocation
 
 SCENARIO = Scenario.random(users=7, servers=3, seed=2)
 

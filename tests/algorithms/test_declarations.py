@@ -16,7 +16,7 @@ from dashf_pyomo.algorithms.run import Run
 from dashf_pyomo.algorithms.willing import advice, willing
 from dashf_pyomo.study.description import read_description
 from formulations import Extra, Scenario
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 LIMITED = Scenario.random(4, 2, seed=0, constraints={"delay_limit": [1e6] * 4})
 

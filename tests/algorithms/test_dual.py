@@ -21,6 +21,7 @@ from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scen
 from dashf_pyomo.result import Result
 from dashf_pyomo.status import Status
 from formulations import InputError, Scenario, evaluate
+from formulations.score import Score
 
 
 def assert_monotone(result: Result) -> None:
@@ -129,7 +130,7 @@ def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: 
     pool = ColumnPool()
     data = np.array([[0.5, 0.2, 0.3, 0.5, 1.0, 1.0, 0.1, 1.0], [0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 0.2, 1.1]])
     pool.add(np.array([0, 1]), np.array([0, 0]), data)
-    master = RestrictedMaster(2, 1, 1.0, 1.0, (1.0, 1.2))
+    master = RestrictedMaster(2, 1, Score(1.0, 1.0), 1.0, (1.0, 1.2))
     master.add(pool, np.arange(2))
     expected = master.solve()[0]
     patched = Undecided(master._highs)

@@ -19,7 +19,7 @@ from dashf_pyomo.certificate import Certificate, verify
 from dashf_pyomo.check import check
 from dashf_pyomo.result import Result
 from formulations import ALL_EXTRAS, Extra, InputError, Scenario, evaluate, joint
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.formulation import Subproblem, formulations
 
 #: What is declared, and the kind that it is of. Each binds at the best allocation of its scenario without it.

@@ -16,7 +16,7 @@ from dashf_pyomo.algorithms.run import Run
 from dashf_pyomo.backends import Backend, BackendError, Outcome, OutcomeStatus, capable_backends
 from dashf_pyomo.check import check
 from formulations import Scenario, evaluate
-from formulations.association.pairs import start_allocation
+from formulations.association.pair_resources import start_allocation
 from formulations.formulation import Formulation, Language
 
 METHODS = ("dashf", "aauco", "gucro")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from formulations import Allocation, Scenario, evaluate
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.resources.nonlinear import ResourceProgram
 
 LIMITED: dict[str, Any] = {

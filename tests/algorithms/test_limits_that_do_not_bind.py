@@ -14,7 +14,7 @@ from dashf_pyomo.algorithms.relaxed import RelaxedRun
 from dashf_pyomo.algorithms.run import Limits, Run
 from dashf_pyomo.result import Result
 from formulations import Scenario, evaluate, physics
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from dashf_pyomo.algorithms import Method, methods
 from dashf_pyomo.algorithms.run import Run
 from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, Scenario, evaluate
-from formulations.association.pairs import IDLE_PAIRS, start_allocation
+from formulations.association.pair_resources import IDLE_PAIRS, start_allocation
 
 SIZES = ((1, 1), (1, 3), (3, 1), (2, 5), (4, 2), (6, 3), (8, 2), (10, 2))
 

@@ -21,7 +21,7 @@ from dashf_pyomo.check import Finding, check
 from dashf_pyomo.pictures import draw_result
 from dashf_pyomo.result import Result
 from formulations import Extra, InputError, Scenario, evaluate
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from dashf_pyomo.algorithms.rounding import ROUNDINGS, RoundingTask, argmax, hun
 from formulations import Scenario
 from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.model import AssociationSolution
-from formulations.association.pairs import PairResources
+from formulations.association.pair_resources import PairResources
 
 of_all_roundings = pytest.mark.parametrize("name", ROUNDINGS)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(0, 10**6))

@@ -11,7 +11,7 @@ import pytest
 
 import dashf_pyomo
 from dashf_pyomo.conformance import ConformanceError
-from dashf_pyomo.conformance.limits import LimitEntry, limit_matrix
+from dashf_pyomo.conformance.declared_limits import LimitEntry, limit_matrix
 from formulations import Extra, InputError, Scenario, evaluate
 from formulations.attributes import ATTRIBUTES, Attribute
 from formulations.attributes import declare as declare_attribute

@@ -14,7 +14,7 @@ from pyomo.contrib.solver.common.util import IncompatibleModelError
 
 from dashf_pyomo.plugins.pyomo.recognition import Change, UnsupportedModelError, recognise
 from formulations import InputError, joint
-from formulations.association.pairs import start_allocation
+from formulations.association.pair_resources import start_allocation
 
 
 @pytest.mark.parametrize("name", FORMULATIONS)

@@ -16,7 +16,7 @@ from dashf_pyomo.algorithms import Method, OptionError, methods
 from dashf_pyomo.plugins.solver_names import solver_name
 from formulations import Allocation, InputError, Scenario, evaluate
 from formulations.association import hull, milp, sdr, sdr_chordal, sdr_rlt
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.joint.literal_cvxpy import build, joint_problem
 from formulations.resources import fp, joint_nlp, nlp
 

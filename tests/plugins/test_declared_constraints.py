@@ -20,7 +20,7 @@ from dashf_pyomo.plugins.pyomo.transformations import load_source
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association import hull
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources, equal_split
+from formulations.association.pair_resources import PairResources, equal_split
 from formulations.joint.literal_cvxpy import build as state
 from formulations.joint.literal_cvxpy import joint_problem
 

@@ -17,7 +17,7 @@ import dashf_pyomo
 from dashf_pyomo.certificate import Certificate, CertificateError, UnprovenError, verify
 from dashf_pyomo.plugins.pyomo.recognition import UnsupportedModelError
 from formulations import Constraints, Scenario, joint
-from formulations.association.pairs import start_allocation
+from formulations.association.pair_resources import start_allocation
 
 pytestmark = pytest.mark.slow
 

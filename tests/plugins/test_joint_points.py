@@ -14,7 +14,7 @@ from dashf_pyomo.plugins.pyomo.model_values import best_point, check
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import Allocation, Scenario, evaluate, joint
 from formulations.joint.convexified import CUTS
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 
 WIDE = Scenario.random(5, 3, seed=4, bandwidth_max=[1e7, 2e7, 5e6])
 

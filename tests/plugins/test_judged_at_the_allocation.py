@@ -17,7 +17,7 @@ from dashf_pyomo.plugins.pyomo.judging import Judged, judge, judge_allocation
 from dashf_pyomo.plugins.pyomo.recognition import Recognised, recognise
 from dashf_pyomo.plugins.pyomo.repair import repairs
 from formulations import Scenario, evaluate, joint
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 import dashf_pyomo
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import joint
-from formulations.association.pairs import start_allocation
+from formulations.association.pair_resources import start_allocation
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from dashf_pyomo.algorithms import OptionError, methods
 from dashf_pyomo.plugins.pyomo.results import objective_bound
 from dashf_pyomo.plugins.solver_names import solver_name
 from formulations import InputError, evaluate, joint
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from dashf_pyomo.plugins.pyomo.model_values import check
 from dashf_pyomo.plugins.pyomo.recognition import recognise
 from formulations import Allocation, evaluate
 from formulations.joint.convexified import CUTS
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 
 #: Where the allocation of `best` has what it has.
 USER, SERVER = 0, 1

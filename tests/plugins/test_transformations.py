@@ -19,7 +19,7 @@ from dashf_pyomo.plugins.pyomo.transformations import load_source
 from formulations import InputError, Scenario, evaluate, joint
 from formulations.association import hull, sdr_chordal
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources
+from formulations.association.pair_resources import PairResources
 
 FOUR = Scenario.random(4, 3, seed=6)
 

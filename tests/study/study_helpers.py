@@ -23,7 +23,7 @@ import numpy as np
 from dashf_pyomo.algorithms import Method, methods
 from dashf_pyomo.algorithms.method import option
 from dashf_pyomo.backends import BackendError
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 
 class Behaved(Method):

@@ -14,7 +14,7 @@ FIRST = """
 from dataclasses import dataclass
 import numpy as np
 from dashf_pyomo.algorithms import Method, methods
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 @methods.register
 @dataclass(frozen=True)

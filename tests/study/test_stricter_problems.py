@@ -25,7 +25,7 @@ from dashf_pyomo.study.report import write_report
 from dashf_pyomo.study.report.study_data import StudyData
 from dashf_pyomo.study.store import Store
 from formulations import Scenario
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.documents import canonical
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from hypothesis import given
 from strategies import scenarios
 
 from formulations import Allocation, InputError, Scenario, evaluate, joint
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.joint.convexified import _energy_tangents, _rate_tangents
 from formulations.joint.data import JointData, known_allocation
 

@@ -11,7 +11,7 @@ from dashf_pyomo.algorithms import Method, configure, methods
 from dashf_pyomo.algorithms.run import Run
 from formulations import ALL_EXTRAS, Extra, InputError, Scenario
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources, start_allocation
+from formulations.association.pair_resources import PairResources, start_allocation
 from formulations.attributes import ATTRIBUTES, PARTS, Attribute, Factor
 from formulations.constraints import LIMITS, Limit, Over, unsupported
 from formulations.formulation import Subproblem, formulations

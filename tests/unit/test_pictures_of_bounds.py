@@ -17,7 +17,7 @@ from dashf_pyomo.pictures import draw_result, picture_of_result
 from dashf_pyomo.pictures.bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from dashf_pyomo.trace import TraceEntry
 from formulations import Allocation, Evaluation, Scenario, evaluate
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 
 pytestmark = pytest.mark.filterwarnings("error")
 

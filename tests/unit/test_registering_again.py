@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from dashf_pyomo.algorithms import Method, methods
 from dashf_pyomo.backends.backend import CvxpyBackend, backends
-from formulations.association.pairs import equal_split
+from formulations.association.pair_resources import equal_split
 from formulations.families import Family, Request, families
 from formulations.formulation import Formulation, Kind, Subproblem, formulations
 

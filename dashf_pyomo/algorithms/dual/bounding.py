@@ -415,7 +415,7 @@ def proven_bound(
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], problem.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    rounding = 1e-9 * np.log1p(3.0 * problem.scenario.score_norm)
+    rounding = 1e-9 * problem.scenario.score.largest
     wrong = np.isnan(proof.best) | np.isposinf(proof.best) | (known > proof.best + rounding)
     if wrong.any():
         return np.inf, proof

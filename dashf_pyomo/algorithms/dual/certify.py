@@ -77,7 +77,7 @@ def _claim(problem: SeparableProblem, node: Node, bound: float, accuracy: float,
     before = np.inf
     for _ in range(_ROUNDS):
         leaves, dual_value = problem.leaves(prices, box, tolerance)
-        reached = prices.ratio + max(dual_value, 0.0) / least_cost
+        reached = problem.scenario.objective.bound(max(dual_value, 0.0), prices.ratio, least_cost)
         if reached <= bound or before - reached < _PROGRESS * (reached - bound):
             break
         before = reached

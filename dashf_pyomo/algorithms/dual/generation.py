@@ -102,9 +102,10 @@ class ColumnGeneration:
     ) -> None:
         self._problem, self._pool, self._box, self._cutoff, self._tolerance = problem, pool, box, cutoff, tolerance
         n, m = box.allowed.shape
-        norm = problem.scenario.score_norm
         surplus = None if start is None else np.maximum(SURPLUS * start.shares, LEAST_SURPLUS)
-        self._master = RestrictedMaster(n, m, norm, problem.time_weight, box.interval, deadline_rows, surplus)
+        self._master = RestrictedMaster(
+            n, m, problem.scenario.score, problem.time_weight, box.interval, deadline_rows, surplus
+        )
         members = np.arange(len(pool))
         members = members[fits(pool, members, box)]
         part = SUITABLE
@@ -225,13 +226,13 @@ class ColumnGeneration:
         reduced = self._problem.reduced(pool, members, prices, self._box.interval[0])
         best = np.full(len(self._box.allowed), -np.inf)
         np.maximum.at(best, pool.user[members], reduced)
-        gains = np.log1p(self._problem.scenario.score_norm * pool.data[members, :3].sum(axis=1))
+        gains = self._problem.scenario.score.of(pool.data[members, :3].sum(axis=1))
         return np.asarray(reduced >= best[pool.user[members]] - part * gains)
 
 
 def collect(problem: SeparableProblem, pool: ColumnPool, priced: Priced) -> None:
     """Add the columns that are among the best of their users, by a part of their score."""
-    gains = np.log1p(problem.scenario.score_norm * priced.data[:, :3].sum(axis=1))
+    gains = problem.scenario.score.of(priced.data[:, :3].sum(axis=1))
     near = priced.reduced >= priced.best[priced.user] - NEAR * gains
     pool.add(priced.user[near], priced.server[near], priced.data[near])
 

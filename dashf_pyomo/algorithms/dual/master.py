@@ -18,6 +18,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from formulations.score import Score
+
 from ...backends import BackendError
 from .columns import DELAY, ENERGY, ColumnPool
 from .prices import Prices
@@ -53,7 +55,7 @@ class RestrictedMaster:
     ----------
     n_users, n_servers
         N and M.
-    norm
+    score
         varpi_2 of the score.
     time_weight
         omega: cost units of one time unit.
@@ -79,7 +81,7 @@ class RestrictedMaster:
         self,
         n_users: int,
         n_servers: int,
-        norm: float,
+        score: Score,
         time_weight: float,
         interval: tuple[float, float],
         deadline_rows: bool = True,
@@ -87,13 +89,13 @@ class RestrictedMaster:
     ) -> None:
         import highspy
 
-        self._n, self._m, self._norm, self._interval = n_users, n_servers, norm, interval
+        self._n, self._m, self._score, self._interval = n_users, n_servers, score, interval
         self._highs = highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
         highs.setOptionValue("solver", "simplex")  # serial, and warm
         infinity = highspy.kHighsInf
         # Tolerances of the solver are absolute: where scores are tiny they are counted in the largest of a user.
-        largest = float(np.log1p(3.0 * norm))
+        largest = score.largest
         self._unit = largest if largest < TINY else 1.0
         # Rows: cost; users; budgets by server and resource; deadlines.
         self._deadline_rows = deadline_rows
@@ -146,7 +148,7 @@ class RestrictedMaster:
         )
         if not self._deadline_rows:
             rows, values = rows[:, :-1], values[:, :-1]
-        gains = np.log1p(self._norm * data[:, :3].sum(axis=1)) / self._unit
+        gains = self._score.of(data[:, :3].sum(axis=1)) / self._unit
         self._highs.addCols(
             count,
             gains,

@@ -191,7 +191,7 @@ class SeparableProblem:
     def _near(self, prices: Prices, box: Box) -> NDArray[np.bool_]:
         """Return the pairs whose last column is near the best of its user, and those without one, shape (N, M)."""
         last, shortest = self._last, box.interval[0]
-        gains = np.log1p(self.scenario.score_norm * last[:, :, :3].sum(axis=2))
+        gains = self.scenario.score.of(last[:, :, :3].sum(axis=2))
         value = gains - (last[:, :, :3] * prices.shares).sum(axis=2) - prices.ratio * last[:, :, ENERGY]
         value -= prices.delay[:, np.newaxis] * np.maximum(last[:, :, DELAY], shortest)
         phi = last[:, :, OFFLOAD]
@@ -304,7 +304,7 @@ class SeparableProblem:
         data, user, server = pool.data[members], pool.user[members], pool.server[members]
         shares = data[:, :3]
         return np.asarray(
-            np.log1p(self.scenario.score_norm * shares.sum(axis=1))
+            self.scenario.score.of(shares.sum(axis=1))
             - (shares * prices.shares[server]).sum(axis=1)
             - prices.ratio * data[:, ENERGY]
             - prices.delay[user] * np.maximum(data[:, DELAY], shortest)

@@ -17,8 +17,8 @@ import pyomo.environ as pyo
 
 from formulations import Scenario
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.limited import PairRows
-from formulations.association.pairs import PairResources
+from formulations.association.pair_resources import PairResources
+from formulations.association.pair_rows import PairRows
 from formulations.constraints import EXCESS_PRICE, Over
 from formulations.joint.model import rows
 
@@ -129,7 +129,7 @@ def _state(
 
 
 def _limit(model: pyo.ConcreteModel, limit: PairRows) -> Any:
-    """State the rows of a limit as `formulations.association.limited` does, elastic; return what the excess costs."""
+    """State the rows of a limit as `formulations.association.pair_rows` does, elastic; return what the excess costs."""
     entries: dict[int, list[Any]] = {row: [] for row in range(limit.count)}
     pairs = list(model.pairs)
     for row, (n, k) in zip(limit.row_of(np.arange(len(pairs))).tolist(), pairs, strict=True):

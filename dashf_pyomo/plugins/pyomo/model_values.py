@@ -11,7 +11,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from formulations import FEASIBILITY_TOLERANCE, Allocation
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 
 from .recognition import Recognised, meant, name_of, others, variables_of
 

@@ -20,7 +20,7 @@ from pyomo.core.expr.visitor import identify_variables
 
 from formulations import Allocation, Evaluation, evaluate
 from formulations.allocation import limit_margins
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 
 from ...backends import BackendLimits
 from ...backends.ipopt import IPOPT

@@ -19,11 +19,11 @@ from pyomo.core.staleflag import StaleFlagManager
 from formulations import InputError, Scenario, evaluate
 from formulations.constraints import require_support
 
-from ... import __version__
 from ...algorithms import Limits, Method, configure, run_method
 from ...backends import BackendError
 from ...result import Result
 from ...status import Claim, in_one_word
+from ...version import __version__
 from .config import DashfConfig, promoted, set_entries
 from .extension import refusal, restricted, split
 from .global_solve import infeasible, solve_extended

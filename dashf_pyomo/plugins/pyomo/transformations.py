@@ -16,7 +16,7 @@ from pyomo.core.base.transformation import Transformation
 
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
-from formulations.association.pairs import PairResources
+from formulations.association.pair_resources import PairResources
 from formulations.formulation import Language, Subproblem, formulations
 
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded

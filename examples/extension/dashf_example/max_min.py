@@ -9,7 +9,7 @@ import cvxpy as cp
 
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from formulations.resources.fp import FractionalProgram
-from formulations.resources.limits import RESOURCE_EXTRAS
+from formulations.resources.limit_families import RESOURCE_EXTRAS
 
 
 class FairProgram(FractionalProgram):

@@ -13,7 +13,7 @@ import numpy as np
 from formulations import Allocation, Scenario
 from formulations.formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
 from formulations.resources.fp import FractionalProgram
-from formulations.resources.limits import RESOURCE_EXTRAS
+from formulations.resources.limit_families import RESOURCE_EXTRAS
 
 
 class SuccessiveApproximation(FractionalProgram):

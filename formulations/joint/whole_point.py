@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..allocation import Allocation, Evaluation, evaluate
 from ..formulation import Subproblem, formulations
 from .model import info, set_values
-from .values import UserValues
+from .user_values import UserValues
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo

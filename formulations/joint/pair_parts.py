@@ -40,10 +40,13 @@ class PairParts:
         From a part and a pair (n, m), the expression.
     user
         From a part and a user, its sum over servers, where the model has that in fewer terms; for some parts.
+    stated
+        The parts that there are.
     """
 
     pair: Callable[[str, int, int], Any]
     user: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
+    stated: frozenset[str] = STATED_PARTS
 
     def total(self, part: str, weights: Array, pairs: list[tuple[int, int]]) -> Any:
         """Return the weighted sum of a part over pairs; weights have shape (N, M)."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pairs import PairResources, equal_split, start_allocation
+from formulations.association.pair_resources import PairResources, equal_split, start_allocation
 from formulations.attributes import ATTRIBUTES
 from formulations.constraints import EXCESS_PRICE, LIMITS, Limit, unsupported
 from formulations.formulation import Formulation, Language, Subproblem, formulations
-from formulations.joint.points import set_point
+from formulations.joint.whole_point import set_point
 from formulations.terms import Sites, rows_of
 
 from ..backends import Backend, BackendLimits, backends
