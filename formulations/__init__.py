@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from .allocation import FEASIBILITY_TOLERANCE, Allocation, AllocationError, Evaluation, Violation, evaluate
 from .constraints import ALL_EXTRAS, Constraints, Extra
-from .documents import InputError
-from .scenario import PRESETS, READINGS, Scenario, ScenarioError
+from .documents import InputError, ScenarioError
+from .scenario import PRESETS, READINGS, Scenario
 
 __all__ = [
     "ALL_EXTRAS",

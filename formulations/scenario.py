@@ -23,7 +23,7 @@ from .objective import SCR, Objective, service_cost
 from .paper import PRESETS, READINGS, draw_fields
 from .score import Score
 
-__all__ = ["GENERATOR_ARGUMENTS", "NUMERIC_FIELDS", "PRESETS", "READINGS", "Scenario", "ScenarioError"]
+__all__ = ["GENERATOR_ARGUMENTS", "NUMERIC_FIELDS", "PRESETS", "READINGS", "Scenario"]
 
 Array = NDArray[np.float64]
 
