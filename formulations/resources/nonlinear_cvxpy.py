@@ -89,13 +89,17 @@ class ResourceProblem:
         }
 
         def total(parts: WeightedParts) -> cp.Expression:
-            """Return a weighted sum of parts."""
-            found = []
+            """Return a weighted sum of parts; one product for each factor of phi, or solvers lose their way."""
+            factors: dict[tuple[float, float], cp.Expression] = {}
             for part, weight in parts.weights.items():
                 shape = PARTS_IN_SHARES[part]
+                factor = (shape.constant, shape.slope)
                 function = cp.multiply(weight, functions[shape.function])
-                factor = shape.constant + shape.slope * own
-                found.append(function if shape.slope == 0.0 else cp.multiply(factor, function))
+                factors[factor] = factors[factor] + function if factor in factors else function
+            found = [
+                cp.multiply(constant + slope * own, function) if slope else function
+                for (constant, slope), function in factors.items()
+            ]
             return sum(found[1:], start=found[0])
 
         def members(row_of: NDArray[np.int64], count: int) -> Array:
