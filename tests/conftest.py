@@ -3,6 +3,8 @@
 ``pytest --hypothesis-profile=sweep`` tries many more examples in the tests that name no number of their own.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 
@@ -20,3 +22,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # A test run in the background of a shell inherits that Ctrl-C is ignored; the tests of interruption need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Loaded after the lines above, as it imports NumPy, which reads the number of threads once.
+pytest_plugins = ["fixtures"]

@@ -1,3 +1,5 @@
+"""Fixtures of several folders of tests."""
+
 from __future__ import annotations
 
 from pathlib import Path

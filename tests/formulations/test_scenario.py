@@ -16,7 +16,9 @@ from strategies import FIELDS, scenarios
 
 from formulations import InputError, Scenario, ScenarioError
 
-VECTORS = [field for field, (letters, _, _) in FIELDS.items() if letters in ("N", "M")]
+#: One field of each shape: a number, one for every user, for every server, and for every pair.
+EACH_SHAPE = ("noise_psd", "user_gpus", "server_gpus", "channel_gain")
+POSITIONS = ("user_position", "server_position")
 
 
 def with_leaf(document: dict[str, Any], field: str, value: object) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def test_sizes_and_derived_data() -> None:
     assert scenario.bits.tolist() == [8e6, 16e6]
 
 
-@pytest.mark.parametrize("field", VECTORS)
+@pytest.mark.parametrize("field", ["user_gpus", "server_gpus"])
 def test_a_scalar_means_the_same_for_all(field: str, tmp_path: Path) -> None:
     value = getattr(Scenario(**scenario_values()), field)[0]
     vector = Scenario(**{**scenario_values(), field: np.full(2 if FIELDS[field][0] == "N" else 3, value)})
@@ -65,14 +67,14 @@ def test_json_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, scen
     scenario.write(path)
     again = Scenario.read(path)
     assert again == scenario and again.sha256 == scenario.sha256 and hash(again) == hash(scenario)
-    for field in (*FIELDS, "user_position", "server_position"):
+    for field in (*FIELDS, *POSITIONS):
         before, after = getattr(scenario, field), getattr(again, field)
         assert type(after) is type(before)
         assert before is None or np.asarray(after).tobytes() == np.asarray(before).tobytes()
     assert (again.name, again.seed, again.readings) == (scenario.name, scenario.seed, scenario.readings)
 
 
-@pytest.mark.parametrize("field", [*FIELDS, "user_position", "server_position", "name", "seed", "readings"])
+@pytest.mark.parametrize("field", [*FIELDS, *POSITIONS, "name", "seed", "readings"])
 def test_every_field_counts_for_equality_and_digest(field: str) -> None:
     scenario = Scenario(**scenario_values())
     value = getattr(scenario, field)
@@ -96,7 +98,7 @@ def test_a_scenario_is_immutable() -> None:
             value *= 2  # the caller's own array
     values["readings"]["noise"] = "mine"
     assert scenario.sha256 == digest
-    for field in (*FIELDS, "user_position", "server_position"):
+    for field in (*FIELDS, *POSITIONS):
         with pytest.raises(AttributeError):
             setattr(scenario, field, 1.0)
         if isinstance(value := getattr(scenario, field), np.ndarray):
@@ -122,6 +124,29 @@ def test_optional_keys_may_be_absent_or_null(tmp_path: Path) -> None:
 
 # -- bad values -------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("field", [*FIELDS, *POSITIONS])
+def test_every_field_holds_finite_numbers_of_its_shape(field: str) -> None:
+    values = scenario_values()
+    for bad in (with_leaf(values, field, math.inf)[field], with_leaf(values, field, "1")[field], [[[1.0]]]):
+        with pytest.raises(ScenarioError) as caught:
+            Scenario(**{**values, field: bad})
+        assert_clear(caught.value, field, "expected")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_but_the_weight_of_energy_is_above_zero(field: str) -> None:
+    values = scenario_values()
+    for bad in (-1.0,) if field == "weight_energy" else (-1.0, 0.0):
+        with pytest.raises(ScenarioError) as caught:
+            Scenario(**with_leaf(values, field, bad))
+        assert_clear(caught.value, f"{field}{last_index(field)} = {bad}; expected a number >")
+
+
+def test_energy_may_be_free() -> None:
+    assert Scenario(**{**scenario_values(), "weight_energy": 0}).weight_energy == 0.0
+
+
 BAD_LEAVES: list[tuple[object, str]] = [
     (-1.0, " = -1.0; expected a number >"),
     (0.0, " = 0.0; expected a number > 0"),
@@ -133,10 +158,8 @@ BAD_LEAVES: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "expected"),
-    [(f, v, e) for f in FIELDS for v, e in BAD_LEAVES if not (f == "weight_energy" and v == 0)],
-)
+@pytest.mark.parametrize(("value", "expected"), BAD_LEAVES)
+@pytest.mark.parametrize("field", EACH_SHAPE)
 def test_a_bad_number_in_a_file(field: str, value: object, expected: str, tmp_path: Path) -> None:
     path = write(tmp_path / "bad.json", with_leaf(scenario_document(), field, value))
     with pytest.raises(InputError) as caught:
@@ -144,7 +167,7 @@ def test_a_bad_number_in_a_file(field: str, value: object, expected: str, tmp_pa
     assert_clear(caught.value, path, f"{field}{last_index(field)}{expected}")
 
 
-@pytest.mark.parametrize("field", [*FIELDS, "user_position", "server_position"])
+@pytest.mark.parametrize("field", [*EACH_SHAPE, "user_position"])
 def test_a_whole_number_beyond_the_floats(field: str, tmp_path: Path) -> None:
     path = write(tmp_path / "bad.json", with_leaf(scenario_document(), field, 10**400))
     with pytest.raises(InputError) as caught:
@@ -152,11 +175,7 @@ def test_a_whole_number_beyond_the_floats(field: str, tmp_path: Path) -> None:
     assert_clear(caught.value, path, field, "expected finite numbers")
 
 
-def test_energy_may_be_free() -> None:
-    assert Scenario(**{**scenario_values(), "weight_energy": 0}).weight_energy == 0.0
-
-
-@pytest.mark.parametrize("field", [*FIELDS, "user_position", "server_position"])
+@pytest.mark.parametrize("field", [*EACH_SHAPE, "user_position"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("convert", [lambda value: value, lambda value: np.array(value, dtype=float)])
 def test_a_number_that_is_not_finite(field: str, value: float, convert: Callable[[object], object]) -> None:
@@ -176,7 +195,7 @@ WRONG_SHAPES: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [(field, value) for field, (letters, *_) in FIELDS.items() for value in WRONG_SHAPES[letters]]
+    ("field", "value"), [(field, value) for field in EACH_SHAPE for value in WRONG_SHAPES[FIELDS[field][0]]]
 )
 def test_a_wrong_shape(field: str, value: object, tmp_path: Path) -> None:
     path = write(tmp_path / "bad.json", {**scenario_document(), field: value})

@@ -24,7 +24,7 @@ from formulations import Scenario
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KERNELS = Path("dashf_pyomo") / "algorithms" / "dual" / "kernels"
 SOLVE = ("solve", "--users", "2", "--servers", "1", "--method", "dual")
 
