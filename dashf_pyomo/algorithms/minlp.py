@@ -21,9 +21,9 @@ from formulations.joint.data import JointData
 from ..backends import BackendError, BackendLimits, OutcomeStatus, backends
 from ..backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome
 from ..backends.model_search import SolverProgress
+from ..deadline import OutOfTimeError
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
-from .deadline import OutOfTimeError
 from .method import Method, OptionError, methods, option
 from .run import Run
 from .steps import ResourceStep, formulation_names

@@ -16,9 +16,9 @@ from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
 from formulations.constraints import relaxation_text
 
 from ..backends import BackendError
+from ..deadline import Deadline
 from ..result import source_text
 from ..trace import EntryKind
-from .deadline import Deadline
 from .run import Run
 
 __all__ = ["RelaxedRun", "within_limits"]

@@ -13,10 +13,10 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
 from ..cores import default_threads
+from ..deadline import Deadline, OutOfTimeError
 from ..result import Result, relative_gap
 from ..status import Claim, Termination
 from ..trace import EntryKind, TraceEntry
-from .deadline import Deadline, OutOfTimeError
 from .interrupts import Interrupts
 
 __all__ = ["Limits", "Observer", "Run"]

@@ -20,7 +20,7 @@ from formulations.constraints import require_support
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 
 from ..backends import BackendError, OutcomeStatus, capable_backends
-from .deadline import OutOfTimeError
+from ..deadline import OutOfTimeError
 from .rounding import ROUNDINGS, RoundingTask, offloaded
 from .run import Run
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Report",
     "Search",
+    "SearchEnd",
     "SearchLimits",
     "SolverProgress",
-    "Verdict",
     "finite",
     "only_objective",
     "outside",
@@ -85,7 +85,7 @@ class SolverProgress:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SearchEnd:
     """How a search ended; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
 
     status: OutcomeStatus
@@ -131,7 +131,7 @@ class Report:
 
 
 #: ``search(model, limits, report)``: what a backend consists of. It may change the model as it likes.
-Search = Callable[[Any, SearchLimits, Report], Verdict]
+Search = Callable[[Any, SearchLimits, Report], SearchEnd]
 
 
 def within(component: Any, model: pyo.ConcreteModel) -> bool:
@@ -164,7 +164,7 @@ def run_search(
     model: pyo.ConcreteModel,
     limits: SearchLimits,
     others: Mapping[str, Any] = MappingProxyType({}),
-) -> Verdict:
+) -> SearchEnd:
     """Run a search, in the child; other variables are those outside of the model, which lost their names on the way."""
     import pyomo.environ as pyo
 

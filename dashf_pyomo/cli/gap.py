@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     require_matplotlib()
-    from ..comparison.running import run_variants
+    from ..comparison.comparing import run_variants
 
     check_place(parsed.html, parsed.scenario)
     scenario = load(parsed)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .rows import Row, Rows, fitting, heading, line
+from .trace_rows import TraceRow, TraceRows, fitting, heading, line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..study.run import StudyProgress
     from ..trace import TraceEntry
 
-__all__ = ["Cells", "Log", "Steps", "TraceView"]
+__all__ = ["Cells", "LogView", "Steps", "TraceView"]
 
 #: Redraws a second.
 _REDRAWS = 3
@@ -69,8 +69,8 @@ class TraceView(_Display):
 
     def __init__(self, label: str) -> None:
         super().__init__(label)
-        self._rows = Rows()
-        self._last: tuple[Row, ...] = ()
+        self._rows = TraceRows()
+        self._last: tuple[TraceRow, ...] = ()
         self._said = f"{label} starts"
         self._running = True
 
@@ -127,14 +127,14 @@ class TraceView(_Display):
         return table
 
 
-class Log:
+class LogView:
     """An observer that writes a line for every trace entry to standard error, under a heading that says what it is.
 
     The heading comes again when an entry brings facts that need columns of their own.
     """
 
     def __init__(self) -> None:
-        self._rows = Rows()
+        self._rows = TraceRows()
         self._stream = sys.stderr
 
     def __call__(self, entry: TraceEntry) -> None:

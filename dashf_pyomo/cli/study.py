@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
+from ..status import Termination
 from .drawing import report_or_complain, require_matplotlib
 from .progress import Cells
 
@@ -205,9 +206,11 @@ def stale_cells(number: int) -> str:
 def _failures(folder: Path) -> Iterator[str]:
     """Yield a line for every variant with failures: how many, and what the first of them said."""
     from ..study.store import Store
+    from ..study.task import ending_of
 
     with Store(folder) as store:
-        failed = [row for row in store.rows() if row["outcome"] not in ("done", None) or row["status"] == "error"]
+        ended = [row for row in store.rows() if row["outcome"] is not None]
+    failed = [row for row in ended if ending_of(row["outcome"], row["status"], row["scr"])[0] is Termination.ERROR]
     for variant in dict.fromkeys(row["variant"] for row in failed):
         rows = [row for row in failed if row["variant"] == variant]
         said = rows[0]["message"] or rows[0]["outcome"]

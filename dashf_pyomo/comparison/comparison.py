@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from ..pictures import Picture
 
-__all__ = ["Comparison", "Row"]
+__all__ = ["Comparison", "MethodRow"]
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """What one method made of the scenario.
 
     Parameters
@@ -95,7 +95,7 @@ class Comparison:
     """
 
     scenario: Scenario
-    rows: tuple[Row, ...]
+    rows: tuple[MethodRow, ...]
     bound: float | None
     bound_source: str | None
     contradictions: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Comparison:
     lost: str = ""
     study: bytes = b""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[MethodRow]:
         return iter(self.rows)
 
     def __len__(self) -> int:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from formulations import InputError
 
-from ..pictures.drawing import Attempts
-from .claims import PaperClaim, claim_table, claims_of
-from .numbers import Value, places_of, table, values_of
-from .plan import Figure, FigureRequest, chosen, study_of
+from ..pictures.isolation import Attempts
+from .catalogue import Figure, FigureRequest, chosen, study_of
+from .numbers import Value, plotted_points, table, values_of
+from .paper_claims import PaperClaim, claim_table, claims_of
 
 if TYPE_CHECKING:
     from ..study.run import StudyProgress
@@ -114,7 +114,7 @@ def _make(
     summary = study.run(workers=workers, retry=retry, rerun=rerun, watch=tell)
     with Store(folder) as store:
         data = StudyData.of(store)
-        places = places_of(figure, request, store, data)
+        places = plotted_points(figure, request, store, data)
     values, claims = values_of(figure, places), claims_of(figure, places)
     files = [
         _write(Path(folder, f"{figure.name}.csv"), table(figure, values)),

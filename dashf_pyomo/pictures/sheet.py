@@ -17,7 +17,7 @@ from formulations import Evaluation, InputError, Scenario, evaluate
 
 from ..result import Result
 from ..trace import TraceEntry
-from .drawing import drawing
+from .isolation import drawing
 
 __all__ = ["COLOURS", "Picture", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet", "write"]
 

@@ -15,8 +15,8 @@ from formulations.documents import canonical
 
 from ..errors import MissingPackageError
 from ..result import relative_gap
-from .bounds import highest, is_refuted
 from .paver import distinct, solu, trace
+from .refutation import highest, is_refuted
 from .store import Store
 
 if TYPE_CHECKING:

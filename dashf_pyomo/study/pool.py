@@ -26,6 +26,7 @@ from formulations import InputError
 
 from ..backends.child import Child, ChildEnd, Ending, last_words
 from ..backends.parcel import UnsendableError
+from ..deadline import Deadline
 from .task import Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost, PoolError
 from .work import perform
 
@@ -125,7 +126,7 @@ class _Worker:
 
     def _expect(self, seconds: float) -> None:
         self._began = time.monotonic()
-        self.child.deadline = self._began + seconds
+        self.child.deadline = Deadline.after(seconds)
 
     def look(self) -> CellRecord | Lost | None:
         """Return how the task ended, or None while it runs."""
@@ -133,7 +134,7 @@ class _Worker:
         while (said := self.child.receive(0.0)) is not None:
             found = self._ended(said, self.task) if isinstance(said, ChildEnd) else self._follow(said.value, self.task)
             if found is not None:
-                self.task, self.child.deadline = None, float("inf")
+                self.task, self.child.deadline = None, Deadline()
                 return found
         return None
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from ..backends import BackendError
+from ..status import Termination
 from .plan import Cell
 from .store import Store
-from .task import CellOutcome, CellRecord, CellTask, Lost, PoolError
+from .task import CellRecord, CellTask, Lost, PoolError, ending_of
 
 __all__ = ["LostError", "Pool", "StudyProgress", "remaining_time", "run_cells"]
 
@@ -94,9 +95,10 @@ def kind_of(cell: Cell) -> str:
 
 
 def is_failure(record: CellRecord) -> bool:
-    """Whether a record holds no result that counts: see `Store.failed`."""
-    summary = record.summary
-    return record.outcome is not CellOutcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
+    """Return whether a record holds no result that counts: see `Store.failed`."""
+    scr = record.summary.get("scr")
+    termination, _ = ending_of(record.outcome, record.summary.get("status"), scr)
+    return termination is Termination.ERROR or scr is None
 
 
 class LostError(BackendError):

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 from ..backends import BackendError
+from ..status import Claim, Status, Termination, in_two_words
 from .plan import Cell
 from .study_file import CellLimits
 from .versions import foreign_modules
 
-__all__ = ["SUMMARY", "Begun", "CellOutcome", "CellRecord", "CellTask", "Loaded", "Lost", "PoolError"]
+__all__ = ["SUMMARY", "Begun", "CellOutcome", "CellRecord", "CellTask", "Loaded", "Lost", "PoolError", "ending_of"]
 
 
 class CellOutcome(StrEnum):
@@ -141,3 +142,10 @@ class CellRecord:
 SUMMARY = (
     "status", "scr", "score", "delay", "energy", "max_violation", "upper_bound", "bound_source", "iterations",
 )  # fmt: skip
+
+
+def ending_of(outcome: str, status: str | None, scr: float | None) -> tuple[Termination, Claim]:
+    """Return termination and claim of a cell that has ended, from columns of the store; an error without a result."""
+    if outcome != CellOutcome.DONE or not status:
+        return Termination.ERROR, Claim.UNKNOWN
+    return in_two_words(Status(status), scr is not None)

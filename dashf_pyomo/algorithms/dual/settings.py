@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..deadline import Deadline
+from ...deadline import Deadline
 from ..run import Run
 
 __all__ = ["Cutoff", "Settings"]

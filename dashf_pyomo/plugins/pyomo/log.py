@@ -8,10 +8,10 @@ from typing import Any
 
 from ...trace import TraceEntry
 
-__all__ = ["Log"]
+__all__ = ["SolverLog"]
 
 
-class Log:
+class SolverLog:
     """Writes lines to streams and keeps them.
 
     Parameters

@@ -27,7 +27,7 @@ from ...version import __version__
 from .config import DashfConfig, promoted, set_entries
 from .extension import refusal, restricted, split
 from .global_solve import infeasible, solve_extended
-from .log import Log
+from .log import SolverLog
 from .meaning import contradicted
 from .model_values import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
@@ -46,7 +46,7 @@ class _Job:
     method: Method
     limits: Limits
     config: DashfConfig
-    log: Log
+    log: SolverLog
 
 
 class DashfSolver(SolverBase):
@@ -145,7 +145,7 @@ class DashfSolver(SolverBase):
             )
         gap = 1e-3 if config.rel_gap is None else config.rel_gap
         Limits(config.time_limit, gap, config.threads, config.certificate)  # refuses what cannot be
-        log = Log(config.tee, config.observer)
+        log = SolverLog(config.tee, config.observer)
         config.timer.start("recognise model")
         recognised = recognise(model)
         config.timer.stop("recognise model")

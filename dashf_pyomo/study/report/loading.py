@@ -9,7 +9,7 @@ from typing import Any
 
 from ...result import RESTRICTION
 from ..store import Store, StoreError
-from .rows import CellRow
+from .cell_rows import CellRow
 
 __all__ = ["cell_rows", "climbs"]
 

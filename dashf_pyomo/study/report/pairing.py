@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .rows import CellRow
+from .cell_rows import CellRow
 from .statistics import Interval, bootstrap_mean, wilson
 from .study_data import StudyData
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..bounds import is_refuted
+from ..refutation import is_refuted
 from ..store import Store
 from ..store_columns import About
 from ..study_file import ReportSettings
 from ..versions import OURS
+from .cell_rows import CellRow, ScenarioRow, distinct
 from .loading import cell_rows
-from .rows import CellRow, ScenarioRow, distinct
 
 __all__ = ["UNKNOWN", "Contradiction", "StudyData"]
 

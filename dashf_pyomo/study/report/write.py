@@ -10,17 +10,17 @@ from pathlib import Path
 
 from formulations import InputError
 
-from ...pictures.drawing import Attempts
+from ...pictures.isolation import Attempts
 from ..export import csv_text, table
 from ..store import Store
 from .audit_tables import contradictions_table, failures_table, machines_table, versions_table
-from .charts import all_pictures
+from .charts import all_charts
 from .names import names_table
 from .page import page
 from .result_tables import attribution_table, bounds_table, duels_table, gaps_table, times_table
 from .sheets import sheets
 from .study_data import StudyData
-from .table import Table
+from .table import ReportTable
 
 __all__ = ["write_report"]
 
@@ -62,7 +62,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     except OSError as error:
         raise _unwritable(folder, error) from None
     attempts = Attempts()
-    tables, pictures, shown = _tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
+    tables, pictures, shown = _tables(data), all_charts(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
             for old in (folder / name).iterdir():
@@ -86,7 +86,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     return place
 
 
-def _tables(data: StudyData) -> list[Table]:
+def _tables(data: StudyData) -> list[ReportTable]:
     """Return the tables in the order of the page, those without rows left out."""
     tables = [
         contradictions_table(data),
