@@ -149,7 +149,7 @@ def within_limits(run: Run, search: Search) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """What a search came to, the kinds that it was told of, and how it ended; without a word if it did not."""
+    """Outcome of a search: its allocation, the kinds of constraints in it, and its end, empty if it goes on."""
 
     told: frozenset[Extra]
     allocation: Allocation

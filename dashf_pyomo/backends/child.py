@@ -35,7 +35,7 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from dashf_pyomo.backends.parcel im
 
 
 class Ending(StrEnum):
-    """How a child ended."""
+    """Kind of end of a child."""
 
     RETURNED = "returned"
     RAISED = "raised"  # the function raised an exception
@@ -45,7 +45,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class ChildEnd:
-    """How a child ended.
+    """End of a child.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class ChildEnd:
 
 @dataclass(frozen=True)
 class Message:
-    """What a child has sent while it runs."""
+    """Message of a child that runs."""
 
     value: Any
 
@@ -302,7 +302,7 @@ def _said(kind: str, value: Any) -> ChildEnd:
 
 
 def last_words(code: int) -> str:
-    """Say how a process ended that did not say so itself, by its exit code."""
+    """Return how a process ended that did not say so itself, from its exit code."""
     if code >= 0:
         return f"child ended with exit code {code}"
     try:

@@ -33,7 +33,7 @@ BOUND_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class ExactOutcome(Outcome):
-    """How the run of a global solver ended, and what it claimed; any status may come with points and a bound.
+    """Outcome of a run of a global solver, with its claims; any status may come with points and a bound.
 
     Parameters
     ----------

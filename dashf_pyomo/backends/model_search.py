@@ -35,7 +35,7 @@ _THROTTLE = 0.2
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """What a search may use.
+    """Limits of a search.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class SearchLimits:
 
 @dataclass(frozen=True)
 class SolverProgress:
-    """What a solver says while it runs; None is for what it does not say.
+    """Progress that a solver reports; None for what it does not report.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class SolverProgress:
 
 @dataclass(frozen=True)
 class SearchEnd:
-    """How a search ended; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
+    """End of a search; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
 
     status: OutcomeStatus
     message: str = ""
@@ -135,7 +135,7 @@ Search = Callable[[Any, SearchLimits, Report], SearchEnd]
 
 
 def within(component: Any, model: pyo.ConcreteModel) -> bool:
-    """Say whether a component is one of a model's own: a model may also refer to those outside of it."""
+    """Return whether a component is one of a model's own: a model may also refer to those outside of it."""
     block = component.parent_block()
     while block is not None and block is not model:
         block = block.parent_block()

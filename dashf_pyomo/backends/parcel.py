@@ -1,4 +1,4 @@
-"""What goes to a child process and what comes back, and the child's side of it."""
+"""Parcels to a child process and frames from it, and the child's side of both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 class UnsendableError(TypeError):
-    """What is to go to another process cannot be pickled; the message says "cannot be sent" and why."""
+    """An object cannot be pickled for another process; the message says "cannot be sent" and why."""
 
 
 # -- our side -----------------------------------------------------------------------------------

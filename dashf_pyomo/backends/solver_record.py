@@ -1,4 +1,4 @@
-"""What a solver has said so far: kept outside its process, so that it stays when the process is gone."""
+"""Record of a solver's reports, kept outside its process, so that it stays when the process is gone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_LOG = 1_000_000
 
 
 class SolverRecord:
-    """What a solver has said so far.
+    """Record of a solver's reports so far.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is going on, on standard error: live where it is a terminal, a log where one is asked for, silence elsewhere."""
+"""Progress on standard error: live on a terminal, as a log on request, else silent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_ROWS, _OTHER_LINES = 12, 5
 
 
 class _Display:
-    """What all observers share: it appears on entry and goes, or stays as it is, on exit.
+    """Base class of live displays: shown on entry, and removed or left as it is on exit.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class Cells(_Display):
     last: StudyProgress | None = None
 
     def name(self, label: str) -> None:
-        """Say what is running now."""
+        """Show the name of what runs now."""
         self._label = label
 
     def __call__(self, progress: StudyProgress) -> None:

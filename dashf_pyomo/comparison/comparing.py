@@ -1,4 +1,4 @@
-"""Running methods on one scenario, as a study of their own that nobody keeps."""
+"""Run of several methods on one scenario, as a study in a temporary folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of comparing methods on one scenario."""
+"""Comparison of methods on one scenario."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Comparison", "MethodRow"]
 
 @dataclass(frozen=True)
 class MethodRow:
-    """What one method made of the scenario.
+    """Result of one method on the scenario.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Comparison:
 
     @property
     def ended(self) -> int:
-        """How many methods have ended."""
+        """The number of methods that have ended."""
         return sum(row.ended for row in self.rows)
 
     def __repr__(self) -> str:

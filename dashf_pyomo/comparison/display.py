@@ -1,4 +1,4 @@
-"""How people see a comparison: a table with a few lines below it, as text and in a notebook."""
+"""Display of a comparison as text and in a notebook: a table with a few lines below it."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def best_known(scenario: Scenario, methods: Iterable[str] = ("dashf-plus",), mos
 
 @dataclass(frozen=True)
 class JudgedBound:
-    """What became of a bound.
+    """Bound of a result, judged against the best SCR known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What each figure is made of: its points, its methods, and the study that runs them.
+"""The paper's figures as data: their points, their methods, and the study that runs them.
 
 Source: Figures 2 and 3 (Section V). The paper names the ends of its axes, not the points between; those are ours.
 """
@@ -32,7 +32,7 @@ BANDWIDTHS_MHZ = range(10, 101, 10)
 
 
 class FigureKind(StrEnum):
-    """What a figure shows."""
+    """Kind of a figure."""
 
     CONVERGENCE = "convergence"  # SCR of every iterate
     COMPARISON = "comparison"  # SCR, delay and energy at the default
@@ -41,7 +41,7 @@ class FigureKind(StrEnum):
 
 @dataclass(frozen=True)
 class Point:
-    """Where methods are compared.
+    """Point at which methods are compared.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ FIGURES: dict[str, Figure] = {
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What figures are drawn from.
+    """Seeds, readings and limits that figures are drawn from.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def _panels(sheet: Sheet, rows: int, columns: int) -> list[list[Axes]]:
 
 
 def _count(places: Sequence[PlottedPoint]) -> str:
-    """Say how many seeds a panel is averaged over."""
+    """Return a note on how many seeds a panel is averaged over."""
     counts = sorted({len(place.samples) for place in places})
     if counts == [0]:
         return ": no seed where every method found an allocation"
@@ -97,7 +97,7 @@ def _count(places: Sequence[PlottedPoint]) -> str:
 
 
 def _legend(sheet: Sheet, figure: Figure) -> None:
-    """One legend for all panels, below them, of whatever any panel shows."""
+    """Draw one legend below all panels, of whatever any panel shows."""
     found: dict[str, Any] = {}
     for axes in sheet.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

@@ -20,7 +20,7 @@ __all__ = ["PlottedPoint", "Sample", "Spread", "Value", "iterates", "kept", "plo
 
 @dataclass(frozen=True)
 class Sample:
-    """One scenario, solved by all methods of a figure.
+    """Scenario that all methods of a figure have solved.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class PlottedPoint:
-    """All samples of a reading at a point.
+    """Point of a figure at one reading, with all its samples.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the paper says of its figures, held against the numbers: in the mean, and seed by seed.
+"""The paper's claims on its figures, held against the numbers: in the mean, and seed by seed.
 
 Source: Sections V-B to V-E.
 """

@@ -1,4 +1,4 @@
-"""How pictures are drawn: with settings of their own, by one thread at a time, and without costing what they show."""
+"""Isolation of drawing from the user's settings and from other threads, and of results from pictures that fail."""
 
 from __future__ import annotations
 

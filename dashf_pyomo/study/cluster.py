@@ -1,4 +1,4 @@
-"""The same cells on a cluster, through dask.distributed (extra ``[cluster]``).
+"""Cells of a study on a cluster, through dask.distributed (extra ``[cluster]``).
 
 A task on the cluster runs its cell in a warm process of its own, as on this machine, so that limits, crashes and hangs
 are handled in the same way. A machine of the cluster that goes away has its cells run elsewhere. What the cluster loses
@@ -110,7 +110,7 @@ class ClusterPool:
 
     @property
     def workers(self) -> int:
-        """How many cells run at a time; asked anew every few seconds, machines come and go."""
+        """The number of cells that run at a time; asked anew every few seconds, as machines come and go."""
         if time.monotonic() > self._asked + _ASK and self._connected:
             self._asked = time.monotonic()
             with suppress(Exception):  # a scheduler that is gone: handing out and collecting say so
@@ -119,12 +119,12 @@ class ClusterPool:
 
     @property
     def capacity(self) -> int:
-        """How many cells are handed out at a time: those that run, and as many that wait beside them."""
+        """The number of cells handed out at a time: those that run, and as many that wait beside them."""
         return 2 * self.workers
 
     @property
     def running(self) -> int:
-        """How many cells are handed out."""
+        """The number of cells that are handed out."""
         return len(self._tasks)
 
     @property

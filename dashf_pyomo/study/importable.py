@@ -1,4 +1,4 @@
-"""Whether worker processes can run what a study names: a notebook's own classes are nowhere but in the notebook."""
+"""Check that worker processes can import the methods of a study: a notebook's own classes are in the notebook alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refuse_what_workers_lack(variants: Iterable[Variant]) -> None:
 
 
 def _by_hand() -> bool:
-    """Whether anything is registered that another process would not find by itself."""
+    """Return whether anything is registered that another process would not find by itself."""
     known = discovered_packages()
     origins = (origin for registry in (methods, formulations, backends) for origin in registry.origins.values())
     return any(origin.partition(".")[0] not in known for origin in origins)

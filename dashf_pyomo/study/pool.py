@@ -230,7 +230,7 @@ class LocalPool:
 
     @property
     def running(self) -> int:
-        """How many tasks are running."""
+        """The number of tasks that run."""
         return sum(worker.task is not None for worker in self._processes)
 
     def submit(self, task: CellTask) -> None:

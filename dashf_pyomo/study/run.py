@@ -23,19 +23,19 @@ _BLINK = 0.1
 
 
 class Pool(Protocol):
-    """Where cells run: `LocalPool`, `ClusterPool`."""
+    """Pool of workers that run cells: `LocalPool`, `ClusterPool`."""
 
     @property
     def workers(self) -> int:
-        """How many tasks run at a time."""
+        """The number of tasks that can run at a time."""
 
     @property
     def capacity(self) -> int:
-        """How many tasks may be handed out at a time."""
+        """The number of tasks that may be handed out at a time."""
 
     @property
     def running(self) -> int:
-        """How many are."""
+        """The number of tasks that are handed out."""
 
     def submit(self, task: CellTask) -> None:
         """Hand out a task; `running` has to be below `capacity`."""
@@ -49,7 +49,7 @@ class Pool(Protocol):
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a run is.
+    """Progress of a run.
 
     Parameters
     ----------

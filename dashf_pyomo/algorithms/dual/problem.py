@@ -35,7 +35,7 @@ MARGIN = 0.3
 
 @dataclass(frozen=True, eq=False)
 class PricedColumns:
-    """What pricing at given prices found.
+    """Columns that pricing has found, and the dual value at its prices.
 
     Parameters
     ----------

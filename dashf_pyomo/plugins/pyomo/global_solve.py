@@ -113,7 +113,7 @@ def solve_extended(method: Method, recognised: Recognised, limits: Limits, warms
 
 
 def _settled(solved: Solved) -> bool:
-    """Whether another model cannot say more: proven, or ended before its time."""
+    """Return whether another model cannot say more: proven, or stopped."""
     return solved.termination is not Termination.CONVERGED or solved.claim in (Claim.CERTIFIED, Claim.INFEASIBLE)
 
 
@@ -298,7 +298,7 @@ class _Case:
         return rank(judged, self._sense)
 
     def _closed(self, judged: Judged | None, bound: float) -> bool:
-        """Whether a point keeps everything and reaches the bound."""
+        """Return whether a point keeps everything and reaches the bound."""
         return (
             judged is not None and judged.holds and gap_closed(judged.checked.objective, bound, self._call.limits.gap)
         )

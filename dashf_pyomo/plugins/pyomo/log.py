@@ -30,7 +30,7 @@ class SolverLog:
 
     @property
     def text(self) -> str:
-        """What was written."""
+        """The text written so far."""
         return self._kept.getvalue()
 
     def write(self, line: str) -> None:

@@ -40,7 +40,7 @@ logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One call: the model, the method, and what it may use."""
+    """Call of a solver: the model, the method and its limits."""
 
     recognised: Recognised
     method: Method
@@ -72,7 +72,7 @@ class DashfSolver(SolverBase):
         return known
 
     def available(self) -> Availability:
-        """Say whether the method can run here; one that needs a global solver has one solve a tiny model."""
+        """Return whether the method can run here; a global solver that it needs has to solve a tiny model."""
         try:
             missing = configure(self.method.name, {}).missing()
         except (InputError, BackendError):
@@ -163,7 +163,7 @@ class DashfSolver(SolverBase):
 
 
 def _is_another_problem(recognised: Recognised) -> bool:
-    """Whether a model is more than a scenario: what solves models then takes it as it is.
+    """Return whether a model is more than a scenario; methods that solve models then take it as it is.
 
     A closed gap of the SCR closes none of score - y cost, so a model with that objective is one.
     """

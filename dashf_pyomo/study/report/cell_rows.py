@@ -72,7 +72,7 @@ class CellRow:
 
     @property
     def claim(self) -> Claim:
-        """What is claimed of its allocation."""
+        """The claim on its allocation."""
         return self._ending[1]
 
     @property
@@ -98,7 +98,7 @@ class CellRow:
 
 @dataclass(frozen=True)
 class ScenarioRow:
-    """What is known of a scenario.
+    """Scenario of a report, with its best SCR and its bound.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class ScenarioRow:
         return relaxation_of(None if self.bound is None else self.bound.bound_source)
 
     def certified(self, cell: CellRow) -> bool:
-        """Whether a cell has proved its own SCR to be best, by a bound that stands."""
+        """Return whether a cell has proved its own SCR to be best, by a bound that stands."""
         highest = 0.0 if self.witness is None else self.witness.scr or 0.0
         return cell.claim is Claim.CERTIFIED and not is_refuted(cell.upper_bound, highest)
 

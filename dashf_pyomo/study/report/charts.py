@@ -109,7 +109,7 @@ def _mark(data: StudyData, variant: str) -> str:
 
 
 def _legend(figure: Figure) -> None:
-    """One legend for all panels, below them."""
+    """Draw one legend below all panels."""
     legend_below(figure, *figure.axes[0].get_legend_handles_labels())
 
 

@@ -17,7 +17,7 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class Pairing:
-    """How a variant does against a reference.
+    """Comparison of a variant with a reference.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Pairing:
 
     @property
     def pairs(self) -> int:
-        """How many scenarios both were run on."""
+        """The number of scenarios that both were run on."""
         return self.wins + self.ties + self.losses
 
 

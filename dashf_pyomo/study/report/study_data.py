@@ -83,7 +83,7 @@ class StudyData:
 
     @cached_property
     def restrictions(self) -> dict[str, str]:
-        """What variants demand of allocations beyond the scenario, by name, in order."""
+        """The demands of variants on allocations beyond the scenario, by name, in order."""
         return {cell.variant: cell.restriction for cell in self.cells if cell.restriction}
 
     @cached_property
@@ -94,7 +94,7 @@ class StudyData:
 
     @cached_property
     def scenarios(self) -> dict[str, ScenarioRow]:
-        """What is known of every scenario, by digest."""
+        """The scenarios with what is known of them, by digest."""
         grouped: dict[str, list[CellRow]] = {}
         for cell in self.cells:
             grouped.setdefault(cell.scenario, []).append(cell)
