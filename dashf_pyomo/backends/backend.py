@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
 
-from ..errors import BackendError
+from ..errors import BackendError, described
 from ..shared import without_warnings
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class CvxpyBackend:
             # ValueError from inside. For a run of many methods that is one failure, not the end.
             if isinstance(error, (SystemExit, GeneratorExit)):
                 raise
-            message = f"{self.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            message = f"{self.name}: {described(error)}"
             status = cp.SOLVER_ERROR
         wall_time = time.perf_counter() - start
         outcome = {

@@ -13,7 +13,7 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from ..status import Termination
-from .drawing import report_or_complain, require_matplotlib
+from .drawing import draw_or_complain, require_matplotlib
 from .progress import Cells
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ def _failures(folder: Path) -> Iterator[str]:
 
 def _report(parsed: argparse.Namespace) -> int:
     require_matplotlib()
+    from ..study.report import write_report
     from ..study.report.study_data import StudyData
     from ..study.store import Store
 
@@ -228,7 +229,7 @@ def _report(parsed: argparse.Namespace) -> int:
         data = StudyData.of(store)
         folder = store.folder / "report" if parsed.output is None else Path(parsed.output)
         page = folder / "index.html"
-        drawn = report_or_complain(store, folder, data)
+        drawn = draw_or_complain(lambda: write_report(store, folder, data))
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())

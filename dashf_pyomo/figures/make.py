@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from formulations import InputError
-
+from ..files import writing
 from ..pictures.isolation import Attempts
 from .catalogue import Figure, FigureRequest, chosen, study_of
 from .numbers import Value, plotted_points, table, values_of
@@ -142,8 +141,6 @@ def _make(
 
 
 def _write(path: Path, text: str) -> str:
-    try:
+    with writing(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return path.name

@@ -14,6 +14,7 @@ from formulations import InputError
 from formulations.documents import canonical
 
 from ..errors import MissingPackageError
+from ..files import writing
 from ..result import relative_gap
 from .paver import distinct, solu, trace
 from .refutation import highest, is_refuted
@@ -97,10 +98,8 @@ def export(store: Store, path: str | os.PathLike[str]) -> int:
     if suffix not in writers:
         raise InputError(f"{path}: cannot tell the format; expected a name that ends in {', '.join(writers)}")
     content, count = writers[suffix](store)
-    try:
+    with writing(path):
         Path(path).write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return count
 
 

@@ -12,6 +12,7 @@ from formulations.registry import kind_of
 from ..algorithms import methods
 from ..backends import backends
 from ..backends.child import Ending, run_in_child
+from ..errors import one_line
 from .description import Variant
 from .versions import discovered_packages, foreign_modules
 from .work import load
@@ -72,7 +73,7 @@ def _first_lacking(
         try:
             method = load(modules, name, options)
         except Exception as error:  # whatever it raises, it would for each cell
-            return f"a worker process cannot run method {name!r}: {' '.join(str(error).split())[:500]}"
+            return f"a worker process cannot run method {name!r}: {one_line(error, 500)}"
         if kind_of(type(method)) != kind:
             return f"a worker process has another method {name!r}, {kind_of(type(method))}; here it is {kind}"
     return ""

@@ -27,6 +27,7 @@ from formulations import InputError
 from ..backends.child import Child, ChildEnd, Ending, last_words
 from ..backends.parcel import UnsendableError
 from ..deadline import Deadline
+from ..errors import described
 from .task import Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost, PoolError
 from .work import perform
 
@@ -65,7 +66,7 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
             try:
                 task: CellTask = pickle.loads(content)
             except Exception as error:  # whatever unpickling raises
-                send(Lost("", f"a worker cannot read the cell ({_said(error)})"))
+                send(Lost("", f"a worker cannot read the cell ({described(error)})"))
                 continue
             record = perform(task, send)
             try:
@@ -74,10 +75,6 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
                 send(Lost(task.key, f"what came of the cell {error}"))
             if isinstance(record, CellRecord) and record.outcome is CellOutcome.MEMORY:
                 return  # who knows in what state this process is
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _died(code: int | None) -> str:
@@ -113,7 +110,7 @@ class _Worker:
         try:
             content = pickle.dumps(task)
         except Exception as error:  # whatever the options hold
-            raise ValueError(f"the cell cannot be sent to a worker ({_said(error)})") from error
+            raise ValueError(f"the cell cannot be sent to a worker ({described(error)})") from error
         try:
             if self.child.code is not None:
                 return False

@@ -274,7 +274,7 @@ class Study:
 
         Raises
         ------
-        BackendError
+        MissingPackageError
             If pandas is not installed.
         StoreError
             If nothing was run yet.
