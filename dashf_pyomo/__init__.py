@@ -1,4 +1,4 @@
-"""How Problem (3) is solved, measured and shown.
+"""Methods that solve Problem (3), and what measures and shows them.
 
 >>> from formulations import Scenario
 >>> import dashf_pyomo

@@ -41,7 +41,7 @@ _NEEDS_ALLOCATION = {Claim.CERTIFIED, Claim.FEASIBLE}
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim: what it is about, whether it holds, and what was found.
+    """Finding on one claim of a result.
 
     Where `checked` is false, nothing speaks against the claim, and nothing here can verify it.
     """
@@ -98,7 +98,7 @@ def check(
 
 @dataclass(frozen=True)
 class _Proof:
-    """What a certificate proves: the bound and how its problem is called, or None and why not."""
+    """Proof of a certificate: the bound and the name of its problem, or None and the reason."""
 
     bound: float | None
     said: str
@@ -164,7 +164,7 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
 
 
 def _certificate(scenario: Scenario, result: Result, proof: _Proof) -> Finding:
-    """Say what a certificate proves, whether or not the result claims it, and whether the allocation refutes it."""
+    """Return what a certificate proves, even if the result claims less, and whether the allocation refutes it."""
     if proof.bound is None:
         return Finding("certificate", False, f"proves nothing of this scenario: {proof.said}")
     said = f"proves SCR <= {proof.bound:.9g} for {proof.said}"

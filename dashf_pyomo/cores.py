@@ -1,4 +1,4 @@
-"""How many cores this process may use: what the system, the affinity mask and the control group allow.
+"""Number of cores that this process may use: the least that system, affinity mask and control group allow.
 
 A container or a batch job often has a share of a large machine. Who starts a thread for each core of the host there is
 throttled, and slower than with one thread for each core that it may use.

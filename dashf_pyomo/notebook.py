@@ -1,4 +1,4 @@
-"""What people are told of a result, on the command line and in a notebook."""
+"""Names and values of a result for people, on the command line and in a notebook."""
 
 from __future__ import annotations
 

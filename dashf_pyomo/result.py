@@ -155,7 +155,7 @@ class Result:
 
     @property
     def restriction(self) -> str:
-        """What the method demanded of the allocation beyond the scenario, empty if nothing."""
+        """The demand of the method on the allocation beyond the scenario, empty if there is none."""
         return self.readings.get(RESTRICTION, "")
 
     @property
@@ -233,7 +233,7 @@ class Result:
         return cls(**{key: value for key, value in values.items() if key not in {"format", "version", *_DERIVED}})
 
     def matches(self, scenario: Scenario) -> bool:
-        """Whether the result was computed for this very scenario."""
+        """Return whether the result was computed for this very scenario."""
         return self.scenario_sha256 == scenario.sha256
 
     def plot(self, scenario: Scenario | None = None, kind: str = "result") -> Picture:

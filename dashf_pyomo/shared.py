@@ -1,4 +1,4 @@
-"""What a process has only one of, standard output and filters of warnings, changed for a while by several threads.
+"""Contexts that threads share: they change what a process has only one of, standard output and filters of warnings.
 
 Each of them saving and restoring it would leave behind what another one had made of it.
 """

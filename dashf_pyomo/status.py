@@ -1,4 +1,4 @@
-"""How a run ended and what is claimed of its solution: two fields, and the one word that format 1 has for both."""
+"""Termination of a run and claim on its solution: two fields, and the one word that format 1 has for both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Claim", "Status", "Termination", "in_one_word", "in_two_words"]
 
 
 class Termination(StrEnum):
-    """Why a run ended."""
+    """Reason why a run ended."""
 
     CONVERGED = "converged"  # the method came to its end
     TIME_LIMIT = "time_limit"  # best so far kept
@@ -18,7 +18,7 @@ class Termination(StrEnum):
 
 
 class Claim(StrEnum):
-    """What is claimed of the solution. A heuristic that converged claims `FEASIBLE`, never more."""
+    """Claim on the solution. A heuristic that converged claims `FEASIBLE`, never more."""
 
     CERTIFIED = "certified"  # gap within the asked tolerance, bound rigorous
     FEASIBLE = "feasible"  # an allocation, no such bound

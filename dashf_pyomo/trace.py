@@ -29,7 +29,7 @@ __all__ = ["EntryKind", "TraceEntry", "is_number"]
 
 
 class EntryKind(StrEnum):
-    """What an entry is about."""
+    """Kind of a trace entry."""
 
     ALLOCATION = "allocation"  # an allocation was judged
     BOUND = "bound"  # the bound has become better
@@ -41,7 +41,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class TraceEntry:
-    """One entry of a trace.
+    """Entry of a trace.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _kind_of(document: Mapping[str, Any]) -> EntryKind:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value from JSON is a finite number; true and false are none."""
+    """Return whether a value from JSON is a finite number; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:

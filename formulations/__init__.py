@@ -1,4 +1,4 @@
-"""What is solved: the data, physics and declared models of Problem (3). No solver is named here.
+"""Data, physics and declared models of Problem (3): what is solved. No solver is named here.
 
 Light names are here at once; the model builders load their modelling language when they are first used.
 """

@@ -46,7 +46,7 @@ class AllocationError(InputError):
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """Who is served by which server, how much each user trains itself, and what each user gets.
+    """Allocation: the server, the part of own training and the resources of each user.
 
     Only connected pairs carry resources, so everything is stored per user. Arrays are copied and
     read-only; all have shape (N,).
@@ -198,7 +198,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an allocation is worth, with all its parts; arrays have shape (N,).
+    """Evaluation of an allocation, with all its parts; arrays have shape (N,).
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ class Evaluation:
 
     @property
     def broken_limits(self) -> frozenset[tuple[str, int]]:
-        """What `Violation.limited_by` says of the extra constraints broken by more than `FEASIBILITY_TOLERANCE`."""
+        """The words of `Violation.limited_by` on extra constraints broken by more than `FEASIBILITY_TOLERANCE`."""
         broken = (violation for violation in self.violations if violation.relative > FEASIBILITY_TOLERANCE)
         return frozenset(violation.limited_by for violation in broken if violation.limited_by is not None)
 

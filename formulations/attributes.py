@@ -1,4 +1,4 @@
-"""What a user at a server has, as declared data: parts, and attributes that are weighted sums of parts.
+"""Attributes of a user at a server, as declared data: parts, and attributes that are weighted sums of parts.
 
 A *part* is a quantity of Section II that every formulation states in its language: one of the four times, one of the
 four energies, a share of the server, a rate, or a share of the training. An *attribute* is a weighted sum of parts, and
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 class Factor(Enum):
-    """How a part depends on association and offloading, at fixed resources."""
+    """Dependence of a part on association and offloading, at fixed resources."""
 
     SERVED = "x"  # there wherever the user is served
     OWN = "phi x"  # proportional to what the user trains

@@ -70,7 +70,7 @@ EXCESS_PRICE = 1e3
 
 
 class Over(StrEnum):
-    """What an attribute is summed over in one row of a limit."""
+    """Set over which one row of a limit sums an attribute."""
 
     USER = "user"  # one row a user
     SERVER = "server"  # one row a server, over its users

@@ -1,4 +1,4 @@
-"""What a formulation is, and the registry of all of them.
+"""Formulations: what one declares, and the registry of all.
 
 A formulation declares a (sub)problem in a modelling language. It names the features that a solver must
 have, never a solver.
@@ -17,7 +17,7 @@ __all__ = ["Feature", "Formulation", "Kind", "Language", "Subproblem", "formulat
 
 
 class Subproblem(StrEnum):
-    """Which part of Problem (3) a formulation declares."""
+    """Part of Problem (3) that a formulation declares."""
 
     ASSOCIATION = "association"  # AO part 1: x and phi, resources fixed
     RESOURCES = "resources"  # AO part 2: resources, x and phi fixed
@@ -25,7 +25,7 @@ class Subproblem(StrEnum):
 
 
 class Language(StrEnum):
-    """What a face of a formulation is written in; a backend says which of them it takes."""
+    """Language of a face of a formulation; a backend says which of them it takes."""
 
     CVXPY = "cvxpy"  # a model with a `cvxpy.Problem`, readable and easy to extend
     MATRIX = "matrix"  # a `formulations.matrix.MatrixProgram`, assembled without a loop over pairs
@@ -34,7 +34,7 @@ class Language(StrEnum):
 
 
 class Kind(StrEnum):
-    """How the solutions of a formulation relate to those of its subproblem."""
+    """Relation of the solutions of a formulation to those of its subproblem."""
 
     EXACT = "exact"  # the same optima
     RELAXATION = "relaxation"  # its optimal value bounds the subproblem's
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 
 class Feature(StrEnum):
-    """What a solver must be able to handle."""
+    """Feature of a model that a solver must be able to handle."""
 
     LP = "LP"
     MILP = "MILP"

@@ -1,4 +1,4 @@
-"""What a notebook shows of a scenario: its sizes, budgets, weights and extra constraints, and its map."""
+"""Display of a scenario in a notebook: its sizes, budgets, weights and extra constraints, and its map."""
 
 from __future__ import annotations
 

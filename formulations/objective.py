@@ -1,4 +1,4 @@
-"""What is maximised, declared as data: the service-cost ratio (2), its parametric form, and what a dual value bounds.
+"""Objectives, declared as data: the service-cost ratio (2), its parametric form, and the bound from a dual value.
 
 ``scr`` is the only kind yet: sum of scores over omega_t T + omega_e E, with T the largest delay.
 """
@@ -29,7 +29,7 @@ class ObjectiveKind(StrEnum):
 
 
 class Sense(StrEnum):
-    """Whether an objective is maximised or minimised."""
+    """Sense of an objective."""
 
     MAX = "max"
     MIN = "min"
@@ -80,7 +80,7 @@ class Objective:
 
     @property
     def said(self) -> str:
-        """What is optimised, in words."""
+        """The objective in words."""
         return "largest SCR = score / (weight of delay x delay + weight of energy x energy)"
 
     @property

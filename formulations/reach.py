@@ -1,4 +1,4 @@
-"""What extra constraints rule out by the data alone: users that no server can serve within their limits."""
+"""Users that no server can serve within their extra constraints, known from the data alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One registry for everything that can be exchanged: found in our own files and through entry points.
+"""Registries of everything that can be exchanged: found in our own files and through entry points.
 
 Adding a formulation, a backend or a method is adding one file to its package, here or in another
 distribution that names it as an entry point; nothing else changes.

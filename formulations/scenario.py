@@ -68,7 +68,7 @@ GENERATOR_ARGUMENTS = (
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """One instance of Problem (3): N mobile users, M edge servers, and all that is given.
+    """Instance of Problem (3): N mobile users, M edge servers, and all that is given.
 
     A scalar is accepted wherever a vector is expected and means the same value for all. Arrays are
     copied and read-only. Every number is finite and positive (`weight_energy` may be zero).
@@ -210,7 +210,7 @@ class Scenario:
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
-        """Which pairs may be used, shape (N, M)."""
+        """The pairs that may be used, shape (N, M)."""
         if self.constraints is None:
             return np.ones((self.n_users, self.n_servers), dtype=np.bool_)
         return self.constraints.allowed

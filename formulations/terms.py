@@ -1,4 +1,4 @@
-"""What users have at servers, in numbers: the parts of `attributes` by the physics of Section II, and the rows on them.
+"""Terms of users at servers, in numbers: the parts of `attributes` by the physics of Section II, and the rows on them.
 
 The one place where times, energies and rates are put together from the data. It serves users at their own server,
 shape (N,), all pairs at once, shape (N, M), and whoever needs coefficients of formulations.

@@ -1,4 +1,4 @@
-"""One thread at a time, where threads may wait for each other's imports too.
+"""Lock for one thread at a time, where threads may wait for each other's imports too.
 
 Discovering is importing, and Python holds a lock for each module that is being imported. With a lock of its own, a
 thread that discovers could wait for a module that another one imports, and that one for the end of the discovery, for
@@ -23,7 +23,7 @@ ImportCircleError: type[RuntimeError] = _bootstrap._DeadlockError
 
 
 class Turn:
-    """What one thread has at a time, as often as it likes, while the others wait.
+    """Turn that one thread has at a time, as often as it likes, while the others wait.
 
     Parameters
     ----------

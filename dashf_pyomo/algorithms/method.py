@@ -1,4 +1,4 @@
-"""What a method is: a frozen dataclass whose fields are its options, and one way to be run.
+"""Base class of methods: a frozen dataclass whose fields are its options, with one way to be run.
 
 A method implements `search` alone. `Method.solve` owns what all share: the clock, the incumbent, the
 trace, interruption, and the result that the independent evaluator signs.

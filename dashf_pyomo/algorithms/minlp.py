@@ -21,9 +21,10 @@ from formulations.joint.data import JointData
 from ..backends import BackendError, BackendLimits, OutcomeStatus, backends
 from ..backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome
 from ..backends.model_search import SolverProgress
+from ..deadline import OutOfTimeError
+from ..errors import described
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
-from .deadline import OutOfTimeError
 from .method import Method, OptionError, methods, option
 from .run import Run
 from .steps import ResourceStep, formulation_names
@@ -175,8 +176,7 @@ class Minlp(Method):
             try:
                 model = formulation.faces[Language.PYOMO](run.scenario, known=known, **options)
             except (ValueError, ArithmeticError, MemoryError) as error:
-                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                raise BackendError(f"joint model {self.formulation} cannot be built ({said})") from error
+                raise BackendError(f"joint model {self.formulation} cannot be built ({described(error)})") from error
             set_values(model, known)
             run.deadline.check()  # building took its time
             left = end.left()

@@ -16,9 +16,9 @@ from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
 from formulations.constraints import relaxation_text
 
 from ..backends import BackendError
+from ..deadline import Deadline
 from ..result import source_text
 from ..trace import EntryKind
-from .deadline import Deadline
 from .run import Run
 
 __all__ = ["RelaxedRun", "within_limits"]
@@ -149,7 +149,7 @@ def within_limits(run: Run, search: Search) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """What a search came to, the kinds that it was told of, and how it ended; without a word if it did not."""
+    """Outcome of a search: its allocation, the kinds of constraints in it, and its end, empty if it goes on."""
 
     told: frozenset[Extra]
     allocation: Allocation

@@ -31,7 +31,7 @@ SAMPLES = 50
 
 @dataclass(frozen=True, eq=False)
 class RoundingTask:
-    """What is to be rounded.
+    """Fractional association that is to be rounded.
 
     Parameters
     ----------

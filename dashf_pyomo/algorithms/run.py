@@ -1,4 +1,4 @@
-"""One run of a method: the clock, the incumbent, the trace and the one observer."""
+"""Run of a method: its clock, its incumbent, its trace and its observer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 
 from ..backends import BackendError, BackendLimits
 from ..cores import default_threads
+from ..deadline import Deadline, OutOfTimeError
 from ..result import Result, relative_gap
 from ..status import Claim, Termination
 from ..trace import EntryKind, TraceEntry
-from .deadline import Deadline, OutOfTimeError
 from .interrupts import Interrupts
 
 __all__ = ["Limits", "Observer", "Run"]
@@ -27,7 +27,7 @@ Observer = Callable[[TraceEntry], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may use.
+    """Limits of a run.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Limits:
 
     @property
     def solver_threads(self) -> int | None:
-        """What a solver is told; solvers count the cores of the host, of which a container may use a few."""
+        """The number of threads for solvers; left alone, they count the cores of the host, not of a container."""
         return default_threads() if self.threads is None else self.threads
 
 

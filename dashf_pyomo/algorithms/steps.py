@@ -20,7 +20,8 @@ from formulations.constraints import require_support
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 
 from ..backends import BackendError, OutcomeStatus, capable_backends
-from .deadline import OutOfTimeError
+from ..deadline import OutOfTimeError
+from ..errors import described
 from .rounding import ROUNDINGS, RoundingTask, offloaded
 from .run import Run
 
@@ -95,7 +96,7 @@ class _Step:
                 else:
                     said.append(outcome.message or f"{backend.name}: {outcome.status}")
             except _FAILURES as error:
-                said.append(f"{backend.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+                said.append(f"{backend.name}: {described(error)}")
                 cause = error
         label = f"{self._formulation.subproblem} {self._formulation.name}"
         raise BackendError(f"{label} failed ({'; '.join(said)})") from cause

@@ -1,4 +1,4 @@
-"""Which methods take a scenario, and which prove a bound of it: what advice may name."""
+"""Names of the methods that take a scenario, and of those that prove a bound of it, for advice in messages."""
 
 from __future__ import annotations
 

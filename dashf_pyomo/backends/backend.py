@@ -1,4 +1,4 @@
-"""What a backend is: a solver with its capability, a truthful availability, and one way to be called.
+"""Interface of backends: a solver with its features, a test of its availability, and one way to call it.
 
 A backend knows no formulation. Formulations say which features they need, backends which they have.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from formulations.formulation import Feature, Formulation, Language
 from formulations.registry import Registry
 
-from ..errors import BackendError
+from ..errors import BackendError, described
 from ..shared import without_warnings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class OutcomeStatus(StrEnum):
-    """How a solver run ended."""
+    """Status of a solver run that has ended."""
 
     SOLVED = "solved"
     INACCURATE = "inaccurate"  # a solution beyond the solver's own tolerances
@@ -49,7 +49,7 @@ class OutcomeStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a solver run ended, what it cost, and what the solver said.
+    """Outcome of a solver run: its status, its cost and the solver's own words.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BackendLimits:
-    """What a solver run may use; None leaves the solver's default.
+    """Limits of a solver run; None leaves the solver's default.
 
     Seconds of wall time and threads; for exact backends also the relative gap at which they may stop, and
     bytes of memory.
@@ -88,7 +88,7 @@ class BackendLimits:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a solver works here, its version, and the reason if it does not."""
+    """Availability of a solver: its version if it works here, else the reason why not."""
 
     available: bool
     version: str = ""
@@ -96,11 +96,11 @@ class Availability:
 
 
 class Backend(Protocol):
-    """One solver."""
+    """A solver."""
 
     @property
     def name(self) -> str:
-        """How it is asked for."""
+        """The name that options give."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -108,14 +108,14 @@ class Backend(Protocol):
 
     @property
     def features(self) -> frozenset[Feature]:
-        """What it can handle."""
+        """The features of models that it can handle."""
 
     @property
     def summary(self) -> str:
-        """One line for listings."""
+        """The line in listings."""
 
     def availability(self) -> Availability:
-        """Say whether it works here, proved by solving a tiny model."""
+        """Return whether it works here, found out by solving a tiny model."""
 
     def solve(self, model: Any, limits: BackendLimits = ...) -> Outcome:
         """Solve a model in place."""
@@ -223,7 +223,7 @@ class CvxpyBackend:
             # ValueError from inside. For a run of many methods that is one failure, not the end.
             if isinstance(error, (SystemExit, GeneratorExit)):
                 raise
-            message = f"{self.name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            message = f"{self.name}: {described(error)}"
             status = cp.SOLVER_ERROR
         wall_time = time.perf_counter() - start
         outcome = {

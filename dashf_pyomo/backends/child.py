@@ -7,7 +7,6 @@ then is kept, its output does not mix with ours, and neither it nor what it star
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import pickle
 import queue
@@ -16,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
+from ..deadline import Deadline
 from .parcel import pack, read_frames
 
 __all__ = ["Child", "ChildEnd", "Ending", "Message", "last_words", "run_in_child"]
@@ -36,7 +35,7 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from dashf_pyomo.backends.parcel im
 
 
 class Ending(StrEnum):
-    """How a child ended."""
+    """Kind of end of a child."""
 
     RETURNED = "returned"
     RAISED = "raised"  # the function raised an exception
@@ -46,7 +45,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class ChildEnd:
-    """How a child ended.
+    """End of a child.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ class ChildEnd:
 
 @dataclass(frozen=True)
 class Message:
-    """What a child has sent while it runs."""
+    """Message of a child that runs."""
 
     value: Any
 
@@ -117,7 +116,7 @@ def run_in_child(
     """
     on_message, on_log = on_message or _ignore, on_log or _ignore
     with tempfile.TemporaryDirectory(prefix="dashf-", ignore_cleanup_errors=True) as folder:
-        deadline = math.inf if time_limit is None else time.monotonic() + time_limit + grace
+        deadline = Deadline.after(None if time_limit is None else time_limit + grace)
         child = Child(Path(folder), function, arguments, memory=memory)
         child.deadline = deadline
         with child, child.log.open("rb") as log:
@@ -166,7 +165,7 @@ class Child:
     Attributes
     ----------
     deadline
-        When it is killed, by the monotonic clock, s.
+        The time at which it is killed.
     log
         The file with what it writes to standard output and standard error.
     garbled
@@ -207,7 +206,7 @@ class Child:
                 pass_fds=descriptors,
                 start_new_session=True,  # the terminal's Ctrl-C is ours alone, and the group can be killed as one
             )
-        self.deadline = math.inf
+        self.deadline = Deadline()
         self._end: ChildEnd | None = None
         self._killed = False
         self.garbled = ""
@@ -248,7 +247,7 @@ class Child:
 
         One that is beyond its deadline is killed; what it has sent by then still comes before the end.
         """
-        if self._end is None and time.monotonic() >= self.deadline:
+        if self._end is None and self.deadline.passed:
             self.kill()
             self._end = ChildEnd(Ending.OVERDUE)
         try:
@@ -303,7 +302,7 @@ def _said(kind: str, value: Any) -> ChildEnd:
 
 
 def last_words(code: int) -> str:
-    """Say how a process ended that did not say so itself, by its exit code."""
+    """Return how a process ended that did not say so itself, from its exit code."""
     if code >= 0:
         return f"child ended with exit code {code}"
     try:

@@ -18,7 +18,7 @@ from formulations.formulation import Feature, Language
 from ..errors import BackendError
 from .backend import Availability, BackendLimits, Outcome, OutcomeStatus
 from .child import GRACE, ChildEnd, Ending, run_in_child
-from .model_search import Search, SearchLimits, SolverProgress, Verdict, only_objective, outside, run_search, within
+from .model_search import Search, SearchEnd, SearchLimits, SolverProgress, only_objective, outside, run_search, within
 from .parcel import UnsendableError
 from .solver_record import SolverRecord
 
@@ -33,7 +33,7 @@ BOUND_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class ExactOutcome(Outcome):
-    """How the run of a global solver ended, and what it claimed; any status may come with points and a bound.
+    """Outcome of a run of a global solver, with its claims; any status may come with points and a bound.
 
     Parameters
     ----------
@@ -196,22 +196,22 @@ class ExactBackend:
         except UnsendableError as error:
             raise BackendError(f"backend {self.name}: the model {error}") from error
         except KeyboardInterrupt:
-            said = Verdict(OutcomeStatus.TIME_LIMIT, "interrupted")
+            said = SearchEnd(OutcomeStatus.TIME_LIMIT, "interrupted")
             raise InterruptedSolve(self._outcome(said, record)) from None
         finally:
             _load(model, record.points)
-        return self._outcome(_verdict(end), record)
+        return self._outcome(_search_end(end), record)
 
-    def _outcome(self, verdict: Verdict, record: SolverRecord) -> ExactOutcome:
-        status, message = verdict.status, verdict.message
+    def _outcome(self, ended: SearchEnd, record: SolverRecord) -> ExactOutcome:
+        status, message = ended.status, ended.message
         if status is OutcomeStatus.SOLVED and not record.points:
             status, message = OutcomeStatus.FAILED, "claims to have solved the model, but gives no point"
-        record.conclude(verdict)
+        record.conclude(ended)
         return ExactOutcome(
             status=status,
             backend=self.name,
             wall_time=time.monotonic() - record.start,
-            solver_time=verdict.solver_time,
+            solver_time=ended.solver_time,
             message=f"{self.name}: {message}" if message else "",
             objective=record.objective,
             bound=record.bound,
@@ -222,11 +222,11 @@ class ExactBackend:
         )
 
 
-def _verdict(end: ChildEnd) -> Verdict:
-    if end.ending is Ending.RETURNED and isinstance(end.value, Verdict):
+def _search_end(end: ChildEnd) -> SearchEnd:
+    if end.ending is Ending.RETURNED and isinstance(end.value, SearchEnd):
         return end.value
     status = OutcomeStatus.TIME_LIMIT if end.ending is Ending.OVERDUE else OutcomeStatus.FAILED
-    return Verdict(status, end.reason or f"returned {type(end.value).__name__}, not a verdict")
+    return SearchEnd(status, end.reason or f"returned {type(end.value).__name__}, not a SearchEnd")
 
 
 def _load(model: pyo.ConcreteModel, points: list[dict[str, float]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .model_search import Report, SearchLimits, SolverProgress, Verdict, finite, only_objective
+from .model_search import Report, SearchEnd, SearchLimits, SolverProgress, finite, only_objective
 
 __all__ = ["search_classic"]
 
@@ -22,7 +22,7 @@ __all__ = ["search_classic"]
 _GAP = 1e-6
 
 
-def search_classic(solver: str, model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def search_classic(solver: str, model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     """Search by a solver of Pyomo's classic factory; a start is taken from the variables by all of them.
 
     Parameters
@@ -58,7 +58,7 @@ def search_classic(solver: str, model: Any, limits: SearchLimits, report: Report
         objective = finite(pyo.value(goal, exception=False))
         report.incumbent(values, objective, bound)
     message = "" if status is OutcomeStatus.SOLVED else str(condition)
-    return Verdict(status, message, objective, bound, solver_time=took)
+    return SearchEnd(status, message, objective, bound, solver_time=took)
 
 
 def _arguments(solver: str, limits: SearchLimits) -> dict[str, Any]:

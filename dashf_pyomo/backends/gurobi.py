@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .model_search import Report, SearchLimits, Verdict
+from .model_search import Report, SearchEnd, SearchLimits
 
 __all__ = ["GUROBI"]
 
@@ -24,7 +24,7 @@ _TOO_LARGE = (
 )
 
 
-def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     import gurobipy
     import pyomo.contrib.solver.solvers.gurobi.gurobi_direct_minlp  # noqa: F401  (registers the writer)
     from gurobipy import GRB
@@ -53,7 +53,7 @@ def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
             solver.optimize(listen)
     except gurobipy.GurobiError as error:
         too_large = error.errno == GRB.Error.SIZE_LIMIT_EXCEEDED
-        return Verdict(OutcomeStatus.FAILED, _TOO_LARGE if too_large else str(error))
+        return SearchEnd(OutcomeStatus.FAILED, _TOO_LARGE if too_large else str(error))
 
     status = {
         GRB.OPTIMAL: OutcomeStatus.SOLVED,
@@ -72,7 +72,7 @@ def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
     if solver.SolCount > 0:
         objective = float(solver.ObjVal)
         report.incumbent(((ours, its.X) for ours, its in variables.items()), objective, bound, nodes)
-    return Verdict(status, message, objective, bound, nodes, float(solver.Runtime))
+    return SearchEnd(status, message, objective, bound, nodes, float(solver.Runtime))
 
 
 def _parameters(limits: SearchLimits) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .model_search import Report, SearchLimits, SolverProgress, Verdict, finite, only_objective
+from .model_search import Report, SearchEnd, SearchLimits, SolverProgress, finite, only_objective
 
 __all__ = ["MAINGO"]
 
@@ -51,7 +51,7 @@ def _as_ours(value: float | None, sense: int) -> float | None:
     return None if value is None else sense * value
 
 
-def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     import maingopy
     import pyomo.environ as pyo
     from pyomo.contrib.appsi.solvers.maingo import MAiNGO
@@ -62,14 +62,14 @@ def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
         if not variable.fixed and None in variable.bounds
     ]
     if unbounded:  # the translation would put 1e10, and what is called a bound would be none
-        return Verdict(OutcomeStatus.FAILED, f"needs bounds on every variable; {unbounded[0]} has none")
+        return SearchEnd(OutcomeStatus.FAILED, f"needs bounds on every variable; {unbounded[0]} has none")
     _inline_expressions(model)
     translator = MAiNGO()
     translator.set_instance(model)
     solver = maingopy.MAiNGO(translator._solver_model)
     for option, value in _options(limits).items():
         if not solver.set_option(option, value):
-            return Verdict(OutcomeStatus.FAILED, f"does not take the option {option}")
+            return SearchEnd(OutcomeStatus.FAILED, f"does not take the option {option}")
     solver.solve()
 
     said = solver.get_status()
@@ -84,12 +84,12 @@ def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
         report.incumbent(values, objective, bound, nodes)
         done = said == maingopy.GLOBALLY_OPTIMAL
         status = OutcomeStatus.SOLVED if done else OutcomeStatus.TIME_LIMIT
-        return Verdict(status, "" if done else "feasible point, not proven optimal", objective, bound, nodes, took)
+        return SearchEnd(status, "" if done else "feasible point, not proven optimal", objective, bound, nodes, took)
     status = {
         maingopy.INFEASIBLE: OutcomeStatus.INFEASIBLE,
         maingopy.NO_FEASIBLE_POINT_FOUND: OutcomeStatus.TIME_LIMIT,
     }.get(said, OutcomeStatus.FAILED)
-    return Verdict(status, str(said).removeprefix("RETCODE."), None, bound, nodes, took)
+    return SearchEnd(status, str(said).removeprefix("RETCODE."), None, bound, nodes, took)
 
 
 def _options(limits: SearchLimits) -> dict[str, float]:

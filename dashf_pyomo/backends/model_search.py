@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Report",
     "Search",
+    "SearchEnd",
     "SearchLimits",
     "SolverProgress",
-    "Verdict",
     "finite",
     "only_objective",
     "outside",
@@ -35,7 +35,7 @@ _THROTTLE = 0.2
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """What a search may use.
+    """Limits of a search.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class SearchLimits:
 
 @dataclass(frozen=True)
 class SolverProgress:
-    """What a solver says while it runs; None is for what it does not say.
+    """Progress that a solver reports; None for what it does not report.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class SolverProgress:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How a search ended; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
+class SearchEnd:
+    """End of a search; objective, bound and nodes as in `SolverProgress`, and seconds inside the solver."""
 
     status: OutcomeStatus
     message: str = ""
@@ -131,11 +131,11 @@ class Report:
 
 
 #: ``search(model, limits, report)``: what a backend consists of. It may change the model as it likes.
-Search = Callable[[Any, SearchLimits, Report], Verdict]
+Search = Callable[[Any, SearchLimits, Report], SearchEnd]
 
 
 def within(component: Any, model: pyo.ConcreteModel) -> bool:
-    """Say whether a component is one of a model's own: a model may also refer to those outside of it."""
+    """Return whether a component is one of a model's own: a model may also refer to those outside of it."""
     block = component.parent_block()
     while block is not None and block is not model:
         block = block.parent_block()
@@ -164,7 +164,7 @@ def run_search(
     model: pyo.ConcreteModel,
     limits: SearchLimits,
     others: Mapping[str, Any] = MappingProxyType({}),
-) -> Verdict:
+) -> SearchEnd:
     """Run a search, in the child; other variables are those outside of the model, which lost their names on the way."""
     import pyomo.environ as pyo
 

@@ -1,4 +1,4 @@
-"""What goes to a child process and what comes back, and the child's side of it."""
+"""Parcels to a child process and frames from it, and the child's side of both."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NoReturn
 
+from ..errors import described
+
 __all__ = ["UnsendableError", "lift_memory_limit", "limit_memory", "pack", "read_frames", "serve"]
 
 #: Precedes the first frame, so that whatever the interpreter printed while it started is skipped.
@@ -23,7 +25,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 class UnsendableError(TypeError):
-    """What is to go to another process cannot be pickled; the message says "cannot be sent" and why."""
+    """An object cannot be pickled for another process; the message says "cannot be sent" and why."""
 
 
 # -- our side -----------------------------------------------------------------------------------
@@ -90,8 +92,7 @@ def _dumps(thing: Any) -> bytes:
     try:
         _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(thing)
     except Exception as error:  # whatever pickling of what others define raises
-        what = " ".join(str(error).split())[:200]
-        raise UnsendableError(f"cannot be sent to another process ({type(error).__name__}: {what})") from error
+        raise UnsendableError(f"cannot be sent to another process ({described(error)})") from error
     return buffer.getvalue()
 
 
@@ -133,7 +134,7 @@ def serve() -> NoReturn:
 
 
 def _describe(error: BaseException, memory: int | None) -> str:
-    what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}".rstrip(": ")
+    what = described(error, 300).rstrip(": ")
     if isinstance(error, MemoryError) and memory is not None:
         what += f" (memory limit of {memory / 1e6:.0f} MB)"
     return what

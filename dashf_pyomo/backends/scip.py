@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import OutcomeStatus, backends
 from .exact import ExactBackend
-from .model_search import Report, SearchLimits, Verdict, finite, only_objective
+from .model_search import Report, SearchEnd, SearchLimits, finite, only_objective
 
 __all__ = ["SCIP"]
 
@@ -30,7 +30,7 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
-def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def _search(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     import pyscipopt
     from pyomo.common.timing import HierarchicalTimer
     from pyomo.contrib.solver.common.factory import SolverFactory
@@ -68,7 +68,7 @@ def _search(model: Any, limits: SearchLimits, report: Report) -> Verdict:
         objective = _report_best(scip, goal, variables, report, bound, nodes)
     status = _STATUS.get(said, OutcomeStatus.FAILED)
     message = "" if status is OutcomeStatus.SOLVED else said
-    return Verdict(status, message, objective, bound, nodes, scip.getSolvingTime())
+    return SearchEnd(status, message, objective, bound, nodes, scip.getSolvingTime())
 
 
 def _set_parameters(scip: Any, limits: SearchLimits) -> None:

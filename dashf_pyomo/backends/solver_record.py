@@ -1,4 +1,4 @@
-"""What a solver has said so far: kept outside its process, so that it stays when the process is gone."""
+"""Record of a solver's reports, kept outside its process, so that it stays when the process is gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .model_search import SolverProgress, Verdict, finite
+from .model_search import SearchEnd, SolverProgress, finite
 
 __all__ = ["SolverRecord"]
 
@@ -18,7 +18,7 @@ MAX_LOG = 1_000_000
 
 
 class SolverRecord:
-    """What a solver has said so far.
+    """Record of a solver's reports so far.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ class SolverRecord:
             self.objective = told
         self._take(progress.bound, progress.nodes, before)
 
-    def conclude(self, verdict: Verdict) -> None:
+    def conclude(self, ended: SearchEnd) -> None:
         """Take in the last word, which counts more than what was told on the way."""
         before = (self.objective, self.bound)
-        told = finite(verdict.objective)
+        told = finite(ended.objective)
         self.objective = self.objective if told is None else told
-        self._take(verdict.bound, verdict.nodes, before)
+        self._take(ended.bound, ended.nodes, before)
 
     def _take(self, bound: float | None, nodes: int | None, before: tuple[float | None, float | None]) -> None:
         told = finite(bound)

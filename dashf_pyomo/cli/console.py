@@ -1,4 +1,4 @@
-"""Where tables go."""
+"""The console that tables are printed on."""
 
 from __future__ import annotations
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from ..study.report.study_data import StudyData
-    from ..study.store import Store
+from ..errors import BackendError, described
 
-__all__ = ["draw_to_files", "report_or_complain", "require_matplotlib"]
+__all__ = ["draw_or_complain", "draw_to_files", "require_matplotlib"]
 
 
 def draw_to_files() -> None:
@@ -34,19 +31,13 @@ def require_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except Exception as error:  # a broken installation raises anything
-        from ..backends import BackendError
-
-        said = " ".join(str(error).split())[:300]
-        raise BackendError(f"matplotlib, which draws, does not work here ({type(error).__name__}: {said})") from error
+        raise BackendError(f"matplotlib, which draws, does not work here ({described(error, 300)})") from error
 
 
-def report_or_complain(store: Store, folder: Path, data: StudyData) -> bool:
-    """Write a report, and say in one line what of it cannot be drawn; return whether all is."""
-    from ..backends import BackendError
-    from ..study.report import write_report
-
+def draw_or_complain(write: Callable[[], object]) -> bool:
+    """Write something with pictures, and say in one line what of it cannot be drawn; return whether all is."""
     try:
-        write_report(store, folder, data)
+        write()
     except BackendError as error:
         print(f"dashf: {error}", file=sys.stderr)
         return False

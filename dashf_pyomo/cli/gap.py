@@ -10,7 +10,7 @@ from formulations.documents import canonical
 
 from ..comparison.display import interruptions, remarks, rich_table
 from ..comparison.variants import FEW, METHODS, read_variants
-from .drawing import require_matplotlib
+from .drawing import draw_or_complain, require_matplotlib
 from .progress import Cells
 from .scenario import add_draw_arguments, check_place, load
 
@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     require_matplotlib()
-    from ..comparison.running import run_variants
+    from ..comparison.comparing import run_variants
 
     check_place(parsed.html, parsed.scenario)
     scenario = load(parsed)
@@ -56,7 +56,7 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         _print(comparison)
     # The page comes last: it may fail, and must not cost the numbers.
-    drawn = parsed.html is None or not comparison.ended or _write_page(comparison, parsed.html)
+    drawn = parsed.html is None or not comparison.ended or draw_or_complain(lambda: comparison.write_html(parsed.html))
     if parsed.html is not None and comparison.ended and not parsed.json:
         print(f"report: {parsed.html}")
     for line in interruptions(comparison):
@@ -66,18 +66,6 @@ def _run(parsed: argparse.Namespace) -> int:
     if comparison.contradictions:
         return 1
     return 3 if comparison.lost or any(row.failed for row in comparison.rows) or not drawn else 0
-
-
-def _write_page(comparison: Comparison, path: str) -> bool:
-    """Write the page, and say in one line what of it cannot be drawn; return whether all is."""
-    from ..backends import BackendError
-
-    try:
-        comparison.write_html(path)
-    except BackendError as error:
-        print(f"dashf: {error}", file=sys.stderr)
-        return False
-    return True
 
 
 def _print(comparison: Comparison) -> None:

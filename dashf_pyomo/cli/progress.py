@@ -1,4 +1,4 @@
-"""What is going on, on standard error: live where it is a terminal, a log where one is asked for, silence elsewhere."""
+"""Progress on standard error: live on a terminal, as a log on request, else silent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .rows import Row, Rows, fitting, heading, line
+from .trace_rows import TraceRow, TraceRows, fitting, heading, line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..study.run import StudyProgress
     from ..trace import TraceEntry
 
-__all__ = ["Cells", "Log", "Steps", "TraceView"]
+__all__ = ["Cells", "LogView", "Steps", "TraceView"]
 
 #: Redraws a second.
 _REDRAWS = 3
@@ -26,7 +26,7 @@ _MOST_ROWS, _OTHER_LINES = 12, 5
 
 
 class _Display:
-    """What all observers share: it appears on entry and goes, or stays as it is, on exit.
+    """Base class of live displays: shown on entry, and removed or left as it is on exit.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ class TraceView(_Display):
 
     def __init__(self, label: str) -> None:
         super().__init__(label)
-        self._rows = Rows()
-        self._last: tuple[Row, ...] = ()
+        self._rows = TraceRows()
+        self._last: tuple[TraceRow, ...] = ()
         self._said = f"{label} starts"
         self._running = True
 
@@ -127,14 +127,14 @@ class TraceView(_Display):
         return table
 
 
-class Log:
+class LogView:
     """An observer that writes a line for every trace entry to standard error, under a heading that says what it is.
 
     The heading comes again when an entry brings facts that need columns of their own.
     """
 
     def __init__(self) -> None:
-        self._rows = Rows()
+        self._rows = TraceRows()
         self._stream = sys.stderr
 
     def __call__(self, entry: TraceEntry) -> None:
@@ -168,7 +168,7 @@ class Cells(_Display):
     last: StudyProgress | None = None
 
     def name(self, label: str) -> None:
-        """Say what is running now."""
+        """Show the name of what runs now."""
         self._label = label
 
     def __call__(self, progress: StudyProgress) -> None:

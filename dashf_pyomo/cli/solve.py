@@ -55,7 +55,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     from ..algorithms import Limits, configure, run_method
     from ..algorithms.interrupts import held_back
-    from .progress import Log, TraceView
+    from .progress import LogView, TraceView
 
     scenario = load(parsed)
     method = configure(parsed.method, _options(parsed.option))
@@ -67,7 +67,7 @@ def _run(parsed: argparse.Namespace) -> int:
         from ..pictures import check_suffix
 
         check_suffix(parsed.plot)
-    with nullcontext(Log()) if parsed.log else TraceView(parsed.method) as observer:
+    with nullcontext(LogView()) if parsed.log else TraceView(parsed.method) as observer:
         result = run_method(method, scenario, limits, observer)
         # Before anything else, which may fail or be interrupted and must not cost it.
         if parsed.output:
@@ -79,7 +79,7 @@ def _run(parsed: argparse.Namespace) -> int:
         _print(scenario, result, parsed.output, parsed.certificate)
     if parsed.plot:
         from ..pictures import draw_result
-        from ..pictures.drawing import Attempts
+        from ..pictures.isolation import Attempts
 
         attempts = Attempts()
         with attempts.at(parsed.plot):

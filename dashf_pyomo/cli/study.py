@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
-from .drawing import report_or_complain, require_matplotlib
+from ..status import Termination
+from .drawing import draw_or_complain, require_matplotlib
 from .progress import Cells
 
 if TYPE_CHECKING:
@@ -205,9 +206,11 @@ def stale_cells(number: int) -> str:
 def _failures(folder: Path) -> Iterator[str]:
     """Yield a line for every variant with failures: how many, and what the first of them said."""
     from ..study.store import Store
+    from ..study.task import ending_of
 
     with Store(folder) as store:
-        failed = [row for row in store.rows() if row["outcome"] not in ("done", None) or row["status"] == "error"]
+        ended = [row for row in store.rows() if row["outcome"] is not None]
+    failed = [row for row in ended if ending_of(row["outcome"], row["status"], row["scr"])[0] is Termination.ERROR]
     for variant in dict.fromkeys(row["variant"] for row in failed):
         rows = [row for row in failed if row["variant"] == variant]
         said = rows[0]["message"] or rows[0]["outcome"]
@@ -216,6 +219,7 @@ def _failures(folder: Path) -> Iterator[str]:
 
 def _report(parsed: argparse.Namespace) -> int:
     require_matplotlib()
+    from ..study.report import write_report
     from ..study.report.study_data import StudyData
     from ..study.store import Store
 
@@ -225,7 +229,7 @@ def _report(parsed: argparse.Namespace) -> int:
         data = StudyData.of(store)
         folder = store.folder / "report" if parsed.output is None else Path(parsed.output)
         page = folder / "index.html"
-        drawn = report_or_complain(store, folder, data)
+        drawn = draw_or_complain(lambda: write_report(store, folder, data))
     found = [(data.names.get(item.scenario) or item.scenario[:8], item.text) for item in data.contradictions]
     if parsed.json:
         names = sorted(str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file())

@@ -1,6 +1,6 @@
 """Methods compared on one scenario, by their gaps to the best certified bound."""
 
-from .comparison import Comparison, Row
-from .running import compare
+from .comparing import compare
+from .comparison import Comparison, MethodRow
 
-__all__ = ["Comparison", "Row", "compare"]
+__all__ = ["Comparison", "MethodRow", "compare"]

@@ -1,9 +1,8 @@
-"""What comes of comparing methods on one scenario."""
+"""Comparison of methods on one scenario."""
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,19 +13,29 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError, Scenario
 from formulations.documents import write_document
 
+from ..errors import BackendError, optional_package
+from ..files import file_names, writing
 from ..result import Result, relaxation_of
 
 if TYPE_CHECKING:
-    import pandas
+    from pandas import DataFrame
 
     from ..pictures import Picture
 
-__all__ = ["Comparison", "Row"]
+__all__ = ["Comparison", "MethodRow"]
+
+
+#: Columns of a frame, from rows and their results, and what they hold.
+_FRAME = {
+    "method": "string", "scr": "float64", "gap": "float64", "score": "float64", "delay": "float64",
+    "energy": "float64", "wall_time": "float64", "upper_bound": "float64", "outcome": "string", "status": "string",
+    "message": "string", "restriction": "string",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one method made of the scenario.
+class MethodRow:
+    """Result of one method on the scenario.
 
     Parameters
     ----------
@@ -95,7 +104,7 @@ class Comparison:
     """
 
     scenario: Scenario
-    rows: tuple[Row, ...]
+    rows: tuple[MethodRow, ...]
     bound: float | None
     bound_source: str | None
     contradictions: tuple[str, ...] = ()
@@ -104,7 +113,7 @@ class Comparison:
     lost: str = ""
     study: bytes = b""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[MethodRow]:
         return iter(self.rows)
 
     def __len__(self) -> int:
@@ -122,7 +131,7 @@ class Comparison:
 
     @property
     def ended(self) -> int:
-        """How many methods have ended."""
+        """The number of methods that have ended."""
         return sum(row.ended for row in self.rows)
 
     def __repr__(self) -> str:
@@ -164,30 +173,21 @@ class Comparison:
             ],
         }
 
-    def frame(self) -> pandas.DataFrame:
+    def frame(self) -> DataFrame:
         """Return the rows as a pandas DataFrame, by the names of the methods.
 
         Raises
         ------
-        BackendError
+        MissingPackageError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            from ..backends import BackendError
-
-            message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
-            raise BackendError(message) from None
-        texts = ("method", "outcome", "status", "message", "restriction")
-        numbers = ("scr", "gap", "upper_bound", "wall_time")
-        columns = {name: pandas.Series([getattr(row, name) for row in self.rows], dtype="string") for name in texts}
-        columns |= {name: pandas.Series([getattr(row, name) for row in self.rows], dtype="float64") for name in numbers}
-        for name in ("score", "delay", "energy"):
-            columns[name] = pandas.Series([getattr(row.result, name, None) for row in self.rows], dtype="float64")
-        order = ("method", "scr", "gap", "score", "delay", "energy", "wall_time", "upper_bound", "outcome", "status")
-        found = pandas.DataFrame({name: columns[name] for name in (*order, "message", "restriction")})
-        return found.set_axis(pandas.Index([row.name for row in self.rows], name="name"))
+        pandas = optional_package("pandas", "study")
+        columns = {
+            name: pandas.Series([getattr(row, name, getattr(row.result, name, None)) for row in self.rows], dtype=kind)
+            for name, kind in _FRAME.items()
+        }
+        frame: DataFrame = pandas.DataFrame(columns)
+        return frame.set_axis(pandas.Index([row.name for row in self.rows], name="name"))
 
     def plot(self) -> Picture:
         """Return a picture of all results: SCR, delay and energy, SCR over time, the association of the best.
@@ -224,16 +224,13 @@ class Comparison:
             If a picture cannot be drawn; the page is written by then, and says so.
         """
         page, failure = self._page()
-        try:
+        with writing(path):
             Path(path).write_text(page, encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
         if failure is not None:
             raise failure
 
     def _page(self) -> tuple[str, Exception | None]:
         """Return the page, and what could not be drawn."""
-        from ..backends import BackendError
         from ..study.report import write_report
         from ..study.store import FILE, Store
 
@@ -258,16 +255,10 @@ class Comparison:
             If the folder cannot be written.
         """
         place = Path(folder)
-        try:
+        with writing(folder):
             place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
         self.scenario.write(place / "scenario.json")
         write_document(place / "gaps.json", self.to_dict())
-        taken = {"scenario", "gaps"}
-        for name, result in self.results.items():
-            clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
-            names = (clean, *(f"{clean}-{number}" for number in range(2, len(self.rows) + 3)))
-            file = next(name for name in names if name.lower() not in taken)
-            taken.add(file.lower())
+        files = file_names(self.results, taken=("scenario", "gaps"))
+        for file, result in zip(files, self.results.values(), strict=True):
             result.write(place / f"{file}.json")

@@ -1,4 +1,4 @@
-"""How people see a comparison: a table with a few lines below it, as text and in a notebook."""
+"""Display of a comparison as text and in a notebook: a table with a few lines below it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..result import bound_text
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .comparison import Comparison, Row
+    from .comparison import Comparison, MethodRow
 
 __all__ = ["html", "interruptions", "remarks", "rich_table", "text"]
 
@@ -92,7 +92,7 @@ def _contradictions(comparison: Comparison) -> list[str]:
     return [f"CONTRADICTION: {line}" for line in comparison.contradictions]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: MethodRow) -> tuple[str, ...]:
     return (
         row.name,
         number(row.scr),

@@ -1,4 +1,4 @@
-"""Which methods are compared, and what each is called."""
+"""Methods that are compared, and their names in tables."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ SLACK = 1e-4
 
 @dataclass(frozen=True)
 class LimitEntry:
-    """One cell of the matrix; a joint formulation in Pyomo needs no backend, as it is judged at points."""
+    """Cell of the matrix; a joint formulation in Pyomo needs no backend, as it is judged at points."""
 
     formulation: Formulation
     face: Language
@@ -243,7 +243,7 @@ def _entries(wanted: str | None, key: str | None) -> Iterator[LimitEntry]:
 
 
 def _fixed(entry: Formulation, limit: Limit) -> bool:
-    """Whether what is limited is no matter of the formulation: rates in AO part 1, and phi where it is fixed."""
+    """Return whether a formulation has no part in what is limited: rates in AO part 1, and phi where it is fixed."""
     parts = frozenset(ATTRIBUTES[limit.attribute].parts)
     if entry.subproblem is Subproblem.ASSOCIATION:
         return limit.at_least or parts <= {"served"}

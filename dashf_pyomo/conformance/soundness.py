@@ -23,7 +23,7 @@ from ..backends import BackendError
 from ..result import Result
 from ..status import Claim
 
-__all__ = ["Verdict", "best_known", "judge_bound", "wide_scenario"]
+__all__ = ["JudgedBound", "best_known", "judge_bound", "wide_scenario"]
 
 #: A bound may be below a reached SCR by this much, relative: the last bits of the evaluator and of unit conversion.
 ROUNDING = 1e-9
@@ -116,8 +116,8 @@ def best_known(scenario: Scenario, methods: Iterable[str] = ("dashf-plus",), mos
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a bound.
+class JudgedBound:
+    """Bound of a result, judged against the best SCR known.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Verdict:
 
 def judge_bound(
     scenario: Scenario, method: str, known: Allocation, time_limit: float = 60.0, **options: Any
-) -> Verdict | None:
+) -> JudgedBound | None:
     """Run a method and judge its bound against a known allocation and its own; None where it declines the scenario."""
     try:
         result = run_method(configure(method, options), scenario, Limits(time_limit=time_limit))
@@ -148,4 +148,4 @@ def judge_bound(
     sound = bound is None or bound >= best * (1.0 - ROUNDING)
     if result.claim is Claim.CERTIFIED:
         sound = sound and result.gap is not None and result.gap <= 1e-3
-    return Verdict(sound, best, result)
+    return JudgedBound(sound, best, result)

@@ -33,7 +33,7 @@ class ConformanceError(AssertionError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell of the matrix."""
+    """Cell of the matrix."""
 
     formulation: Formulation
     face: Language

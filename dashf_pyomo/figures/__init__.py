@@ -1,7 +1,7 @@
 """The figures of the paper, drawn again: averaged over seeds, for every reading, under a certified bound."""
 
-from .claims import PaperClaim
+from .catalogue import FIGURES, FigureRequest
 from .make import Made, make_figures
-from .plan import FIGURES, FigureRequest
+from .paper_claims import PaperClaim
 
 __all__ = ["FIGURES", "FigureRequest", "Made", "PaperClaim", "make_figures"]

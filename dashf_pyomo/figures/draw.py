@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from formulations import InputError
 
 from ..pictures import COLOURS
-from ..pictures.drawing import drawing
+from ..pictures.isolation import drawing
 from ..pictures.ticks import label_axes
-from .numbers import Place, Value
-from .plan import BOUND, METHODS, Figure, Kind
+from .catalogue import BOUND, METHODS, Figure, FigureKind
+from .numbers import PlottedPoint, Value
 
 __all__ = ["draw"]
 
@@ -33,7 +33,9 @@ _BOUND_LABEL = "certified upper bound"
 _PANEL = (4.3, 3.0)
 
 
-def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folder: str | os.PathLike[str]) -> list[str]:
+def draw(
+    figure: Figure, places: Sequence[PlottedPoint], values: Sequence[Value], folder: str | os.PathLike[str]
+) -> list[str]:
     """Draw a figure as PNG and PDF, and return the names of the files.
 
     Raises
@@ -44,7 +46,7 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
     readings = list(dict.fromkeys(place.reading for place in places))
     with drawing(_STYLE):
         sheet = Sheet(layout="constrained")
-        if figure.kind is Kind.CONVERGENCE:
+        if figure.kind is FigureKind.CONVERGENCE:
             points = list(dict.fromkeys(place.point.label for place in places))
             panels = _panels(sheet, len(readings), len(points))
             for place in places:
@@ -59,7 +61,7 @@ def draw(figure: Figure, places: Sequence[Place], values: Sequence[Value], folde
             for row, reading in zip(panels, readings, strict=True):
                 here = [place for place in places if place.reading == reading]
                 for axes, quantity in zip(row, quantities, strict=True):
-                    if figure.kind is Kind.COMPARISON:
+                    if figure.kind is FigureKind.COMPARISON:
                         _bars(axes, figure, here, values, quantity)
                     else:
                         _curves(axes, figure, here, values, quantity)
@@ -85,8 +87,8 @@ def _panels(sheet: Sheet, rows: int, columns: int) -> list[list[Axes]]:
     return [list(row) for row in sheet.subplots(rows, columns, squeeze=False)]
 
 
-def _count(places: Sequence[Place]) -> str:
-    """Say how many seeds a panel is averaged over."""
+def _count(places: Sequence[PlottedPoint]) -> str:
+    """Return a note on how many seeds a panel is averaged over."""
     counts = sorted({len(place.samples) for place in places})
     if counts == [0]:
         return ": no seed where every method found an allocation"
@@ -95,13 +97,13 @@ def _count(places: Sequence[Place]) -> str:
 
 
 def _legend(sheet: Sheet, figure: Figure) -> None:
-    """One legend for all panels, below them, of whatever any panel shows."""
+    """Draw one legend below all panels, of whatever any panel shows."""
     found: dict[str, Any] = {}
     for axes in sheet.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        columns = 3 if figure.kind is Kind.CONVERGENCE else 6
+        columns = 3 if figure.kind is FigureKind.CONVERGENCE else 6
         sheet.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), columns))
 
 
@@ -134,7 +136,7 @@ def _band(axes: Axes, x: Sequence[float], values: Sequence[Value], colour: str, 
     axes.fill_between(x, unit * lower, unit * upper, color=colour, alpha=0.15, linewidth=0)
 
 
-def _curves(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequence[Value], quantity: str) -> None:
+def _curves(axes: Axes, figure: Figure, places: Sequence[PlottedPoint], values: Sequence[Value], quantity: str) -> None:
     labels = [place.point.label for place in places]
     narrow = max(map(len, labels)) > 4
     axes.set_xticks(range(len(labels)), [label.replace(" / ", "\n") for label in labels] if narrow else labels)
@@ -161,7 +163,7 @@ def _curves(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequenc
             _band(axes, x, shown, _look(method)["color"], unit)
 
 
-def _bars(axes: Axes, figure: Figure, places: Sequence[Place], values: Sequence[Value], quantity: str) -> None:
+def _bars(axes: Axes, figure: Figure, places: Sequence[PlottedPoint], values: Sequence[Value], quantity: str) -> None:
     axes.set(xlabel=f"{_LABELS[quantity]}, log scale", xscale="log")
     axes.set_yticks(range(len(figure.methods)), figure.methods)
     axes.set_ylim(len(figure.methods) - 0.4, -0.6)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from formulations import InputError
-
-from ..pictures.drawing import Attempts
-from .claims import PaperClaim, claim_table, claims_of
-from .numbers import Value, places_of, table, values_of
-from .plan import Figure, FigureRequest, chosen, study_of
+from ..files import writing
+from ..pictures.isolation import Attempts
+from .catalogue import Figure, FigureRequest, chosen, study_of
+from .numbers import Value, plotted_points, table, values_of
+from .paper_claims import PaperClaim, claim_table, claims_of
 
 if TYPE_CHECKING:
     from ..study.run import StudyProgress
@@ -114,7 +113,7 @@ def _make(
     summary = study.run(workers=workers, retry=retry, rerun=rerun, watch=tell)
     with Store(folder) as store:
         data = StudyData.of(store)
-        places = places_of(figure, request, store, data)
+        places = plotted_points(figure, request, store, data)
     values, claims = values_of(figure, places), claims_of(figure, places)
     files = [
         _write(Path(folder, f"{figure.name}.csv"), table(figure, values)),
@@ -142,8 +141,6 @@ def _make(
 
 
 def _write(path: Path, text: str) -> str:
-    try:
+    with writing(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return path.name

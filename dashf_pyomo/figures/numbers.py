@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..study.report.rows import CellRow
+from ..study.report.cell_rows import CellRow
 from ..study.report.study_data import StudyData
 from ..study.store import Store
-from .plan import BOUND, Figure, FigureRequest, Kind, Point, group_of
+from .catalogue import BOUND, Figure, FigureKind, FigureRequest, Point, group_of
 
-__all__ = ["Place", "Sample", "Spread", "Value", "iterates", "kept", "places_of", "table", "values_of"]
+__all__ = ["PlottedPoint", "Sample", "Spread", "Value", "iterates", "kept", "plotted_points", "table", "values_of"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One scenario, solved by all methods of a figure.
+    """Scenario that all methods of a figure have solved.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Place:
-    """All samples of a reading at a point.
+class PlottedPoint:
+    """Point of a figure at one reading, with all its samples.
 
     Parameters
     ----------
@@ -116,14 +116,14 @@ class Value:
         Over seeds.
     """
 
-    place: Place
+    place: PlottedPoint
     method: str
     quantity: str
     iteration: int | None
     spread: Spread
 
 
-def places_of(figure: Figure, request: FigureRequest, store: Store, data: StudyData) -> list[Place]:
+def plotted_points(figure: Figure, request: FigureRequest, store: Store, data: StudyData) -> list[PlottedPoint]:
     """Read what a figure shows from the store that its study was run into."""
     results = dict(store.results())
     seeds = {row["scenario"]: int(row["seed"]) for row in store.rows()}
@@ -144,7 +144,7 @@ def places_of(figure: Figure, request: FigureRequest, store: Store, data: StudyD
                 }
                 samples.append(Sample(seeds[digest], documents, data.scenarios[digest].upper_bound))
             samples.sort(key=lambda sample: sample.seed)
-            found.append(Place(reading, point, tuple(samples), left_out))
+            found.append(PlottedPoint(reading, point, tuple(samples), left_out))
     return found
 
 
@@ -158,7 +158,7 @@ def kept(document: Mapping[str, Any]) -> list[float]:
     return np.maximum.accumulate(iterates(document)).tolist()
 
 
-def values_of(figure: Figure, places: Sequence[Place]) -> list[Value]:
+def values_of(figure: Figure, places: Sequence[PlottedPoint]) -> list[Value]:
     """Return all numbers of a figure."""
     found: list[Value] = []
     for place in places:
@@ -171,14 +171,14 @@ def values_of(figure: Figure, places: Sequence[Place]) -> list[Value]:
             if place.bounds:
                 gaps = [1.0 - sample.measured(method, "scr") / (sample.bound or 1.0) for sample in place.samples]
                 found.append(Value(place, method, "gap", None, Spread.of(gaps)))
-            if figure.kind is Kind.CONVERGENCE:
+            if figure.kind is FigureKind.CONVERGENCE:
                 found += _steps(place, method)
         if place.bounds:
             found.append(Value(place, BOUND, "upper_bound", None, Spread.of(place.bounds)))
     return found
 
 
-def _steps(place: Place, method: str) -> Iterator[Value]:
+def _steps(place: PlottedPoint, method: str) -> Iterator[Value]:
     """Yield SCR against iterations; a run that has stopped stays where it is."""
     for quantity, read in (("iterate", iterates), ("kept", kept)):
         runs = [read(sample.results[method][0]) for sample in place.samples]

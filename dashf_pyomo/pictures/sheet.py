@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from formulations import Evaluation, InputError, Scenario, evaluate
 
+from ..files import writing
 from ..result import Result
 from ..trace import TraceEntry
-from .drawing import drawing
+from .isolation import drawing
 
 __all__ = ["COLOURS", "Picture", "axis_scale", "check_suffix", "clean", "column", "judge", "say", "sheet", "write"]
 
@@ -79,10 +80,8 @@ def write(path: str | os.PathLike[str], draw: Callable[[], Picture]) -> None:
     """
     kind = check_suffix(path)
     content = draw().content(kind)
-    try:
+    with writing(path):
         Path(path).write_bytes(content)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 def judge(scenario: Scenario, result: Result) -> Evaluation | None:

@@ -80,7 +80,7 @@ class _Extension:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """What differs, for people."""
+        """The differences, in words."""
         said = [*(f"constraint {constraint} was added" for constraint in self.added), *self.changed]
         if self.removed:
             said.append(f"{self.removed} constraints were removed")

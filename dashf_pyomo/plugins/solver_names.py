@@ -1,4 +1,4 @@
-"""How other systems call our methods."""
+"""Names of our methods in other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same cells on a cluster, through dask.distributed (extra ``[cluster]``).
+"""Cells of a study on a cluster, through dask.distributed (extra ``[cluster]``).
 
 A task on the cluster runs its cell in a warm process of its own, as on this machine, so that limits, crashes and hangs
 are handled in the same way. A machine of the cluster that goes away has its cells run elsewhere. What the cluster loses
@@ -19,7 +19,7 @@ from typing import Any
 from formulations import InputError
 from formulations.arrays import shown
 
-from ..errors import BackendError, MissingPackageError
+from ..errors import BackendError, described, optional_package
 from .pool import LocalPool
 from .task import CellRecord, CellTask, Lost, PoolError
 
@@ -85,11 +85,7 @@ class ClusterPool:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            message = f"dask.distributed is not installed ({error}); expected pip install 'dashf-pyomo[cluster]'"
-            raise MissingPackageError(message) from None
+        distributed = optional_package("distributed", "cluster", "dask.distributed")
         if not _ADDRESS.fullmatch(address):
             raise InputError(f"--scheduler {shown(address)}: is no address; expected tcp://host:port")
         try:
@@ -110,7 +106,7 @@ class ClusterPool:
 
     @property
     def workers(self) -> int:
-        """How many cells run at a time; asked anew every few seconds, machines come and go."""
+        """The number of cells that run at a time; asked anew every few seconds, as machines come and go."""
         if time.monotonic() > self._asked + _ASK and self._connected:
             self._asked = time.monotonic()
             with suppress(Exception):  # a scheduler that is gone: handing out and collecting say so
@@ -119,12 +115,12 @@ class ClusterPool:
 
     @property
     def capacity(self) -> int:
-        """How many cells are handed out at a time: those that run, and as many that wait beside them."""
+        """The number of cells handed out at a time: those that run, and as many that wait beside them."""
         return 2 * self.workers
 
     @property
     def running(self) -> int:
-        """How many cells are handed out."""
+        """The number of cells that are handed out."""
         return len(self._tasks)
 
     @property
@@ -150,7 +146,7 @@ class ClusterPool:
             future = self._client.submit(perform_apart, content, key=name, pure=False, retries=RETRIES)
         except Exception as error:  # whatever the options hold, or a connection that has just gone
             self._require_connection()
-            self._unsent.append(Lost(task.key, f"the cell cannot be sent ({_said(error)})"))
+            self._unsent.append(Lost(task.key, f"the cell cannot be sent ({described(error, 300)})"))
             return
         self._tasks[future.key] = task
         future.add_done_callback(self._ended.put)
@@ -180,11 +176,11 @@ class ClusterPool:
         try:
             record = future.result(timeout=_ANSWER)
         except self._killed as error:
-            return Lost(task.key, f"the machines that it ran on died ({_said(error)})")
+            return Lost(task.key, f"the machines that it ran on died ({described(error, 300)})")
         except BackendError as error:  # see `perform_apart`
             return Lost(task.key, str(error))
         except Exception as error:  # whatever dask or the network raise: it says nothing about the method
-            return Lost(task.key, f"the cluster lost it, or its answer ({_said(error)})")
+            return Lost(task.key, f"the cluster lost it, or its answer ({described(error, 300)})")
         finally:
             future.release()
         if not isinstance(record, CellRecord):
@@ -197,7 +193,3 @@ class ClusterPool:
         self._client.close(timeout=_LEAVE)
         for name, level in self._log_levels.items():
             logging.getLogger(name).setLevel(level)
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -58,7 +58,7 @@ class Variant:
     role: str = "compared"
 
     def runs_as(self, other: Variant) -> bool:
-        """Whether cells of another variant are the same: method, options and limits are."""
+        """Return whether cells of another variant are the same: method, options and limits are."""
         given = self.options(0, "", 0), self.options(1, "", 0)  # seeds that are not given differ
         return (self.method.name, self.limits, *given) == (
             other.method.name, other.limits, other.options(0, "", 0), other.options(1, "", 0)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from formulations import InputError
 from formulations.documents import canonical
 
-from ..errors import MissingPackageError
+from ..errors import optional_package
+from ..files import writing
 from ..result import relative_gap
-from .bounds import highest, is_refuted
 from .paver import distinct, solu, trace
+from .refutation import highest, is_refuted
 from .store import Store
 
 if TYPE_CHECKING:
-    import pandas
+    from pandas import DataFrame
 
 __all__ = ["export", "frame", "table"]
 
@@ -53,7 +54,7 @@ def table(store: Store) -> list[dict[str, Any]]:
     return rows
 
 
-def frame(store: Store) -> pandas.DataFrame:
+def frame(store: Store) -> DataFrame:
     """Return the cells as a pandas DataFrame, in the order of the plan.
 
     Raises
@@ -61,15 +62,12 @@ def frame(store: Store) -> pandas.DataFrame:
     MissingPackageError
         If pandas is not installed.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        message = f"pandas is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
-        raise MissingPackageError(message) from None
+    pandas = optional_package("pandas", "study")
     rows = table(store)
     names = {"int": "int64", "int?": "Int64", "float": "float64", "str": "string"}
     columns = {name: pandas.Series([row[name] for row in rows], dtype=names[kind]) for name, kind in COLUMNS.items()}
-    return pandas.DataFrame(columns).set_index("position")
+    found: DataFrame = pandas.DataFrame(columns)
+    return found.set_index("position")
 
 
 def export(store: Store, path: str | os.PathLike[str]) -> int:
@@ -97,10 +95,8 @@ def export(store: Store, path: str | os.PathLike[str]) -> int:
     if suffix not in writers:
         raise InputError(f"{path}: cannot tell the format; expected a name that ends in {', '.join(writers)}")
     content, count = writers[suffix](store)
-    try:
+    with writing(path):
         Path(path).write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return count
 
 
@@ -120,17 +116,12 @@ def _csv(store: Store) -> tuple[bytes, int]:
 
 
 def _parquet(store: Store) -> tuple[bytes, int]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        message = f"pyarrow is not installed ({error}); expected pip install 'dashf-pyomo[study]'"
-        raise MissingPackageError(message) from None
+    pyarrow, parquet = (optional_package(name, "study", "pyarrow") for name in ("pyarrow", "pyarrow.parquet"))
     rows = table(store)
     types = {"int": pyarrow.int64(), "int?": pyarrow.int64(), "float": pyarrow.float64(), "str": pyarrow.string()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), sink)
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema), sink)
     return sink.getvalue(), len(rows)
 
 

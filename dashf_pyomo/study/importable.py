@@ -1,4 +1,4 @@
-"""Whether worker processes can run what a study names: a notebook's own classes are nowhere but in the notebook."""
+"""Check that worker processes can import the methods of a study: a notebook's own classes are in the notebook alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from formulations.registry import kind_of
 from ..algorithms import methods
 from ..backends import backends
 from ..backends.child import Ending, run_in_child
+from ..errors import one_line
 from .description import Variant
 from .versions import discovered_packages, foreign_modules
 from .work import load
@@ -49,7 +50,7 @@ def refuse_what_workers_lack(variants: Iterable[Variant]) -> None:
 
 
 def _by_hand() -> bool:
-    """Whether anything is registered that another process would not find by itself."""
+    """Return whether anything is registered that another process would not find by itself."""
     known = discovered_packages()
     origins = (origin for registry in (methods, formulations, backends) for origin in registry.origins.values())
     return any(origin.partition(".")[0] not in known for origin in origins)
@@ -72,7 +73,7 @@ def _first_lacking(
         try:
             method = load(modules, name, options)
         except Exception as error:  # whatever it raises, it would for each cell
-            return f"a worker process cannot run method {name!r}: {' '.join(str(error).split())[:500]}"
+            return f"a worker process cannot run method {name!r}: {one_line(error, 500)}"
         if kind_of(type(method)) != kind:
             return f"a worker process has another method {name!r}, {kind_of(type(method))}; here it is {kind}"
     return ""

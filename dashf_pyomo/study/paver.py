@@ -13,7 +13,9 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any, TypeVar
 
-from .bounds import highest, is_refuted
+from ..status import Claim, Termination
+from .refutation import highest, is_refuted
+from .task import ending_of
 
 __all__ = ["distinct", "solu", "trace"]
 
@@ -27,9 +29,8 @@ _COLUMNS = (
 
 #: GAMS model and solver status: 8 integer solution, 14 no solution, 19 infeasible; 1 normal, 3 resource
 #: limit, 8 user interrupt, 10 solver failure, 13 system failure.
-_STATUS = {
-    "certified": (8, 1), "feasible": (8, 1), "infeasible": (19, 1), "time_limit": (8, 3), "interrupted": (8, 8),
-    "unknown": (14, 1), "error": (8, 10),
+_SOLVER = {
+    Termination.CONVERGED: 1, Termination.TIME_LIMIT: 3, Termination.INTERRUPTED: 8, Termination.ERROR: 10,
 }  # fmt: skip
 _OUTCOME = {"error": (13, 10), "crash": (13, 13), "overdue": (14, 3), "memory": (14, 10)}
 
@@ -42,9 +43,7 @@ def trace(rows: Iterable[Mapping[str, Any]]) -> str:
     solvers = _unique((row["variant"], _clean(row["variant"])) for row in rows)
     for row in rows:
         users, servers = row["users"], row["servers"]
-        model, solver = _OUTCOME.get(row["outcome"]) or _STATUS[row["status"]]
-        if row["outcome"] == "done" and row["scr"] is None and model == 8:
-            model = 14
+        model, solver = _OUTCOME.get(row["outcome"]) or _done(row)
         bound = row["upper_bound"]
         if is_refuted(bound, best.get(row["scenario"], 0.0)):
             bound = None  # it proves nothing
@@ -61,10 +60,21 @@ def trace(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _ending(row: Mapping[str, Any]) -> tuple[Termination, Claim]:
+    return ending_of(row["outcome"], row["status"], row["scr"])
+
+
+def _done(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the status of model and solver where there is a result."""
+    termination, claim = _ending(row)
+    without = 19 if claim is Claim.INFEASIBLE else 14
+    return without if row["scr"] is None else 8, _SOLVER[termination]
+
+
 def solu(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return what is known of each scenario: the best SCR found, and the best bound where it is not refuted."""
     rows = distinct(rows)
-    refuting, best = highest(rows), highest(row for row in rows if row["status"] != "error")
+    refuting, best = highest(rows), highest(row for row in rows if _ending(row)[0] is not Termination.ERROR)
     bounds: dict[str, list[float]] = {}
     for row in rows:
         if row["upper_bound"] is not None and not is_refuted(row["upper_bound"], refuting.get(row["scenario"], 0.0)):

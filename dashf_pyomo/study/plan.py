@@ -19,7 +19,7 @@ __all__ = ["Cell", "cells_of"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study.
+    """Cell of a study: one run of one variant on one scenario.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """What the cell is known by: a digest of scenario, method, options, limits and repeat, 32 characters.
+        """The key of the cell: a digest of scenario, method, options, limits and repeat, 32 characters.
 
         Names are no part of it, so that renaming a variant repeats no work.
         """
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def limits(self) -> CellLimits:
-        """What it may use."""
+        """The limits of its run."""
         return self.variant.limits
 
 

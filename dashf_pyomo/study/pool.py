@@ -26,6 +26,8 @@ from formulations import InputError
 
 from ..backends.child import Child, ChildEnd, Ending, last_words
 from ..backends.parcel import UnsendableError
+from ..deadline import Deadline
+from ..errors import described
 from .task import Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost, PoolError
 from .work import perform
 
@@ -64,7 +66,7 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
             try:
                 task: CellTask = pickle.loads(content)
             except Exception as error:  # whatever unpickling raises
-                send(Lost("", f"a worker cannot read the cell ({_said(error)})"))
+                send(Lost("", f"a worker cannot read the cell ({described(error)})"))
                 continue
             record = perform(task, send)
             try:
@@ -73,10 +75,6 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
                 send(Lost(task.key, f"what came of the cell {error}"))
             if isinstance(record, CellRecord) and record.outcome is CellOutcome.MEMORY:
                 return  # who knows in what state this process is
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _died(code: int | None) -> str:
@@ -112,7 +110,7 @@ class _Worker:
         try:
             content = pickle.dumps(task)
         except Exception as error:  # whatever the options hold
-            raise ValueError(f"the cell cannot be sent to a worker ({_said(error)})") from error
+            raise ValueError(f"the cell cannot be sent to a worker ({described(error)})") from error
         try:
             if self.child.code is not None:
                 return False
@@ -125,7 +123,7 @@ class _Worker:
 
     def _expect(self, seconds: float) -> None:
         self._began = time.monotonic()
-        self.child.deadline = self._began + seconds
+        self.child.deadline = Deadline.after(seconds)
 
     def look(self) -> CellRecord | Lost | None:
         """Return how the task ended, or None while it runs."""
@@ -133,7 +131,7 @@ class _Worker:
         while (said := self.child.receive(0.0)) is not None:
             found = self._ended(said, self.task) if isinstance(said, ChildEnd) else self._follow(said.value, self.task)
             if found is not None:
-                self.task, self.child.deadline = None, float("inf")
+                self.task, self.child.deadline = None, Deadline()
                 return found
         return None
 
@@ -229,7 +227,7 @@ class LocalPool:
 
     @property
     def running(self) -> int:
-        """How many tasks are running."""
+        """The number of tasks that run."""
         return sum(worker.task is not None for worker in self._processes)
 
     def submit(self, task: CellTask) -> None:

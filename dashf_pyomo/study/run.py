@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from ..backends import BackendError
+from ..status import Termination
 from .plan import Cell
 from .store import Store
-from .task import CellOutcome, CellRecord, CellTask, Lost, PoolError
+from .task import CellRecord, CellTask, Lost, PoolError, ending_of
 
 __all__ = ["LostError", "Pool", "StudyProgress", "remaining_time", "run_cells"]
 
@@ -22,19 +23,19 @@ _BLINK = 0.1
 
 
 class Pool(Protocol):
-    """Where cells run: `LocalPool`, `ClusterPool`."""
+    """Pool of workers that run cells: `LocalPool`, `ClusterPool`."""
 
     @property
     def workers(self) -> int:
-        """How many tasks run at a time."""
+        """The number of tasks that can run at a time."""
 
     @property
     def capacity(self) -> int:
-        """How many tasks may be handed out at a time."""
+        """The number of tasks that may be handed out at a time."""
 
     @property
     def running(self) -> int:
-        """How many are."""
+        """The number of tasks that are handed out."""
 
     def submit(self, task: CellTask) -> None:
         """Hand out a task; `running` has to be below `capacity`."""
@@ -48,7 +49,7 @@ class Pool(Protocol):
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a run is.
+    """Progress of a run.
 
     Parameters
     ----------
@@ -94,9 +95,10 @@ def kind_of(cell: Cell) -> str:
 
 
 def is_failure(record: CellRecord) -> bool:
-    """Whether a record holds no result that counts: see `Store.failed`."""
-    summary = record.summary
-    return record.outcome is not CellOutcome.DONE or summary.get("status") == "error" or summary.get("scr") is None
+    """Return whether a record holds no result that counts: see `Store.failed`."""
+    scr = record.summary.get("scr")
+    termination, _ = ending_of(record.outcome, record.summary.get("status"), scr)
+    return termination is Termination.ERROR or scr is None
 
 
 class LostError(BackendError):

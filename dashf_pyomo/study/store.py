@@ -16,11 +16,12 @@ from formulations import Scenario
 from formulations.schema import Place, conform
 
 from ..result import Result
+from ..status import Termination
 from .description import Description
 from .plan import Cell
 from .store_columns import CELL, About, EndedCell, Environment, PlannedCell, ResultOutline
 from .store_file import FILE, StoreError, StoreFile
-from .task import SUMMARY, CellRecord
+from .task import SUMMARY, CellRecord, ending_of
 
 __all__ = ["FILE", "Store", "StoreError"]
 
@@ -127,9 +128,15 @@ class Store(StoreFile):
         return dict(tuple(row) for row in self._database.execute(f"SELECT key, {column} FROM cells"))
 
     def failed(self) -> set[str]:
-        """Return the keys of cells that have failed: ended without an allocation, or with status error."""
-        query = "SELECT key FROM cells WHERE outcome != 'done' OR status = 'error' OR scr IS NULL"
-        return {row[0] for row in self._database.execute(query)}
+        """Return the keys of cells that have failed: ended by an error, or without an allocation."""
+        rows = self._database.execute("SELECT key, outcome, status, scr FROM cells")
+        return {key for key, *columns in rows if columns[-1] is None or self._has_error(key, *columns)}
+
+    def _has_error(self, key: str, outcome: str, status: str | None, scr: float) -> bool:
+        try:
+            return ending_of(outcome, status, scr)[0] is Termination.ERROR
+        except ValueError as error:
+            self._place(f"cell {key}").fail(str(error))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the planned cells in order, with all columns but the whole result; None where one has not ended."""

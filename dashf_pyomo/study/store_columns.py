@@ -1,4 +1,4 @@
-"""What the tables of a store hold: their columns, and what values may stand in them."""
+"""Tables of a store: their columns, and the values that these may have."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Environment(_Part):
 
 
 class ResultOutline(_Part):
-    """What reports and exports take for granted in a result."""
+    """Parts of a result that reports and exports take for granted."""
 
     trace: list[Any]
     scr: Any

@@ -27,7 +27,7 @@ __all__ = ["Outlook", "Study", "Summary"]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """Summary of a run.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a run would do.
+    """Cells that a run would run, and the time that they would take.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ class Study:
 
         Raises
         ------
-        BackendError
+        MissingPackageError
             If pandas is not installed.
         StoreError
             If nothing was run yet.

@@ -55,7 +55,7 @@ _Values = Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class CellLimits(Table):
-    """What a cell may use.
+    """Limits of a cell.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class CellLimits(Table):
 
 
 class ReportSettings(Table):
-    """What the report shows.
+    """Settings of the report.
 
     Parameters
     ----------

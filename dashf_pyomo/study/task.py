@@ -1,4 +1,4 @@
-"""What goes to a worker, and what comes back."""
+"""Tasks of workers, and their answers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from enum import StrEnum
 from typing import Any
 
 from ..backends import BackendError
+from ..status import Claim, Status, Termination, in_two_words
 from .plan import Cell
 from .study_file import CellLimits
 from .versions import foreign_modules
 
-__all__ = ["SUMMARY", "Begun", "CellOutcome", "CellRecord", "CellTask", "Loaded", "Lost", "PoolError"]
+__all__ = ["SUMMARY", "Begun", "CellOutcome", "CellRecord", "CellTask", "Loaded", "Lost", "PoolError", "ending_of"]
 
 
 class CellOutcome(StrEnum):
-    """How a cell ended."""
+    """Outcome of a cell."""
 
     DONE = "done"  # the method returned a result; its status says more
     ERROR = "error"  # the method raised an error
@@ -65,14 +66,14 @@ class CellTask:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a worker says when it has found the method of a task: the code that it consists of, see `Codes`."""
+    """Message of a worker that has found the method of a task, with the code that it consists of, see `Codes`."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class Begun:
-    """What a worker says when it is warm and the clock of the cell starts."""
+    """Message of a worker that is warm: the clock of the cell starts."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,12 @@ class Lost:
 
 
 class PoolError(BackendError):
-    """What runs cells is gone, or can run none."""
+    """The pool that runs cells is gone, or can run none."""
 
 
 @dataclass(frozen=True)
 class CellRecord:
-    """What is known of a cell that has ended; see `Result` for the fields of the same name.
+    """Record of a cell that has ended; see `Result` for the fields of the same name.
 
     Parameters
     ----------
@@ -141,3 +142,10 @@ class CellRecord:
 SUMMARY = (
     "status", "scr", "score", "delay", "energy", "max_violation", "upper_bound", "bound_source", "iterations",
 )  # fmt: skip
+
+
+def ending_of(outcome: str, status: str | None, scr: float | None) -> tuple[Termination, Claim]:
+    """Return termination and claim of a cell that has ended, from columns of the store; an error without a result."""
+    if outcome != CellOutcome.DONE or not status:
+        return Termination.ERROR, Claim.UNKNOWN
+    return in_two_words(Status(status), scr is not None)

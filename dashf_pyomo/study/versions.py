@@ -1,4 +1,4 @@
-"""Which code a method consists of: the distributions that own it, and their versions.
+"""Versions of the code that a method consists of: the distributions that own it.
 
 A version says what a distribution is only where an installer put its files in place. Where sources are run as they
 stand (an editable install, a folder on the path, a file beside a notebook), a digest of them tells edits apart.
@@ -35,7 +35,7 @@ _DIGITS = 12
 
 
 class Codes:
-    """Which code methods consist of, as it is found now: sources are read once and not again."""
+    """Code that methods consist of, as it is found now: sources are read once and not again."""
 
     def __init__(self) -> None:
         self._versions: dict[str, str] = {}
@@ -112,7 +112,7 @@ def _version(name: str, packages: tuple[str, ...]) -> str:
 
 
 def _is_installed(known: Distribution, package: str) -> bool:
-    """Whether the package that is imported is the one that an installer has put in place."""
+    """Return whether the package that is imported is the one that an installer has put in place."""
     record = {line.partition(",")[0] for line in (known.read_text("RECORD") or "").splitlines()}
     root = Path(str(known.locate_file("")))
     files = list(_files(package))

@@ -19,6 +19,7 @@ from formulations.registry import import_extension
 
 from ..algorithms import Limits, Method, configure, run_method
 from ..backends.parcel import lift_memory_limit, limit_memory
+from ..errors import described, one_line
 from ..result import Result
 from .environment import environment
 from .task import SUMMARY, Begun, CellOutcome, CellRecord, CellTask, Loaded, Lost
@@ -55,7 +56,7 @@ def load(modules: Iterable[str], name: str, options: Mapping[str, Any]) -> Metho
         try:
             import_extension(module)
         except (Exception, SystemExit) as error:  # it may not be needed
-            reasons.append(f"; {module}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            reasons.append(f"; {module}: {described(error)}")
     try:
         return configure(name, options)
     except InputError as error:
@@ -92,9 +93,7 @@ def perform(task: CellTask, say: Callable[[Loaded | Begun], None]) -> CellRecord
     try:
         method = load(task.modules, task.method, task.options)
     except Exception as error:  # where the study was planned it is there and takes these options
-        said = " ".join(str(error).split())[:500]
-        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        return Lost(task.key, f"worker on {platform.node()}: {kind}{said}")
+        return Lost(task.key, f"worker on {platform.node()}: {_said(error)}")
     code = _codes.of(method)
     say(Loaded(code))
     warm_time = _warm_up(task, method)
@@ -109,14 +108,13 @@ def perform(task: CellTask, say: Callable[[Loaded | Begun], None]) -> CellRecord
         result = run_method(method, _scenario(task), task.limits.of_method())
         _check_numbers(result)
     except SystemExit as error:  # it must not end the worker
-        outcome, message = CellOutcome.ERROR, f"SystemExit: {' '.join(str(error.code).split())[:500]}"
+        outcome, message = CellOutcome.ERROR, f"SystemExit: {one_line(error.code, 500)}"
     except MemoryError:
         outcome, message = CellOutcome.MEMORY, f"out of memory, limit of {task.limits.memory} MB"
     except Exception as error:  # that a method fails is what the study finds out
-        said = " ".join(str(error).split())[:500]
+        message = _said(error)
         # Methods report a solver that ran out of memory as a failing backend.
-        outcome = CellOutcome.MEMORY if "MemoryError" in said else CellOutcome.ERROR
-        message = said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
+        outcome = CellOutcome.MEMORY if "MemoryError" in one_line(error, 500) else CellOutcome.ERROR
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     if limited:
         lift_memory_limit()
@@ -128,9 +126,8 @@ def perform(task: CellTask, say: Callable[[Loaded | Begun], None]) -> CellRecord
         try:
             document = zlib.compress(canonical(result.to_dict()).encode())
         except Exception as error:  # methods of others may return anything
-            said = " ".join(str(error).split())[:500]
             result, outcome = None, CellOutcome.ERROR
-            message = f"what method {task.method} returned cannot be kept ({type(error).__name__}: {said})"
+            message = f"what method {task.method} returned cannot be kept ({described(error, 500)})"
     return CellRecord(
         key=task.key,
         outcome=outcome,
@@ -146,6 +143,11 @@ def perform(task: CellTask, say: Callable[[Loaded | Begun], None]) -> CellRecord
         worker=f"{platform.node()}:{os.getpid()}",
         code=code,
     )
+
+
+def _said(error: Exception) -> str:
+    """Return the words of an error, with its type unless it is the user's input."""
+    return one_line(error, 500) if isinstance(error, InputError) else described(error, 500)
 
 
 def _check_numbers(result: Result) -> None:

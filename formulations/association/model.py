@@ -1,4 +1,4 @@
-"""What all formulations of AO part 1 share: parameters, objective, delay rows, budgets.
+"""Common part of all formulations of AO part 1: parameters, objective, delay rows, budgets.
 
 A formulation differs only in how it ties the product w_nm = phi_n x_nm to phi and x (its *lifting*).
 Everything that changes between iterations is a CVXPY parameter, so a problem is compiled once per

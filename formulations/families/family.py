@@ -1,4 +1,4 @@
-"""What a family of scenarios is, the registry of all of them, and the one way to draw from it.
+"""Families of scenarios: what one is, the registry of all, and the one way to draw from them.
 
 A family is a deterministic function of the numbers of users and servers, a seed and options. Another package adds one
 through the entry point group ``dashf_pyomo.scenarios``.
@@ -61,7 +61,7 @@ class FamilyOption:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is asked of a family.
+    """Request to a family.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the joint models know before a solver starts: units, bounds, and pairs that cannot be used.
+"""Data of the joint models that are known before a solver starts: units, bounds, and pairs that cannot be used.
 
 Everything follows from an allocation that is known (its SCR is a lower bound y on the optimum) and from the data:
 an allocation that is at least as good has delay <= score / (y omega_t) and energy <= score / (y omega_e), where the

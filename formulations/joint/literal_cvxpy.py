@@ -50,7 +50,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class JointProblem:
-    """What a problem with the variables of Problem (3) is a problem of.
+    """Data of a problem with the variables of Problem (3).
 
     Parameters
     ----------

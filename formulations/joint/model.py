@@ -1,4 +1,4 @@
-"""What all joint models share: the paper's decisions, budgets, units, and the way back to an `Allocation`.
+"""Common part of all joint models: the paper's decisions, budgets, units, and the way back to an `Allocation`.
 
 A joint model is a plain `pyomo.environ.ConcreteModel`. The paper's decisions have the same names in all of them:
 
@@ -48,7 +48,7 @@ _PER_USER = ("user_power", "user_speed")
 
 @dataclass(frozen=True, eq=False)
 class JointInfo:
-    """What a joint model is a model of, attached to it as ``model.dashf``.
+    """Data of a joint model, attached to it as ``model.dashf``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every user has at an allocation, in the units of a joint model: from it every auxiliary variable follows."""
+"""Values of every user at an allocation, in the units of a joint model; every auxiliary variable follows from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class UserValues:
-    """What every user has, in shares and in the units of a model; shape (N,), times and energies (4, N)."""
+    """Values of every user, in shares and in the units of a model; shape (N,), times and energies (4, N)."""
 
     server: NDArray[np.int64]
     phi: Array

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dashf_pyomo.algorithms.deadline import Deadline, OutOfTimeError
 from dashf_pyomo.algorithms.relaxed import RelaxedRun
 from dashf_pyomo.algorithms.run import Limits, Run
+from dashf_pyomo.deadline import Deadline, OutOfTimeError
 from formulations import Scenario
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.deadline import OutOfTimeError
 from dashf_pyomo.algorithms.relaxed import RelaxedRun
 from dashf_pyomo.algorithms.run import Limits, Run
+from dashf_pyomo.deadline import OutOfTimeError
 from dashf_pyomo.result import Result
 from formulations import Scenario, evaluate, physics
 from formulations.association.pair_resources import equal_split

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from cli_helpers import Dashf, command, environment, process, python
 
-from dashf_pyomo.cli.progress import Log, TraceView
-from dashf_pyomo.cli.rows import Rows, fitting, heading, line
+from dashf_pyomo.cli.progress import LogView, TraceView
+from dashf_pyomo.cli.trace_rows import TraceRows, fitting, heading, line
 from dashf_pyomo.trace import TraceEntry
 
 SMALL = ("solve", "--users", 3, "--method", "dual", "--option", "moves=0", "--gap", 0.05)
@@ -34,7 +34,7 @@ def proof(time: float, bound: float, cells: int, **facts: Any) -> TraceEntry:
 
 
 def test_a_bound_is_shown_with_all_that_the_trace_says_of_it() -> None:
-    row = Rows().row(proof(2.5, 100.0, 50))
+    row = TraceRows().row(proof(2.5, 100.0, 50))
     expected = {
         "time (s)": "2.5", "T (s)": "21.18 to 37.59", "boxes": "4", "depth": "2", "columns": "471", "rounds": "7",
         "cells/s": "20", "nodes": "", "SCR": "", "bound": "100.0000", "incumbent": "90.00000", "gap": "10.000%",
@@ -44,7 +44,7 @@ def test_a_bound_is_shown_with_all_that_the_trace_says_of_it() -> None:
 
 
 def test_cells_are_counted_per_second_since_the_entry_before_that_counts_them() -> None:
-    rows = Rows()
+    rows = TraceRows()
     assert rows.row(proof(2.0, 100.0, 100))["cells/s"] == "50"
     assert rows.row(entry(3.0, 91.0, 100.0, phase="polish"))["cells/s"] == ""
     assert rows.row(proof(4.0, 99.0, 500))["cells/s"] == "200"
@@ -52,7 +52,7 @@ def test_cells_are_counted_per_second_since_the_entry_before_that_counts_them() 
 
 
 def test_columns_appear_with_their_first_fact_and_stay() -> None:
-    rows = Rows()
+    rows = TraceRows()
     rows.row(entry(0.1, phase="start"))
     assert [column.head for column in rows.columns] == ["time (s)", "event"] and not rows.bounded
     rows.row(entry(0.2, 90.0, 99.0, nodes=0))
@@ -62,7 +62,7 @@ def test_columns_appear_with_their_first_fact_and_stay() -> None:
 
 
 def test_time_bound_incumbent_and_gap_stay_on_a_narrow_terminal() -> None:
-    rows = Rows()
+    rows = TraceRows()
     row = rows.row(proof(2.5, 100.0, 50, scr=80.0))
     assert fitting(rows.columns, 200) == list(rows.columns)
     for width in (80, 40, 1):
@@ -72,7 +72,7 @@ def test_time_bound_incumbent_and_gap_stay_on_a_narrow_terminal() -> None:
 
 
 def test_lines_stand_under_their_heads() -> None:
-    rows = Rows()
+    rows = TraceRows()
     row = rows.row(proof(2.5, 100.0, 50))
     above, below = heading(rows.columns), line(rows.columns, row)
     for column in rows.columns[:-1]:
@@ -81,7 +81,7 @@ def test_lines_stand_under_their_heads() -> None:
 
 
 def test_a_remark_of_several_lines_stays_on_one() -> None:
-    rows = Rows()
+    rows = TraceRows()
     row = rows.row(entry(1.0, note="a solver\nsays [red]this[/]"))
     assert line(rows.columns, row).endswith("a solver says [red]this[/]")
 
@@ -137,21 +137,21 @@ class Gone(io.StringIO):
 def test_a_reader_of_the_log_that_has_gone_is_not_written_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Gone()
     monkeypatch.setattr(sys, "stderr", stream)
-    log = Log()
+    log = LogView()
     log(entry(0.1, 1.0))
     log(entry(0.2, 2.0))
     assert stream.tried == 1
 
 
-@pytest.mark.parametrize("observer", ["Log()", "TraceView('dual')", "Steps('check')"])
+@pytest.mark.parametrize("observer", ["LogView()", "TraceView('dual')", "Steps('check')"])
 def test_no_standard_error_at_all_is_no_error(observer: str) -> None:
     program = f"""
 import contextlib, sys
-from dashf_pyomo.cli.progress import Log, Steps, TraceView
+from dashf_pyomo.cli.progress import LogView, Steps, TraceView
 from dashf_pyomo.trace import TraceEntry
 sys.stderr = None
 observer = {observer}
-with contextlib.nullcontext(observer) if isinstance(observer, Log) else observer:
+with contextlib.nullcontext(observer) if isinstance(observer, LogView) else observer:
     observer(1, 2) if isinstance(observer, Steps) else observer(TraceEntry(0, 0.1, best=1.0))
 print("done")
 """

@@ -19,7 +19,7 @@ from study_helpers import LYING, environment, extension
 import dashf_pyomo
 from dashf_pyomo import Comparison, Result
 from dashf_pyomo.algorithms import configure
-from dashf_pyomo.backends import BackendError
+from dashf_pyomo.errors import MissingPackageError
 from dashf_pyomo.study.run import StudyProgress
 from formulations import InputError, Scenario
 
@@ -103,7 +103,7 @@ def test_the_frame_has_a_row_for_every_method(comparison: Comparison, monkeypatc
     assert list(frame["delay"]) == [result.delay for result in comparison.results.values()]
     assert frame["upper_bound"].notna().tolist() == [False, False, True]
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(BackendError, match=r"pandas is not installed.*dashf-pyomo\[study\]"):
+    with pytest.raises(MissingPackageError, match=r"pandas is not installed.*dashf-pyomo\[study\]"):
         comparison.frame()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from dashf_pyomo.backends.backend import OutcomeStatus
-from dashf_pyomo.backends.model_search import Report, SearchLimits, Verdict
+from dashf_pyomo.backends.model_search import Report, SearchEnd, SearchLimits
 from formulations.joint import info
 
 
@@ -19,20 +19,20 @@ def _start(model: Any) -> list[tuple[Any, float]]:
     return [(v, 0.0 if v.value is None else float(v.value)) for v in model.component_data_objects(pyo.Var)]
 
 
-def bound_below_the_truth(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def bound_below_the_truth(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     low = 0.9 * info(model).data.least_ratio
     report.incumbent(_start(model), low, low)
-    return Verdict(OutcomeStatus.SOLVED, "", low, low, 1)
+    return SearchEnd(OutcomeStatus.SOLVED, "", low, low, 1)
 
 
-def point_worth_less_than_claimed(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def point_worth_less_than_claimed(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     high = 3.0 * info(model).data.least_ratio
     report.incumbent(_start(model), high, high)
-    return Verdict(OutcomeStatus.SOLVED, "", high, high, 1)
+    return SearchEnd(OutcomeStatus.SOLVED, "", high, high, 1)
 
 
-def infeasible(model: Any, limits: SearchLimits, report: Report) -> Verdict:
-    return Verdict(OutcomeStatus.INFEASIBLE)
+def infeasible(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
+    return SearchEnd(OutcomeStatus.INFEASIBLE)
 
 
 def _report_and_go_on(model: Any, report: Report) -> None:
@@ -40,42 +40,42 @@ def _report_and_go_on(model: Any, report: Report) -> None:
     report.incumbent(_start(model), y, 2.0 * y, 7)
 
 
-def killed(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def killed(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     _report_and_go_on(model, report)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def hanging(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def hanging(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     _report_and_go_on(model, report)
     time.sleep(600)
     raise AssertionError
 
 
-def no_numbers(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def no_numbers(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     report.incumbent([(v, float("nan")) for v, _ in _start(model)], float("nan"), float("nan"))
-    return Verdict(OutcomeStatus.SOLVED, "", float("inf"), float("-inf"), -1)
+    return SearchEnd(OutcomeStatus.SOLVED, "", float("inf"), float("-inf"), -1)
 
 
-def bound_that_falls_through_the_gap(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def bound_that_falls_through_the_gap(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     y = info(model).data.least_ratio
     for factor in (1.5, 1.0005, 0.9):
         report.incumbent(_start(model), y, factor * y)
-    return Verdict(OutcomeStatus.SOLVED, "", y, 0.9 * y, 1)
+    return SearchEnd(OutcomeStatus.SOLVED, "", y, 0.9 * y, 1)
 
 
-def close_and_then_infeasible(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def close_and_then_infeasible(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     y = info(model).data.least_ratio
     report.incumbent(_start(model), y, 1.0005 * y)
-    return Verdict(OutcomeStatus.INFEASIBLE)
+    return SearchEnd(OutcomeStatus.INFEASIBLE)
 
 
-def close_and_then_unbounded(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def close_and_then_unbounded(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     y = info(model).data.least_ratio
     report.incumbent(_start(model), y, 1.0005 * y)
-    return Verdict(OutcomeStatus.UNBOUNDED)
+    return SearchEnd(OutcomeStatus.UNBOUNDED)
 
 
-def negative_parametric(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def negative_parametric(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     report.incumbent(_start(model), 0.0, -1.0)
-    return Verdict(OutcomeStatus.SOLVED, "", 0.0, -1.0, 1)
+    return SearchEnd(OutcomeStatus.SOLVED, "", 0.0, -1.0, 1)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dashf_pyomo.backends.backend import OutcomeStatus
-from dashf_pyomo.backends.model_search import Report, SearchLimits, Verdict
+from dashf_pyomo.backends.model_search import Report, SearchEnd, SearchLimits
 
 Send = Callable[[Any], None]
 
@@ -113,38 +113,38 @@ def _report(model: Any, report: Report) -> None:
         report.incumbent([(model.x, value), (model.y, 1.0)], value, bound, nodes=int(value))
 
 
-def search_and(act: Callable[[], None], model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def search_and(act: Callable[[], None], model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     _report(model, report)
     act()
-    return Verdict(OutcomeStatus.SOLVED, "", 2.0, 8.0, 3)
+    return SearchEnd(OutcomeStatus.SOLVED, "", 2.0, 8.0, 3)
 
 
-def lie(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def lie(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     report.incumbent([(model.x, 100.0), (model.y, -7.0)], 1e6, 1e6)
-    return Verdict(OutcomeStatus.SOLVED, "", 1e6, 1e6)
+    return SearchEnd(OutcomeStatus.SOLVED, "", 1e6, 1e6)
 
 
-def claim_without_a_point(model: Any, limits: SearchLimits, report: Report) -> Verdict:
-    return Verdict(OutcomeStatus.SOLVED, "", 5.0, 5.0)
+def claim_without_a_point(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
+    return SearchEnd(OutcomeStatus.SOLVED, "", 5.0, 5.0)
 
 
-def absurd(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def absurd(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     report.incumbent([(model.x, 1.0), (model.y, 1.0)], 1.0, float("nan"))
     report.incumbent([(model.x, float("nan")), (model.y, 1.0)], 3.0)
-    return Verdict(OutcomeStatus.TIME_LIMIT, "limit", float("inf"), float("inf"))
+    return SearchEnd(OutcomeStatus.TIME_LIMIT, "limit", float("inf"), float("inf"))
 
 
-def worse_last(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def worse_last(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     for value in (1.0, 3.0, 2.0):
         report.incumbent([(model.x, value), (model.y, 1.0)], value)
-    return Verdict(OutcomeStatus.TIME_LIMIT)
+    return SearchEnd(OutcomeStatus.TIME_LIMIT)
 
 
 def no_verdict(model: Any, limits: SearchLimits, report: Report) -> Any:
     return "optimal"
 
 
-def tell_the_task(model: Any, limits: SearchLimits, report: Report) -> Verdict:
+def tell_the_task(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     left = limits.seconds_left()
     start = (model.x.value, model.y.value)
-    return Verdict(OutcomeStatus.FAILED, f"{limits.gap} {limits.threads} {limits.memory} {left is not None} {start}")
+    return SearchEnd(OutcomeStatus.FAILED, f"{limits.gap} {limits.threads} {limits.memory} {left is not None} {start}")

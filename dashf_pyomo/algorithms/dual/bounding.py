@@ -21,7 +21,7 @@ from .boxes import NARROW, Bounded, Box, Cut, DeadlineCut
 from .columns import DELAY, ENERGY, OFFLOAD, ColumnPool
 from .generation import ColumnGeneration, collect, fits
 from .prices import Prices
-from .problem import Priced, SeparableProblem
+from .problem import PricedColumns, SeparableProblem
 from .settings import Cutoff, Settings
 from .tree import Node, Tree
 
@@ -385,7 +385,7 @@ def _delay_prices(
 
 def proven_bound(
     problem: SeparableProblem, pool: ColumnPool, box: Box, prices: Prices, tolerance: float, max_cells: int
-) -> tuple[float, Priced]:
+) -> tuple[float, PricedColumns]:
     """Prove what the allocations of a box can reach at most, in scaled SCR, by given prices.
 
     The bound is minus infinity if some user cannot be served in time, and infinity if the proof met what is no number,

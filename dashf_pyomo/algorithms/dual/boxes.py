@@ -101,7 +101,7 @@ Cut = DeadlineCut | ServerCut | OffloadCut
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """What is known of a box: a bound, and the solution of its restricted master problem.
+    """A box with its bound and the solution of its restricted master problem.
 
     Parameters
     ----------

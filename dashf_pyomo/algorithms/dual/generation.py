@@ -21,7 +21,7 @@ from .boxes import Box
 from .columns import DELAY, OFFLOAD, ColumnPool
 from .master import RestrictedMaster
 from .prices import Prices
-from .problem import Priced, SeparableProblem
+from .problem import PricedColumns, SeparableProblem
 
 __all__ = ["ColumnGeneration", "collect", "fits"]
 
@@ -171,7 +171,7 @@ class ColumnGeneration:
         self._add(priced)
         return False
 
-    def _price_warm(self, prices: Prices) -> Priced:
+    def _price_warm(self, prices: Prices) -> PricedColumns:
         """Price between the best prices so far and those of the restricted master problem, from known columns."""
         trial = prices if self.centre is None else self.centre.towards(prices, self._step if self.rounds > 1 else 0.0)
         self._trial = trial = trial.balanced(self._problem.time_weight)
@@ -184,7 +184,7 @@ class ColumnGeneration:
             self.best, self.centre, self._step, self._centre_is_full = reached, trial, STEP, False
         return priced
 
-    def _price_full(self, prices: Prices) -> Priced:
+    def _price_full(self, prices: Prices) -> PricedColumns:
         """Price all pairs from all starts at the best prices so far: a warm round may miss what raises its bound."""
         self._trial = centre = (prices if self.centre is None else self.centre).balanced(self._problem.time_weight)
         self._problem.start_from(self._pool, self._master.members, centre, self._box)
@@ -193,10 +193,10 @@ class ColumnGeneration:
         self._centre_is_full, self._last_full = True, self.rounds
         return priced
 
-    def _estimate(self, prices: Prices, priced: Priced) -> float:
+    def _estimate(self, prices: Prices, priced: PricedColumns) -> float:
         return self._problem.bound(prices, priced.dual_value, self._box)
 
-    def _add(self, priced: Priced) -> None:
+    def _add(self, priced: PricedColumns) -> None:
         known = len(self._pool)
         collect(self._problem, self._pool, priced)
         fresh = np.arange(known, len(self._pool))
@@ -230,7 +230,7 @@ class ColumnGeneration:
         return np.asarray(reduced >= best[pool.user[members]] - part * gains)
 
 
-def collect(problem: SeparableProblem, pool: ColumnPool, priced: Priced) -> None:
+def collect(problem: SeparableProblem, pool: ColumnPool, priced: PricedColumns) -> None:
     """Add the columns that are among the best of their users, by a part of their score."""
     gains = problem.scenario.score.of(priced.data[:, :3].sum(axis=1))
     near = priced.reduced >= priced.best[priced.user] - NEAR * gains

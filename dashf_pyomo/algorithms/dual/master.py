@@ -1,16 +1,17 @@
-"""The restricted master problem: the best convex combination of the columns known, and the prices that follow.
+"""Restricted master problem: the best convex combination of the columns known, and the prices that follow.
 
-With weights w_j of the columns over a total t (the ratio is made linear by scaling the cost to one)::
+The cost is scaled to one, which makes the ratio linear. With r the reciprocal of the cost, w_j the weights of the
+columns times r, and d the deadline times r::
 
     max  sum_j v_j w_j
-    s.t. sum_j E_j w_j + omega tau = 1                           price y, the ratio itself
-         sum over j of user n of w_j = t                         price theta_n
-         sum over j at server m of z_j w_j <= t                  prices lambda_m, three a server
-         sum over j of user n of T_j w_j <= tau                  price rho_n, their sum is y omega
+    s.t. sum_j E_j w_j + omega_t d = 1                           price y, the ratio itself
+         sum over j of user n of w_j = r                         price h_n
+         sum over j at server m of z_j w_j <= r                  prices lambda_m, three a server
+         sum over j of user n of T_j w_j <= d                    price rho_n, their sum is y omega_t
 
-T_j is the delay of the column, at least the beginning of the interval of deadlines. Every user's mean deadline is below
-one tau; that all deadlines are equal is what is relaxed within an interval. At a single deadline T the last rows and
-tau go, and t costs omega T: that is much quicker to solve for many users.
+T_j is the delay of the column, at least the beginning of the interval of deadlines. The mean deadline of every user is
+at most d / r. The relaxation within an interval is that single columns may have longer ones. At a single deadline T
+the last rows and d go, and r costs omega_t T: that is much quicker to solve for many users.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class RestrictedMaster:
     score
         varpi_2 of the score.
     time_weight
-        omega: cost units of one time unit.
+        omega_t: cost units of one time unit.
     interval
         Shortest and longest deadline.
     deadline_rows
@@ -104,15 +105,15 @@ class RestrictedMaster:
         upper = np.concatenate([[1.0], np.zeros(rows - 1)])
         empty = np.zeros(rows, np.int32)
         highs.addRows(rows, lower, upper, 0, empty, np.zeros(0, np.int32), np.zeros(0))
-        # t enters users and budgets, tau cost and deadlines.
-        t_rows = np.arange(1, 1 + n_users + 3 * n_servers, dtype=np.int32)
-        tau_rows = np.concatenate([[0], np.arange(1 + n_users + 3 * n_servers, rows)]).astype(np.int32)
-        ones = np.full(len(t_rows), -1.0)
+        # The scale r enters users and budgets, the deadline d cost and deadlines, see the head of this module.
+        scale_rows = np.arange(1, 1 + n_users + 3 * n_servers, dtype=np.int32)
+        deadline_at = np.concatenate([[0], np.arange(1 + n_users + 3 * n_servers, rows)]).astype(np.int32)
+        scale = np.full(len(scale_rows), -1.0)
         if not deadline_rows:
-            t_rows, ones = np.append(t_rows, np.int32(0)), np.append(ones, time_weight * interval[0])
-        highs.addCol(0.0, 0.0, infinity, len(t_rows), t_rows, ones)
-        tau = np.concatenate([[time_weight], np.full(len(tau_rows) - 1, -1.0)])
-        highs.addCol(0.0, 0.0, infinity if deadline_rows else 0.0, len(tau_rows), tau_rows, tau)
+            scale_rows, scale = np.append(scale_rows, np.int32(0)), np.append(scale, time_weight * interval[0])
+        highs.addCol(0.0, 0.0, infinity, len(scale_rows), scale_rows, scale)
+        deadline = np.concatenate([[time_weight], np.full(len(deadline_at) - 1, -1.0)])
+        highs.addCol(0.0, 0.0, infinity if deadline_rows else 0.0, len(deadline_at), deadline_at, deadline)
         highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
         # Artificial columns serve a user at no budget for a very bad score: the problem is always feasible.
         self._artificial = np.full(n_users, ARTIFICIAL)

@@ -15,8 +15,8 @@ from formulations import Extra, Scenario
 from formulations.constraints import relaxation_text, unsupported
 
 from ...backends import BackendError
+from ...deadline import OutOfTimeError
 from ..dashf_plus import DashfPlus
-from ..deadline import OutOfTimeError
 from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
 from ..run import Run

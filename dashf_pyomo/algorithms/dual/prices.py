@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """What separates the users.
+    """Prices that separate the users.
 
     Parameters
     ----------

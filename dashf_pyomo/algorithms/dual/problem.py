@@ -21,7 +21,7 @@ from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool, columns_of
 from .prices import Prices
 from .profile import Profile
 
-__all__ = ["Priced", "SeparableProblem"]
+__all__ = ["PricedColumns", "SeparableProblem"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -34,8 +34,8 @@ MARGIN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Priced:
-    """What pricing at given prices found.
+class PricedColumns:
+    """Columns that pricing has found, and the dual value at its prices.
 
     Parameters
     ----------
@@ -153,7 +153,9 @@ class SeparableProblem:
 
         return least_energy(self._coefficients[user, server], shares, deadline, offload)
 
-    def search(self, prices: Prices, box: Box, tolerance: float, *, warm: bool = False, near: bool = False) -> Priced:
+    def search(
+        self, prices: Prices, box: Box, tolerance: float, *, warm: bool = False, near: bool = False
+    ) -> PricedColumns:
         """Find good columns of every allowed pair; nothing is proven.
 
         Parameters
@@ -200,7 +202,7 @@ class SeparableProblem:
         best = np.where(fits, value, -np.inf).max(axis=1, keepdims=True)
         return box.allowed & (~fits | (value >= best - MARGIN * np.maximum(gains, 0.0)))
 
-    def prove(self, prices: Prices, box: Box, tolerance: float, max_cells: int) -> Priced:
+    def prove(self, prices: Prices, box: Box, tolerance: float, max_cells: int) -> PricedColumns:
         """Prove what every user can be worth at most; columns come along.
 
         Parameters
@@ -226,7 +228,7 @@ class SeparableProblem:
         max_cells: int = 0,
         warm: bool = False,
         near: bool = False,
-    ) -> Priced:
+    ) -> PricedColumns:
         from .kernels.pricing import price_pairs, search_pairs
 
         user, server = np.nonzero(self._near(prices, box) if near else box.allowed)
@@ -262,7 +264,7 @@ class SeparableProblem:
         there = np.isfinite(columns).all(axis=1)
         self._hints[user[there], server[there], 0] = columns[there][:, [0, 1, 2, 8]]
         self._last[user[there], server[there]] = columns[there, :WIDTH]
-        return Priced(dual_value, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
+        return PricedColumns(dual_value, best, user[there], server[there], columns[there, :WIDTH], found.lower[there])
 
     def leaves(
         self, prices: Prices, box: Box, tolerance: float, max_cells: int = 100_000

@@ -1,4 +1,4 @@
-"""Which data pricing can be proven for."""
+"""Test of the range of data within which pricing can be proven."""
 
 from __future__ import annotations
 

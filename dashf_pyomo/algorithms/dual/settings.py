@@ -1,10 +1,10 @@
-"""What a search goes by: its options, the size of the scenario, and the incumbent that a bound is compared with."""
+"""Settings of a search: its options, the size of the scenario, and the incumbent that bounds are compared with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..deadline import Deadline
+from ...deadline import Deadline
 from ..run import Run
 
 __all__ = ["Cutoff", "Settings"]

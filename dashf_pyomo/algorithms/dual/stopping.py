@@ -1,4 +1,4 @@
-"""Why a search stops: rules that are asked in turn, each with the words that a result gives as its reason."""
+"""Stopping rules of a search, asked in turn; each has the words that a result gives as its reason."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["BoundsRefuted", "GapClosed", "StoppingRule", "reason_to_stop"]
 
 
 class StoppingRule(Protocol):
-    """One reason to stop. That nothing is left to cut is said by the branching, running out of time by the run."""
+    """Stopping rule. The branching says when nothing is left to cut, and the run when its time is over."""
 
     @property
     def reason(self) -> str:
-        """What the result says."""
+        """The reason that the result gives."""
 
     def met(self) -> bool:
         """Return whether the search stops."""

@@ -1,4 +1,4 @@
-"""What was changed in a joint model, carried over to another model of the same scenario."""
+"""Transfer of the changes in a joint model to another model of the same scenario."""
 
 from __future__ import annotations
 

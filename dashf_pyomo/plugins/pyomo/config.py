@@ -1,4 +1,4 @@
-"""What the solvers that Pyomo sees can be told."""
+"""Configuration of the solvers that Pyomo sees."""
 
 from __future__ import annotations
 

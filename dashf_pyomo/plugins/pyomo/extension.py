@@ -1,4 +1,4 @@
-"""What is to become of a model that was extended: which changes a method takes in, and which it cannot."""
+"""Sorting of the changes of an extended model: those that a method honours, and those that it cannot."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyomo.environ as pyo
@@ -24,12 +24,13 @@ from ...algorithms import Limits, Method
 from ...backends import BackendError, BackendLimits, OutcomeStatus
 from ...backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome, InterruptedSolve
 from ...backends.model_search import SolverProgress
+from ...deadline import Deadline
 from ...result import Result
 from ...status import Claim, Termination
 from ...trace import TraceEntry
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
-from .log import Log
+from .log import SolverLog
 from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
 from .model_values import check
 from .recognition import Recognised, recognise, variables_of
@@ -48,8 +49,8 @@ _ENDED = {
     OutcomeStatus.FAILED: (Termination.ERROR, Claim.UNKNOWN),
 }
 
-#: How it ended, what is claimed, the bound that stands, and what is to be said.
-_Verdict = tuple[Termination, Claim, float, list[str]]
+#: Termination, claim, the bound that stands, and notes for the message.
+_Conclusion = tuple[Termination, Claim, float, list[str]]
 
 #: Most associations among a solver's points for which the best allocation is looked for.
 _MOST_TRIES = 3
@@ -61,7 +62,18 @@ _RESERVE, _MOST_RESERVE = 0.1, 3.0
 _MOST_SECONDS = 15.0
 
 
-def solve_extended(method: Method, recognised: Recognised, limits: Limits, warmstart: bool, log: Log) -> Solved:
+@dataclass(frozen=True)
+class _Call:
+    """A call of a solver of Pyomo's: the method, its limits and its log, its start and its deadline."""
+
+    method: Method
+    limits: Limits
+    log: SolverLog
+    start: float
+    deadline: Deadline
+
+
+def solve_extended(method: Method, recognised: Recognised, limits: Limits, warmstart: bool, log: SolverLog) -> Solved:
     """Solve a model as it is by the method's global solvers, the first that does not fail.
 
     Parameters
@@ -86,22 +98,22 @@ def solve_extended(method: Method, recognised: Recognised, limits: Limits, warms
         If no solver is there, or all fail.
     """
     require_bounds(recognised)
-    start = time.monotonic()
-    solved = _solve(method, recognised, limits, start, warmstart, log)
+    call = _Call(method, limits, log, time.perf_counter(), Deadline.after(limits.time_limit))
+    solved = _solve(call, recognised, warmstart)
     if not (recognised.info.data.assumes_scr and solved.bound == left_out(recognised.info)) or _settled(solved):
         return solved
     new = without_assumption(recognised)
-    if new is None or (limits.time_limit is not None and time.monotonic() - start > limits.time_limit):
+    if new is None or call.deadline.passed:
         return solved
     log.write(f"{solved.message}; solved again without the assumption that nothing below the known SCR counts")
-    again = _solve(method, recognise(new), limits, start, False, log)
+    again = _solve(call, recognise(new), False)
     if again.point is None and solved.point is not None:
         return solved
     return _in_terms_of(recognised, new, again)
 
 
 def _settled(solved: Solved) -> bool:
-    """Whether another model cannot say more: proven, or ended before its time."""
+    """Return whether another model cannot say more: proven, or stopped."""
     return solved.termination is not Termination.CONVERGED or solved.claim in (Claim.CERTIFIED, Claim.INFEASIBLE)
 
 
@@ -120,15 +132,14 @@ def _in_terms_of(recognised: Recognised, new: Any, solved: Solved) -> Solved:
     return replace(solved, point=point, cut_away=away, message=message)
 
 
-def _solve(method: Method, recognised: Recognised, limits: Limits, start: float, warmstart: bool, log: Log) -> Solved:
+def _solve(call: _Call, recognised: Recognised, warmstart: bool) -> Solved:
     failures: list[str] = []
     with orders_aside(recognised) as aside:
         if aside:
-            log.write(f"left out, as the change may tell identical ones apart: {', '.join(aside)}")
-        for backend in method.global_solvers():
-            log.write(f"the model itself goes to {backend.name}")
-            case = _Case(method, recognised, backend, limits, start, log)
-            solved = case.solve(warmstart)
+            call.log.write(f"left out, as the change may tell identical ones apart: {', '.join(aside)}")
+        for backend in call.method.global_solvers():
+            call.log.write(f"the model itself goes to {backend.name}")
+            solved = _Case(call, recognised, backend).solve(warmstart)
             if solved.termination is not Termination.ERROR or solved.point is not None:
                 return solved
             failures.append(solved.message)
@@ -179,15 +190,11 @@ def _result(
 
 
 class _Case:
-    """One model with one solver."""
+    """A model given to one solver."""
 
-    def __init__(
-        self, method: Method, recognised: Recognised, backend: ExactBackend, limits: Limits, start: float, log: Log
-    ) -> None:
-        self._method, self._recognised, self._backend = method, recognised, backend
-        self._limits, self._start, self._log = limits, start, log
+    def __init__(self, call: _Call, recognised: Recognised, backend: ExactBackend) -> None:
+        self._call, self._recognised, self._backend = call, recognised, backend
         self._sense, self._free = _sense(recognised), free_names(recognised)
-        self._end = None if limits.time_limit is None else start + limits.time_limit
         self._which = f"{backend.name} on the {'extended ' if recognised.differences else ''}model"
 
     def solve(self, warmstart: bool) -> Solved:
@@ -195,12 +202,13 @@ class _Case:
         outcome, interrupted = self._run(warmstart)
         bound, source = self._bound(outcome)
         judged = self._best(outcome, bound)
-        termination, claim, bound, notes = self._verdict(outcome, interrupted, judged, bound)
+        termination, claim, bound, notes = self._conclude(outcome, interrupted, judged, bound)
         message = "; ".join([f"{self._which}: {outcome.status}", *notes])
         solvers = {self._backend.name: self._backend.availability().version}
         found, same = self._recognised.info, same_objective(self._recognised)
+        wall_time = time.perf_counter() - self._call.start
         facts: dict[str, Any] = {
-            "result": _result(self._method, self._recognised, judged, message, solvers, time.monotonic() - self._start),
+            "result": _result(self._call.method, self._recognised, judged, message, solvers, wall_time),
             "scenario": found.scenario,
             "upper_bound": found.upper_bound(bound) if same and math.isfinite(bound) else None,
             "bound_source": source if math.isfinite(bound) else None,
@@ -227,23 +235,23 @@ class _Case:
 
     def _run(self, warmstart: bool) -> tuple[ExactOutcome, bool]:
         """Return what the solver found and whether it was interrupted; the model keeps its values."""
-        start, number = time.monotonic(), 0
+        start, number = time.perf_counter(), 0
 
         def watch(progress: SolverProgress) -> None:
             nonlocal number
-            entry = TraceEntry(number, time.monotonic() - start, facts={"nodes": progress.nodes})
+            entry = TraceEntry(number, time.perf_counter() - start, facts={"nodes": progress.nodes})
             reached = progress.objective
-            self._log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
+            self._call.log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
             number += 1
 
-        left = None
-        if self._end is not None:
-            left = max(self._end - start, 0.01)
+        left = self._call.deadline.left()
+        if left is not None:
+            left = max(left, 0.01)
             left -= min(_RESERVE * left, _MOST_RESERVE)
-        model, limits = self._recognised.model, self._limits
+        model, limits = self._recognised.model, self._call.limits
         kept = [(variable, variable.value, variable.stale) for variable in variables_of(model).values()]
         # The rest of the gap is for what the judge finds below the claims.
-        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._method.solver_memory())
+        budget = BackendLimits(left, limits.solver_threads, 0.5 * limits.gap, self._call.method.solver_memory())
         try:
             return self._backend.solve(model, budget, warm_start=warmstart, watch=watch), False
         except InterruptedSolve as stopped:
@@ -278,8 +286,8 @@ class _Case:
             best = judged if best is None else min(best, judged, key=self._rank)
             if self._closed(judged, bound):
                 break
-            now = time.monotonic()
-            deadline = now + _MOST_SECONDS if self._end is None else max(self._end, now + 0.5)
+            left = self._call.deadline.left()
+            deadline = Deadline.after(_MOST_SECONDS if left is None else max(left, 0.5))
             for better in repairs(self._recognised, judged, self._free, self._sense, deadline):
                 best = min(best, better, key=self._rank)
                 if self._closed(best, bound):
@@ -290,11 +298,13 @@ class _Case:
         return rank(judged, self._sense)
 
     def _closed(self, judged: Judged | None, bound: float) -> bool:
-        """Whether a point keeps everything and reaches the bound."""
-        return judged is not None and judged.holds and gap_closed(judged.checked.objective, bound, self._limits.gap)
+        """Return whether a point keeps everything and reaches the bound."""
+        return (
+            judged is not None and judged.holds and gap_closed(judged.checked.objective, bound, self._call.limits.gap)
+        )
 
-    def _verdict(self, outcome: ExactOutcome, interrupted: bool, judged: Judged | None, bound: float) -> _Verdict:
-        """Return how it ended, the bound that stands, and what is to be said."""
+    def _conclude(self, outcome: ExactOutcome, interrupted: bool, judged: Judged | None, bound: float) -> _Conclusion:
+        """Conclude from the outcome, the best point and the bound."""
         notes = [outcome.message] if outcome.message else []
         if judged is not None and judged.holds and judged.checked.objective is not None:
             excess = self._sense * (bound - judged.checked.objective)
@@ -315,8 +325,8 @@ class _Case:
             claim = Claim.FEASIBLE
         return termination, claim, bound, notes
 
-    def _proven(self, termination: Termination, bound: float, notes: list[str]) -> _Verdict:
-        """Return the verdict on a point that reaches the bound."""
+    def _proven(self, termination: Termination, bound: float, notes: list[str]) -> _Conclusion:
+        """Conclude where a point reaches the bound."""
         missing = "" if same_objective(self._recognised) else beyond(self._recognised)
         if missing:
             said = f"best of all but {missing}, of which nothing is proven: state longest_delay or a bound on delay"
@@ -325,8 +335,8 @@ class _Case:
             return termination, Claim.FEASIBLE, bound, notes
         return Termination.CONVERGED, Claim.CERTIFIED, bound, notes  # however the solver ended, this was the aim
 
-    def _none(self, judged: Judged | None, bound: float, notes: list[str]) -> _Verdict:
-        """Return the verdict where the solver says that the model has no point."""
+    def _none(self, judged: Judged | None, bound: float, notes: list[str]) -> _Conclusion:
+        """Conclude where the solver says that the model has no point."""
         missing = beyond(self._recognised)
         if judged is not None:  # and yet there is one
             return Termination.CONVERGED, Claim.FEASIBLE, bound, [*notes, "the claims do not close the gap"]

@@ -8,10 +8,10 @@ from typing import Any
 
 from ...trace import TraceEntry
 
-__all__ = ["Log"]
+__all__ = ["SolverLog"]
 
 
-class Log:
+class SolverLog:
     """Writes lines to streams and keeps them.
 
     Parameters
@@ -30,7 +30,7 @@ class Log:
 
     @property
     def text(self) -> str:
-        """What was written."""
+        """The text written so far."""
         return self._kept.getvalue()
 
     def write(self, line: str) -> None:

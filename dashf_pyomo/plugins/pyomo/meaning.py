@@ -1,4 +1,4 @@
-"""What an extended model asks for, and how far the bounds that its formulation rests on go with it.
+"""Meaning of an extended model: its objective, and how far the bounds of its formulation hold for it.
 
 A joint model leaves out, by proof, what is worse in SCR than a known allocation, or, built with ``assume_scr=False``,
 what takes longer than a longest delay. What a solver proves about the model says nothing about that; here it is said
@@ -39,7 +39,7 @@ def _others(recognised: Recognised) -> list[Difference]:
 
 
 def same_objective(recognised: Recognised) -> bool:
-    """Say whether a model asks for the best objective of its formulation still."""
+    """Return whether a model still has the objective of its formulation."""
     return not _others(recognised)
 
 

@@ -50,7 +50,7 @@ class Violated:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a point is worth in a model.
+    """Value of a point in a model.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a Pyomo model is a model of, and in what it differs from the one that the formulation builds.
+"""Recognition of a Pyomo model: its scenario and formulation, and its differences from the model that this one builds.
 
 Nothing is taken on trust: the model is built again from its scenario and arguments, and components, bounds, domains,
 fixed variables, rows and the objective are compared one by one. Rows are compared as expressions, term by term, so a
@@ -73,7 +73,7 @@ class UnsupportedModelError(InputError, IncompatibleModelError):
 
 
 class Change(StrEnum):
-    """What was done to a model after it was built."""
+    """Kind of change to a model after it was built."""
 
     FIXED = "fixed"  # a variable was fixed
     BOUNDS = "bounds"  # bounds or domain of a variable, or a variable unfixed that the builder had fixed
@@ -87,7 +87,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """One thing in which a model differs from the one that its formulation builds.
+    """Difference between a model and the one that its formulation builds.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Recognised:
-    """What a model is.
+    """Model with its formulation and its differences.
 
     Parameters
     ----------

@@ -8,7 +8,6 @@ else's expressions; derivatives are differences.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +23,7 @@ from formulations.joint.whole_point import set_point
 
 from ...backends import BackendLimits
 from ...backends.ipopt import IPOPT
+from ...deadline import Deadline
 from .judging import Judged, judge_allocation, values_of
 from .model_values import evaluated, values
 from .recognition import Change, Recognised, meant, variables_of
@@ -73,7 +73,7 @@ class _Row:
 
 
 def repairs(
-    recognised: Recognised, judged: Judged, free: Sequence[str], sense: int, deadline: float | None = None
+    recognised: Recognised, judged: Judged, free: Sequence[str], sense: int, deadline: Deadline | None = None
 ) -> Iterator[Judged]:
     """Yield what local solves make of an allocation, each judged; nothing where it cannot be stated.
 
@@ -91,8 +91,9 @@ def repairs(
     sense
         1 for a model that minimises, else -1.
     deadline
-        When to end, as in ``time.monotonic()``, or None.
+        The time at which no other solve begins.
     """
+    deadline = deadline or Deadline()
     program = _Program(recognised, judged, free, sense)  # which reads what is fixed, so before the values change
     if len(program.start) > _MOST_VARIABLES:
         return
@@ -106,16 +107,16 @@ def repairs(
             allocation, _, others = program.split(found)
             kept = allocation.within_budgets(recognised.info.scenario)
             yield judge_allocation(recognised, kept, values_of(recognised, {**judged.point, **others}, free))
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline.passed:
             return
 
 
-def _by_quadratic_programs(program: _Program, deadline: float | None) -> Array | None:
+def _by_quadratic_programs(program: _Program, deadline: Deadline) -> Array | None:
     """Return where SciPy's sequential quadratic programming ends."""
     from scipy.optimize import minimize
 
     def stop(_: Array) -> None:
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline.passed:
             raise StopIteration
 
     moved = np.abs(program.slopes(program.start)[1:]).max(axis=1) > 0.0  # it cannot do with rows that nothing moves
@@ -141,13 +142,14 @@ def _by_quadratic_programs(program: _Program, deadline: float | None) -> Array |
     return found if np.isfinite(found).all() else None
 
 
-def _by_ipopt(program: _Program, deadline: float | None) -> Array | None:
+def _by_ipopt(program: _Program, deadline: Deadline) -> Array | None:
     """Return where Ipopt ends."""
     if not IPOPT.availability().available:
         return None
-    left = _MOST_SECONDS if deadline is None else min(max(deadline - time.monotonic(), 0.1), _MOST_SECONDS)
+    left = deadline.left()
+    seconds = _MOST_SECONDS if left is None else min(max(left, 0.1), _MOST_SECONDS)
     program.point = None
-    IPOPT.solve(program, BackendLimits(time_limit=left))
+    IPOPT.solve(program, BackendLimits(time_limit=seconds))
     return program.point
 
 

@@ -40,7 +40,7 @@ _CLAIMED = {
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What a run found, in terms of the model that was given.
+    """Findings of a run in terms of the model that was given.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def objective_bound(found: JointInfo, upper_bound: float | None) -> float:
 
 
 def gap_closed(objective: float | None, bound: float, gap: float) -> bool:
-    """Say whether a bound on a model's objective is within a relative gap of what was reached."""
+    """Return whether a bound on a model's objective is within a relative gap of the objective reached."""
     if objective is None or not math.isfinite(bound):
         return False
     return abs(bound - objective) <= gap * max(abs(bound), abs(objective)) * (1.0 + 1e-6)

@@ -27,7 +27,7 @@ from ...version import __version__
 from .config import DashfConfig, promoted, set_entries
 from .extension import refusal, restricted, split
 from .global_solve import infeasible, solve_extended
-from .log import Log
+from .log import SolverLog
 from .meaning import contradicted
 from .model_values import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
@@ -40,13 +40,13 @@ logger = logging.getLogger("dashf_pyomo.plugins.pyomo")
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One call: the model, the method, and what it may use."""
+    """Call of a solver: the model, the method and its limits."""
 
     recognised: Recognised
     method: Method
     limits: Limits
     config: DashfConfig
-    log: Log
+    log: SolverLog
 
 
 class DashfSolver(SolverBase):
@@ -72,7 +72,7 @@ class DashfSolver(SolverBase):
         return known
 
     def available(self) -> Availability:
-        """Say whether the method can run here; one that needs a global solver has one solve a tiny model."""
+        """Return whether the method can run here; a global solver that it needs has to solve a tiny model."""
         try:
             missing = configure(self.method.name, {}).missing()
         except (InputError, BackendError):
@@ -145,7 +145,7 @@ class DashfSolver(SolverBase):
             )
         gap = 1e-3 if config.rel_gap is None else config.rel_gap
         Limits(config.time_limit, gap, config.threads, config.certificate)  # refuses what cannot be
-        log = Log(config.tee, config.observer)
+        log = SolverLog(config.tee, config.observer)
         config.timer.start("recognise model")
         recognised = recognise(model)
         config.timer.stop("recognise model")
@@ -163,7 +163,7 @@ class DashfSolver(SolverBase):
 
 
 def _is_another_problem(recognised: Recognised) -> bool:
-    """Whether a model is more than a scenario: what solves models then takes it as it is.
+    """Return whether a model is more than a scenario; methods that solve models then take it as it is.
 
     A closed gap of the SCR closes none of score - y cost, so a model with that objective is one.
     """

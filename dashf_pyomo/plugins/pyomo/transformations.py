@@ -40,7 +40,7 @@ RESOURCES = ("start", "values")
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where a model came from, attached to it as ``model.dashf_origin``; copies of the model share it.
+    """Origin of a model, attached to it as ``model.dashf_origin``; copies of the model share it.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _rounded(model: Any, rounding: str) -> Allocation:
 
 
 class _DashfTransformation(Transformation):
-    """What all of them share: they make new models, and know the way back."""
+    """Base class of transformations: they make new models, and know the way back."""
 
     label: ClassVar[str]
 

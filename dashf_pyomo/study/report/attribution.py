@@ -1,4 +1,4 @@
-"""Where the gap of DASHF comes from: what each part costs, seen by swapping in a better one."""
+"""Attribution of the gap of DASHF to its parts: the cost of each, found by swapping in a better one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Attributed", "attributed"]
 
 @dataclass(frozen=True)
 class Attributed:
-    """What one part costs.
+    """Cost of one part.
 
     Parameters
     ----------

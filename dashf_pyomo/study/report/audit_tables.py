@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from .study_data import StudyData
-from .table import Table
+from .table import ReportTable
 
 __all__ = ["contradictions_table", "failures_table", "machines_table", "versions_table"]
 
 
-def contradictions_table(data: StudyData) -> Table:
+def contradictions_table(data: StudyData) -> ReportTable:
     """Return a table of the bounds that allocations refute."""
-    table = Table(
+    table = ReportTable(
         "contradictions",
         "Contradictions",
         "Bounds that a verified allocation refutes. Such a bound is used nowhere below; whoever proved it is wrong.",
@@ -21,9 +21,9 @@ def contradictions_table(data: StudyData) -> Table:
     return table
 
 
-def versions_table(data: StudyData) -> Table:
+def versions_table(data: StudyData) -> ReportTable:
     """Return a table of the versions that cells were run by, empty where there is one of each."""
-    table = Table(
+    table = ReportTable(
         "versions",
         "Different versions",
         "The cells were run by different versions of the code: what differs between them may be the version, not the "
@@ -37,9 +37,9 @@ def versions_table(data: StudyData) -> Table:
     return table
 
 
-def failures_table(data: StudyData) -> Table:
+def failures_table(data: StudyData) -> ReportTable:
     """Return a table of the cells without a result that counts."""
-    table = Table(
+    table = ReportTable(
         "failures",
         "Failures",
         "Cells without a result that counts, by what happened. Above, they win nothing and reach no target; means of "
@@ -56,9 +56,9 @@ def failures_table(data: StudyData) -> Table:
     return table
 
 
-def machines_table(data: StudyData) -> Table:
+def machines_table(data: StudyData) -> ReportTable:
     """Return a table of where cells ran."""
-    table = Table(
+    table = ReportTable(
         "machines",
         "Machines and versions",
         "Where cells ran, and with what; all versions are in every record of the store.",

@@ -14,19 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...pictures import COLOURS
-from ...pictures.drawing import Attempts, drawing
+from ...pictures.isolation import Attempts, drawing
 from ...pictures.legends import legend_below, legend_name
 from ...pictures.sheet import clean
 from ...pictures.ticks import label_axes
 from .attribution import attributed
+from .cell_rows import CellRow
 from .names import labels
 from .pairing import paired
 from .result_tables import restricted_text, time_to_target
-from .rows import CellRow
 from .statistics import profile_ratios, share_within
 from .study_data import StudyData
 
-__all__ = ["Picture", "all_pictures"]
+__all__ = ["Chart", "all_charts"]
 
 _STYLE = {
     "font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8, "figure.dpi": 150, "axes.spines.top": False,
@@ -43,7 +43,7 @@ _LEAST_TIME = 1e-3
 
 
 @dataclass(frozen=True)
-class Picture:
+class Chart:
     """A drawn figure.
 
     Parameters
@@ -64,7 +64,7 @@ class Picture:
     wide: bool = False
 
 
-def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
+def all_charts(data: StudyData, attempts: Attempts) -> list[Chart]:
     """Draw what there is to draw, in the order of the page."""
     pictures = []
     kinds: list[Callable[[StudyData, Figure], str]] = [_gap_boxes, _anytime, _trade, _attribution]
@@ -82,7 +82,7 @@ def all_pictures(data: StudyData, attempts: Attempts) -> list[Picture]:
     return pictures
 
 
-def _finished(name: str, caption: str, figure: Figure) -> Picture:
+def _finished(name: str, caption: str, figure: Figure) -> Chart:
     label_axes(figure)
     drawn = {}
     for kind in ("svg", "png", "pdf"):
@@ -91,7 +91,7 @@ def _finished(name: str, caption: str, figure: Figure) -> Picture:
         metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
         figure.savefig(buffer, format=kind, metadata=metadata)
         drawn[kind] = buffer.getvalue()
-    return Picture(name, caption, **drawn, wide=figure.get_figwidth() > 6)
+    return Chart(name, caption, **drawn, wide=figure.get_figwidth() > 6)
 
 
 def _look(data: StudyData, variant: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _mark(data: StudyData, variant: str) -> str:
 
 
 def _legend(figure: Figure) -> None:
-    """One legend for all panels, below them."""
+    """Draw one legend below all panels."""
     legend_below(figure, *figure.axes[0].get_legend_handles_labels())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...result import RESTRICTION
 from ..store import Store, StoreError
-from .rows import CellRow
+from .cell_rows import CellRow
 
 __all__ = ["cell_rows", "climbs"]
 
@@ -33,7 +33,7 @@ def climbs(document: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
 
 @dataclass(frozen=True)
 class _Told:
-    """What the whole result of a cell says beside the columns of the store."""
+    """Facts from the whole result of a cell, beside the columns of the store."""
 
     scenario: str
     steps: tuple[tuple[float, float], ...]

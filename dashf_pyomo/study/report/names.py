@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...pictures.legends import short_names
 from .study_data import StudyData
-from .table import Table
+from .table import ReportTable
 
 __all__ = ["labels", "names_table"]
 
@@ -29,9 +29,9 @@ def _short(variants: Sequence[str]) -> dict[str, str]:
     return dict(zip(variants, short_names(variants, _WIDTH), strict=True))
 
 
-def names_table(data: StudyData) -> Table:
+def names_table(data: StudyData) -> ReportTable:
     """Return a table of the variants whose names figures show shorter than they are."""
-    table = Table(
+    table = ReportTable(
         "names",
         "Names in figures",
         "Variants whose names are longer than figures have room for.",

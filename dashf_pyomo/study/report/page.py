@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from .charts import Picture
+from .cell_rows import CellRow
+from .charts import Chart
 from .result_tables import restricted_text
-from .rows import CellRow
 from .sheets import Sheet
 from .study_data import StudyData
-from .table import Table
+from .table import ReportTable
 from .templating import as_html
 
 __all__ = ["page"]
@@ -24,8 +24,8 @@ _SOURCE = 100_000
 
 def page(
     data: StudyData,
-    tables: Sequence[Table],
-    pictures: Sequence[Picture],
+    tables: Sequence[ReportTable],
+    pictures: Sequence[Chart],
     sheets: Sequence[Sheet],
     undrawn: Sequence[str] = (),
 ) -> str:

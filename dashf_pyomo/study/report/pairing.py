@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .rows import CellRow
+from .cell_rows import CellRow
 from .statistics import Interval, bootstrap_mean, wilson
 from .study_data import StudyData
 
@@ -17,7 +17,7 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class Pairing:
-    """How a variant does against a reference.
+    """Comparison of a variant with a reference.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Pairing:
 
     @property
     def pairs(self) -> int:
-        """How many scenarios both were run on."""
+        """The number of scenarios that both were run on."""
         return self.wins + self.ties + self.losses
 
 

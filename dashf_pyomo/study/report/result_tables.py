@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from .attribution import attributed
+from .cell_rows import CellRow
 from .pairing import TIE, Pairing, paired
-from .rows import CellRow
 from .statistics import shifted_geometric_mean
 from .study_data import StudyData
-from .table import Entry, Number, Table
+from .table import Entry, Number, ReportTable
 
 __all__ = [
     "TIME_SHIFT", "attribution_table", "bounds_table", "duels_table", "gaps_table", "restricted_text", "time_to_target",
@@ -33,9 +33,9 @@ def restricted_text(data: StudyData) -> str:
     )
 
 
-def gaps_table(data: StudyData) -> Table:
+def gaps_table(data: StudyData) -> ReportTable:
     """Return a table of how far each method is from the bounds."""
-    table = Table(
+    table = ReportTable(
         "gaps",
         "Gap to the best certified bound",
         "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
@@ -66,9 +66,9 @@ def gaps_table(data: StudyData) -> Table:
     return table
 
 
-def bounds_table(data: StudyData) -> Table:
+def bounds_table(data: StudyData) -> ReportTable:
     """Return a table of which methods proved the bounds."""
-    table = Table(
+    table = ReportTable(
         "bounds",
         "Where the bounds come from",
         "The source of the bound that stands for each scenario, and how far the best allocation known is below it.",
@@ -99,11 +99,11 @@ def time_to_target(data: StudyData, cell: CellRow, target: float) -> float:
     return math.inf if best is None else cell.time_to((1.0 - target) * best)
 
 
-def times_table(data: StudyData) -> Table:
+def times_table(data: StudyData) -> ReportTable:
     """Return a table of times, and of times to targets."""
     targets = data.settings.targets
     heads = [head for target in targets for head in (f"within {target:.3g}", f"time to {target:.3g} (s)")]
-    table = Table(
+    table = ReportTable(
         "times",
         "Time, and time to target",
         f"Geometric means shifted by {TIME_SHIFT:g} s. Time to target is the time until the SCR is within the given "
@@ -136,9 +136,9 @@ def times_table(data: StudyData) -> Table:
     return table
 
 
-def duels_table(data: StudyData) -> Table:
+def duels_table(data: StudyData) -> ReportTable:
     """Return a table of each method against the reference."""
-    table = Table(
+    table = ReportTable(
         "duels",
         f"Against {data.reference}",
         "Paired over scenarios, repeats averaged; a failure loses against any result, SCRs within "
@@ -167,10 +167,10 @@ def _duel_entries(pairing: Pairing) -> list[Entry]:
     ]  # fmt: skip
 
 
-def attribution_table(data: StudyData) -> Table:
+def attribution_table(data: StudyData) -> ReportTable:
     """Return a table of what each part of a method costs."""
     base = data.settings.attribution
-    table = Table(
+    table = ReportTable(
         "attribution",
         f"Where the gap of {base} comes from",
         "The method is run again with one part swapped: AO part 1 solved exactly, by a mixed-integer program; "

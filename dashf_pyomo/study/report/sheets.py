@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...pictures import draw_comparison, draw_result
-from ...pictures.drawing import Attempts
+from ...pictures.isolation import Attempts
 from ...result import Result, bound_text
 from ..store import Store
-from .rows import CellRow, ScenarioRow
+from .cell_rows import CellRow, ScenarioRow
 from .study_data import StudyData
-from .table import Number, Table
+from .table import Number, ReportTable
 
 __all__ = ["Sheet", "sheets"]
 
@@ -33,7 +33,7 @@ class Sheet:
     """
 
     title: str
-    table: Table
+    table: ReportTable
     pictures: dict[str, bytes]
 
 
@@ -93,8 +93,8 @@ def _title(known: ScenarioRow) -> str:
     return f"{name}, {where}: {best}, {bound}"
 
 
-def _table(data: StudyData, known: ScenarioRow, number: int) -> Table:
-    table = Table(
+def _table(data: StudyData, known: ScenarioRow, number: int) -> ReportTable:
+    table = ReportTable(
         f"scenario-{number}",
         f"Methods on {known.name or known.sha256[:8]}",
         f"Scenario {known.sha256}.",

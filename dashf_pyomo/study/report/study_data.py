@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..bounds import is_refuted
+from ..refutation import is_refuted
 from ..store import Store
 from ..store_columns import About
 from ..study_file import ReportSettings
 from ..versions import OURS
+from .cell_rows import CellRow, ScenarioRow, distinct
 from .loading import cell_rows
-from .rows import CellRow, ScenarioRow, distinct
 
 __all__ = ["UNKNOWN", "Contradiction", "StudyData"]
 
@@ -83,7 +83,7 @@ class StudyData:
 
     @cached_property
     def restrictions(self) -> dict[str, str]:
-        """What variants demand of allocations beyond the scenario, by name, in order."""
+        """The demands of variants on allocations beyond the scenario, by name, in order."""
         return {cell.variant: cell.restriction for cell in self.cells if cell.restriction}
 
     @cached_property
@@ -94,7 +94,7 @@ class StudyData:
 
     @cached_property
     def scenarios(self) -> dict[str, ScenarioRow]:
-        """What is known of every scenario, by digest."""
+        """The scenarios with what is known of them, by digest."""
         grouped: dict[str, list[CellRow]] = {}
         for cell in self.cells:
             grouped.setdefault(cell.scenario, []).append(cell)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ...result import bound_text
 from .templating import as_html_section, as_latex, ranges
 
-__all__ = ["Number", "Row", "Table"]
+__all__ = ["Number", "ReportTable", "TableRow"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Number:
 Entry = str | int | Number
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table, and the positions of the cells that it is made of."""
 
     entries: Sequence[Entry]
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 
 @dataclass
-class Table:
+class ReportTable:
     """A table.
 
     Parameters
@@ -76,7 +76,7 @@ class Table:
     title: str
     caption: str
     columns: Sequence[str]
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TableRow] = field(default_factory=list)
 
     def add(self, entries: Sequence[Entry], cells: Iterable[int]) -> None:
         """Add a row with the positions of its cells.
@@ -88,7 +88,7 @@ class Table:
         """
         if len(entries) != len(self.columns):
             raise ValueError(f"table {self.name}: {len(entries)} entries; expected {len(self.columns)}")
-        self.rows.append(Row(entries, sorted(set(cells))))
+        self.rows.append(TableRow(entries, sorted(set(cells))))
 
     @property
     def numeric(self) -> list[bool]:

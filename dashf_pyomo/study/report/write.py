@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from formulations import InputError
 
-from ...pictures.drawing import Attempts
+from ...files import file_names
+from ...pictures.isolation import Attempts
 from ..export import csv_text, table
 from ..store import Store
 from .audit_tables import contradictions_table, failures_table, machines_table, versions_table
-from .charts import all_pictures
+from .charts import all_charts
 from .names import names_table
 from .page import page
 from .result_tables import attribution_table, bounds_table, duels_table, gaps_table, times_table
 from .sheets import sheets
 from .study_data import StudyData
-from .table import Table
+from .table import ReportTable
 
 __all__ = ["write_report"]
 
@@ -62,7 +61,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     except OSError as error:
         raise _unwritable(folder, error) from None
     attempts = Attempts()
-    tables, pictures, shown = _tables(data), all_pictures(data, attempts), list(sheets(data, store, attempts))
+    tables, pictures, shown = _tables(data), all_charts(data, attempts), list(sheets(data, store, attempts))
     try:
         for name in ("figures", "tables"):
             for old in (folder / name).iterdir():
@@ -72,7 +71,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
             (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
             (folder / "figures" / f"{picture.name}.pdf").write_bytes(picture.pdf)
         for number, sheet in enumerate(shown):
-            for name, content in _files(sheet.pictures):
+            for name, content in zip(file_names(sheet.pictures), sheet.pictures.values(), strict=True):
                 (folder / "figures" / f"scenario-{number}-{name}.png").write_bytes(content)
         for item in [*tables, *(sheet.table for sheet in shown)]:
             (folder / "tables" / f"{item.name}.csv").write_text(item.to_csv(), encoding="utf-8")
@@ -86,7 +85,7 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     return place
 
 
-def _tables(data: StudyData) -> list[Table]:
+def _tables(data: StudyData) -> list[ReportTable]:
     """Return the tables in the order of the page, those without rows left out."""
     tables = [
         contradictions_table(data),
@@ -106,14 +105,3 @@ def _tables(data: StudyData) -> list[Table]:
 def _unwritable(folder: Path, error: OSError) -> InputError:
     """Return what is said of a folder that takes no report."""
     return InputError(f"{folder}: cannot be written ({error.strerror or error}); expected a folder for the report (-o)")
-
-
-def _files(pictures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield pictures with names for files, numbered where names of variants become the same."""
-    taken: set[str] = set()
-    for name, content in pictures.items():
-        clean = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
-        names = (clean, *(f"{clean}-{number}" for number in range(2, len(pictures) + 1)))
-        found = next(name for name in names if name.lower() not in taken)
-        taken.add(found.lower())
-        yield found, content

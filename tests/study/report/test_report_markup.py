@@ -11,12 +11,12 @@ import pytest
 from report_cases import fill
 
 from dashf_pyomo.study.report import write_report
-from dashf_pyomo.study.report.table import Number, Table
+from dashf_pyomo.study.report.table import Number, ReportTable
 from dashf_pyomo.study.store import FILE, Store
 
 
 def test_numbers_in_cells_sort_by_their_value_and_what_is_none_by_nothing() -> None:
-    table = Table("t", "T", "", ("a", "b", "c", "d"))
+    table = ReportTable("t", "T", "", ("a", "b", "c", "d"))
     table.add((Number.of(0.5), Number.of(None), Number.of(float("inf")), 3), [0])
     assert re.findall(r'data-value="([^"]*)"', table.to_html()) == ["0.5", "", "inf", "3.0"]
 

@@ -16,7 +16,7 @@ from dashf_pyomo.study.report.statistics import (
     shifted_geometric_mean,
     wilson,
 )
-from dashf_pyomo.study.report.table import Number, Table
+from dashf_pyomo.study.report.table import Number, ReportTable
 from dashf_pyomo.study.report.templating import ranges
 
 
@@ -94,7 +94,7 @@ def test_ranges_say_all_positions_and_no_others(positions: set[int]) -> None:
 
 
 def test_tables_escape_what_their_format_needs() -> None:
-    table = Table("t", "T", "caption", ("name", "share"))
+    table = ReportTable("t", "T", "caption", ("name", "share"))
     table.add(("50 % of <b> & a_b", Number.percent(0.125)), [2, 1, 1])
     assert "50 % of &lt;b&gt; &amp; a_b" in table.to_html() and 'data-cells="1-2">2<' in table.to_html()
     assert r"50 \% of \textless{}b\textgreater{} \& a\_b & 12.50\% \\" in table.to_latex()
@@ -103,4 +103,4 @@ def test_tables_escape_what_their_format_needs() -> None:
 
 def test_a_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="table t: 1 entries; expected 2"):
-        Table("t", "T", "caption", ("a", "b")).add(("x",), [])
+        ReportTable("t", "T", "caption", ("a", "b")).add(("x",), [])

@@ -1,4 +1,4 @@
-"""The time that a run has left."""
+"""The time that is left: of a run, of a part of it, or of a process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Deadline:
     Parameters
     ----------
     end
-        When it is over, as in ``time.perf_counter()``; None for no limit.
+        The time at which it is over, by ``time.perf_counter()``; None for no limit.
     interrupted
-        Says whether the user has interrupted.
+        Returns whether the user has interrupted.
     """
 
     end: float | None = None

@@ -1,4 +1,4 @@
-"""Running methods on one scenario, as a study of their own that nobody keeps."""
+"""Run of several methods on one scenario, as a study in a temporary folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from formulations import Scenario
 
-from .comparison import Comparison, Row
+from .comparison import Comparison, MethodRow
 from .variants import MethodEntry, Variants, read_variants
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _read(store: Store, scenario: Scenario) -> Comparison | None:
         return None
     (known,) = data.scenarios.values()
     rows = [
-        Row(
+        MethodRow(
             name=cell.variant,
             method=cell.method,
             outcome=cell.outcome,

@@ -1,4 +1,4 @@
-"""What each figure is made of: its points, its methods, and the study that runs them.
+"""The paper's figures as data: their points, their methods, and the study that runs them.
 
 Source: Figures 2 and 3 (Section V). The paper names the ends of its axes, not the points between; those are ours.
 """
@@ -18,7 +18,7 @@ from ..algorithms import configure, methods
 if TYPE_CHECKING:
     from ..study import Study
 
-__all__ = ["BOUND", "FIGURES", "Figure", "FigureRequest", "Kind", "Point", "chosen", "study_of"]
+__all__ = ["BOUND", "FIGURES", "Figure", "FigureKind", "FigureRequest", "Point", "chosen", "study_of"]
 
 #: The five methods of Section V-C, the weakest first.
 METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf")
@@ -31,8 +31,8 @@ WEIGHTS = ((0.1, 0.009), (0.3, 0.007), (0.5, 0.005), (0.7, 0.003), (0.9, 0.001))
 BANDWIDTHS_MHZ = range(10, 101, 10)
 
 
-class Kind(StrEnum):
-    """What a figure shows."""
+class FigureKind(StrEnum):
+    """Kind of a figure."""
 
     CONVERGENCE = "convergence"  # SCR of every iterate
     COMPARISON = "comparison"  # SCR, delay and energy at the default
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Point:
-    """Where methods are compared.
+    """Point at which methods are compared.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Figure:
 
     name: str
     title: str
-    kind: Kind
+    kind: FigureKind
     methods: tuple[str, ...] = METHODS
     axis: str = ""
     settings: tuple[tuple[str, Mapping[str, float]], ...] = ()
@@ -86,9 +86,9 @@ class Figure:
 
     def points(self, sizes: Sequence[tuple[int, int]]) -> list[Point]:
         """Return its points: all sizes where it shows convergence, else the first one."""
-        if self.kind is Kind.CONVERGENCE:
+        if self.kind is FigureKind.CONVERGENCE:
             return [Point(f"{users} x {servers}", (users, servers)) for users, servers in sizes]
-        if self.kind is Kind.COMPARISON:
+        if self.kind is FigureKind.COMPARISON:
             return [Point("default", sizes[0])]
         return [Point(label, sizes[0], settings) for label, settings in self.settings]
 
@@ -96,21 +96,21 @@ class Figure:
 FIGURES: dict[str, Figure] = {
     figure.name: figure
     for figure in (
-        Figure("2a", "Convergence of AO part 1 (aauco)", Kind.CONVERGENCE, ("aauco",)),
-        Figure("2b", "Convergence of AO part 2 (gucro)", Kind.CONVERGENCE, ("gucro",)),
-        Figure("2c", "Convergence of DASHF", Kind.CONVERGENCE, ("dashf",)),
-        Figure("3a", "Resources and SCR of the methods", Kind.COMPARISON, quantities=("scr", "delay", "energy")),
+        Figure("2a", "Convergence of AO part 1 (aauco)", FigureKind.CONVERGENCE, ("aauco",)),
+        Figure("2b", "Convergence of AO part 2 (gucro)", FigureKind.CONVERGENCE, ("gucro",)),
+        Figure("2c", "Convergence of DASHF", FigureKind.CONVERGENCE, ("dashf",)),
+        Figure("3a", "Resources and SCR of the methods", FigureKind.COMPARISON, quantities=("scr", "delay", "energy")),
         Figure(
             "3b",
             "SCR against bandwidth",
-            Kind.SWEEP,
+            FigureKind.SWEEP,
             axis="bandwidth of each server (MHz)",
             settings=tuple((str(mhz), {"bandwidth_max": mhz * 1e6}) for mhz in BANDWIDTHS_MHZ),
         ),
         Figure(
             "3c",
             "Resources and SCR against the weights of delay and energy",
-            Kind.SWEEP,
+            FigureKind.SWEEP,
             axis=r"$\omega_t$ (1/s) over $\omega_e$ (1/J)",
             settings=tuple(
                 (f"{time:g} / {energy:g}", {"weight_time": time, "weight_energy": energy}) for time, energy in WEIGHTS
@@ -123,7 +123,7 @@ FIGURES: dict[str, Figure] = {
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What figures are drawn from.
+    """Seeds, readings and limits that figures are drawn from.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the paper says of its figures, held against the numbers: in the mean, and seed by seed.
+"""The paper's claims on its figures, held against the numbers: in the mean, and seed by seed.
 
 Source: Sections V-B to V-E.
 """
@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .numbers import Place, Sample, iterates
-from .plan import Figure, Kind
+from .catalogue import Figure, FigureKind
+from .numbers import PlottedPoint, Sample, iterates
 
 __all__ = ["PaperClaim", "claim_table", "claims_of"]
 
@@ -57,13 +57,13 @@ class PaperClaim:
     ratio: float | None = None
 
 
-def claims_of(figure: Figure, places: Sequence[Place]) -> list[PaperClaim]:
+def claims_of(figure: Figure, places: Sequence[PlottedPoint]) -> list[PaperClaim]:
     """Return what the paper claims of a figure, wherever there are samples to tell."""
     found: list[PaperClaim] = []
     for place in places:
-        if place.samples and figure.kind is Kind.CONVERGENCE:
+        if place.samples and figure.kind is FigureKind.CONVERGENCE:
             found += _convergence(figure, place)
-        elif place.samples and (figure.kind is Kind.COMPARISON or figure.name == "3b"):
+        elif place.samples and (figure.kind is FigureKind.COMPARISON or figure.name == "3b"):
             found += _order(figure, place)
     if figure.name == "3c":
         for reading in dict.fromkeys(place.reading for place in places):
@@ -71,7 +71,7 @@ def claims_of(figure: Figure, places: Sequence[Place]) -> list[PaperClaim]:
     return found
 
 
-def _convergence(figure: Figure, place: Place) -> Iterator[PaperClaim]:
+def _convergence(figure: Figure, place: PlottedPoint) -> Iterator[PaperClaim]:
     (method,) = figure.methods
     runs = [iterates(sample.results[method][0]) for sample in place.samples]
     most = ITERATIONS[figure.name]
@@ -81,7 +81,7 @@ def _convergence(figure: Figure, place: Place) -> Iterator[PaperClaim]:
     yield PaperClaim(*where, "SCR never falls", rises, len(runs))
 
 
-def _order(figure: Figure, place: Place) -> Iterator[PaperClaim]:
+def _order(figure: Figure, place: PlottedPoint) -> Iterator[PaperClaim]:
     for better, worse in ORDER:
         yield _compared(figure, place, "scr", (better, ">", worse))
     if "delay" in figure.quantities:
@@ -91,7 +91,7 @@ def _order(figure: Figure, place: Place) -> Iterator[PaperClaim]:
         yield _compared(figure, place, "energy", ("dashf", ">", "aauco"))
 
 
-def _compared(figure: Figure, place: Place, quantity: str, relation: tuple[str, str, str]) -> PaperClaim:
+def _compared(figure: Figure, place: PlottedPoint, quantity: str, relation: tuple[str, str, str]) -> PaperClaim:
     left, sign, right = relation
     first = [sample.measured(left, quantity) for sample in place.samples]
     second = [sample.measured(right, quantity) for sample in place.samples]
@@ -110,7 +110,7 @@ def _judged(where: tuple[str, str, str, str], sign: str, first: Sequence[float],
     return PaperClaim(*where, int(holds.sum()), len(first), mean, left / right if right > 0 else None)
 
 
-def _weights(figure: Figure, places: Sequence[Place]) -> Iterator[PaperClaim]:
+def _weights(figure: Figure, places: Sequence[PlottedPoint]) -> Iterator[PaperClaim]:
     """Compare DASHF at weights that put energy first with balanced ones, on the same seeds."""
     by_label = {place.point.label: {sample.seed: sample for sample in place.samples} for place in places}
     frugal, balanced = by_label.get(FRUGAL, {}), by_label.get(BALANCED, {})

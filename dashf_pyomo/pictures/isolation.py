@@ -1,4 +1,4 @@
-"""How pictures are drawn: with settings of their own, by one thread at a time, and without costing what they show."""
+"""Isolation of drawing from the user's settings and from other threads, and of results from pictures that fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from formulations import InputError
 
-from ..backends import BackendError
+from ..errors import BackendError, described
 from ..shared import without_warnings
 
 __all__ = ["Attempts", "drawing"]
@@ -52,8 +52,7 @@ class Attempts:
         except InputError:
             raise
         except Exception as error:  # whatever matplotlib raises of odd data: the other pictures are drawn
-            said = " ".join(str(error).split())[:300]
-            self.failures.append(f"{what} cannot be drawn ({type(error).__name__}: {said})")
+            self.failures.append(f"{what} cannot be drawn ({described(error, 300)})")
 
     def complain(self) -> None:
         """Raise `BackendError` if any has failed; to be called when all else is done."""

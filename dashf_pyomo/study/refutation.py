@@ -1,4 +1,4 @@
-"""Which bounds of a study stand: a verified allocation with a higher SCR refutes one."""
+"""Refutation of bounds of a study by verified allocations with a higher SCR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLERANCE = 1e-6
 
 
 def is_refuted(bound: float | None, scr: float) -> bool:
-    """Whether a verified SCR lies above a bound by more than the tolerance."""
+    """Return whether a verified SCR lies above a bound by more than the tolerance."""
     return bound is not None and bound < scr * (1.0 - TOLERANCE)
 
 

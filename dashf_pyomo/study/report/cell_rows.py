@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...result import relaxation_of
-from ..bounds import is_refuted
+from ...status import Claim, Termination
+from ..refutation import is_refuted
+from ..task import ending_of
 
 __all__ = ["CellRow", "ScenarioRow", "distinct"]
 
@@ -66,7 +68,16 @@ class CellRow:
     @property
     def failed(self) -> bool:
         """Whether it ended without a result that counts: no allocation, an error, a dead process."""
-        return self.ended and (self.outcome != "done" or self.status == "error" or self.scr is None)
+        return self.ended and (self.scr is None or self._ending[0] is Termination.ERROR)
+
+    @property
+    def claim(self) -> Claim:
+        """The claim on its allocation."""
+        return self._ending[1]
+
+    @property
+    def _ending(self) -> tuple[Termination, Claim]:
+        return ending_of(self.outcome, self.status, self.scr)
 
     @property
     def value(self) -> float | None:
@@ -87,7 +98,7 @@ class CellRow:
 
 @dataclass(frozen=True)
 class ScenarioRow:
-    """What is known of a scenario.
+    """Scenario of a report, with its best SCR and its bound.
 
     Parameters
     ----------
@@ -144,9 +155,9 @@ class ScenarioRow:
         return relaxation_of(None if self.bound is None else self.bound.bound_source)
 
     def certified(self, cell: CellRow) -> bool:
-        """Whether a cell has proved its own SCR to be best, by a bound that stands."""
+        """Return whether a cell has proved its own SCR to be best, by a bound that stands."""
         highest = 0.0 if self.witness is None else self.witness.scr or 0.0
-        return cell.status == "certified" and not is_refuted(cell.upper_bound, highest)
+        return cell.claim is Claim.CERTIFIED and not is_refuted(cell.upper_bound, highest)
 
     def gap(self, cell: CellRow) -> float | None:
         """Return how far a cell is below the bound, relative, or None where one is missing."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from ..result import bound_text, relative_gap
 from ..trace import EntryKind, TraceEntry
 
-__all__ = ["Column", "Row", "Rows", "fitting", "heading", "line"]
+__all__ = ["Column", "TraceRow", "TraceRows", "fitting", "heading", "line"]
 
 #: Texts of a trace entry, by the heads of their columns.
-Row = Mapping[str, str]
+TraceRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ _COLUMNS = (
 )
 
 
-class Rows:
+class TraceRows:
     """Makes rows; a column appears once an entry has a fact for it, and stays.
 
     Attributes
@@ -100,7 +100,7 @@ class Rows:
         """Whether there was an upper bound."""
         return any(column.head == "bound" for column in self.columns)
 
-    def row(self, entry: TraceEntry) -> Row:
+    def row(self, entry: TraceEntry) -> TraceRow:
         """Return the texts of an entry."""
         entry = replace(entry, facts={**entry.facts, _SPEED: self._speed(entry)})
         row = {column.head: column.show(entry) for column in _COLUMNS}
@@ -130,7 +130,7 @@ def heading(columns: Sequence[Column]) -> str:
     return "  ".join(_aligned(column, column.head) for column in columns).rstrip()
 
 
-def line(columns: Sequence[Column], row: Row) -> str:
+def line(columns: Sequence[Column], row: TraceRow) -> str:
     """Return a row as a line; a hyphen stands for what is not known."""
     return "  ".join(_aligned(column, row[column.head] or "-") for column in columns).rstrip()
 
