@@ -169,7 +169,8 @@ def test_a_terminal_without_unicode_gets_readable_output(command: str, tmp_path:
 
 def test_file_names_and_texts_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
     scenario, result = files(tmp_path)
-    document = json.loads(result.read_text()) | {"upper_bound": 1e9, "bound_source": "[/x]"}
+    claimed = {"upper_bound": 1e9, "bound": 1e9, "bound_source": "[/x]"}
+    document = json.loads(result.read_text()) | claimed
     (tmp_path / "[red]r.json").write_text(json.dumps(document))
     said = process("check", scenario.name, "[red]r.json", cwd=tmp_path)
     assert said.code == 1 and "Traceback" not in said.err

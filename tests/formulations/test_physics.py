@@ -65,19 +65,6 @@ def test_transmission_energy_by_hand() -> None:
     assert physics.transmission_energy(0.2, 4.0) == pytest.approx(0.8)  # 0.2 W for 4 s
 
 
-def test_score_by_hand() -> None:
-    # 10/ln 2 * ln(1 + 3 * (0.5 + 0.25 + 0.25)) = 10 * log2(4)
-    assert physics.score(0.5, 0.25, 0.25, 10 / math.log(2), 3.0) == pytest.approx(20.0)
-
-
-def test_cost_by_hand() -> None:
-    assert physics.service_cost(13.5, 26.8, 2.0, 0.5) == pytest.approx(40.4)  # 27 + 13.4
-
-
-def test_ratio_by_hand() -> None:
-    assert physics.service_cost_ratio(100.0, 40.0) == 2.5
-
-
 def test_users_and_all_pairs_use_the_same_equations() -> None:
     # SNR = gain / 1e-8: 1, 3 / 7, 15
     gain = np.array([[1e-8, 3e-8], [7e-8, 15e-8]])
@@ -118,14 +105,6 @@ def test_sending_forever_costs_infinite_energy(power: float) -> None:
     assert physics.transmission_energy(power, math.inf) == math.inf
 
 
-def test_infinite_cost_is_worth_nothing() -> None:
-    assert physics.service_cost_ratio(100.0, physics.service_cost(math.inf, math.inf, 0.5, 0.005)) == 0.0
-
-
-def test_energy_without_weight_is_no_cost_even_if_infinite() -> None:
-    assert physics.service_cost(2.0, math.inf, 0.5, 0.0) == 1.0
-
-
 def test_nan_stays_visible() -> None:
     assert math.isnan(physics.training_time(math.nan, 1.0, 0.5, 1.0, 1e12))
     assert math.isnan(physics.transmission_time(32e6, 0.5, math.nan))
@@ -133,8 +112,6 @@ def test_nan_stays_visible() -> None:
 
 def test_what_is_beyond_the_floats_is_infinite_and_does_not_warn() -> None:
     assert physics.transmission_energy(10.0, 1e308) == math.inf
-    assert physics.service_cost(1e308, 1.0, 1000.0, 1.0) == math.inf
-    assert physics.service_cost(1.0, 1e308, 1.0, 1000.0) == math.inf
 
 
 def test_rate_where_the_snr_overflows() -> None:

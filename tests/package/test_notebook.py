@@ -13,7 +13,7 @@ import pytest
 from helpers import assert_clear
 
 import dashf_pyomo
-from dashf_pyomo import Result, Status
+from dashf_pyomo import Claim, Result, Termination
 from formulations import InputError, Scenario
 
 SCENARIO = Scenario.random(4, 2, seed=1)
@@ -85,7 +85,7 @@ def test_what_is_solved_shows_itself_without_what_solves() -> None:
 
 def test_a_result_tells_what_it_claims_and_who_proved_the_bound() -> None:
     assert RESULT.scr is not None and RESULT.allocation is not None
-    bounded = replace(RESULT, method=NASTY, message="<i>", upper_bound=2 * RESULT.scr, bound_source="made up by hand")
+    bounded = replace(RESULT, method=NASTY, message="<i>", bound=2 * RESULT.scr, bound_source="made up by hand")
     tree, text = read(bounded._repr_html_())
     for part in (NASTY, "<i>", f"{RESULT.scr:.6g}", "50.000%", "made up by hand", "feasible", "u3"):
         assert part in text
@@ -95,7 +95,7 @@ def test_a_result_tells_what_it_claims_and_who_proved_the_bound() -> None:
 
 
 def test_a_result_without_allocation_or_bound_says_so() -> None:
-    nothing = Result("made-up", {}, {}, SCENARIO.sha256, Status.UNKNOWN)
+    nothing = Result("made-up", {}, {}, SCENARIO.sha256, Termination.CONVERGED, Claim.UNKNOWN)
     _, text = read(nothing._repr_html_())
     assert text.count("none") >= 3 and "unknown" in text and "u0" not in text and "proven by" not in text
 
