@@ -38,6 +38,7 @@ __all__ = [
     "declare",
     "relaxation_text",
     "require_support",
+    "supported",
     "unsupported",
 ]
 
@@ -307,6 +308,12 @@ def unsupported(supports: Iterable[str], kinds: Iterable[Extra]) -> frozenset[Ex
         return kind in known or (bool(limits) and all(limit.parts <= known for limit in limits))
 
     return frozenset(kind for kind in kinds if not stated(kind))
+
+
+def supported(supports: Iterable[str]) -> frozenset[Extra]:
+    """Return the declared kinds that are supported."""
+    kinds = frozenset({Extra.ASSOCIATION, *(limit.kind for limit in LIMITS.values())})
+    return kinds - unsupported(supports, kinds)
 
 
 def require_support(what: str, supports: Iterable[str], kinds: Iterable[Extra]) -> None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from formulations.constraints import supported
 from formulations.documents import canonical
 from formulations.registry import Registry
 
@@ -131,7 +132,7 @@ def _formulations() -> tuple[Registry[Any], list[Row]]:
             "needs": sorted(str(feature) for feature in entry.needs),
             "source": entry.source,
             "what it is": entry.summary,
-            "supports": sorted(str(extra) for extra in entry.supports),
+            "supports": sorted(supported(entry.supports)),
             "solved by": [
                 backend.name
                 for backend in backends.values()
