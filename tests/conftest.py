@@ -24,4 +24,4 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Loaded after the lines above, as it imports NumPy, which reads the number of threads once.
-pytest_plugins = ["fixtures"]
+pytest_plugins = ["shared_fixtures"]
