@@ -36,6 +36,7 @@ def test_names_in_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> 
     assert len(list((report / "figures").glob("*.png"))) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize("name", ["<!--<script>", "</script><b>", "<!-- ]]> -->"])
 def test_no_name_or_message_ends_the_data_of_the_page(name: str, tmp_path: Path) -> None:
