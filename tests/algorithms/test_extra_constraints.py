@@ -25,8 +25,6 @@ from formulations.formulation import Subproblem, formulations
 #: What is declared, and the kind that it is of. Each binds at the best allocation of its scenario without it.
 TINY: list[tuple[int, int, int, dict[str, Any], Extra]] = [
     (1, 2, 0, {"forbidden": [[0, 1]]}, Extra.ASSOCIATION),
-    (1, 2, 0, {"forced": [[0, 0]]}, Extra.ASSOCIATION),
-    (1, 2, 1, {"delay_limit": 7.34}, Extra.DELAY),
     (2, 1, 1, {"delay_limit": [17.0, None]}, Extra.DELAY),
     (2, 1, 1, {"server_energy": 390.0}, Extra.ENERGY),
     (2, 1, 1, {"uplink_rate": [None, 5.4e6]}, Extra.RATE),
@@ -53,7 +51,7 @@ def test_an_extra_constraint_changes_answers_and_methods_agree_with_brute_force(
     scip()
     limited = Scenario.random(users, servers, seed, constraints=declared)
     assert limited.constraints is not None and limited.constraints.kinds == {kind}
-    best = best_scr(limited, 5)
+    best = best_scr(limited, 2)  # which find what twelve do
     assert best > 0
     exact = dashf_pyomo.solve(limited, "minlp", time_limit=60, gap=5e-3)
     plus = dashf_pyomo.solve(limited, "dashf-plus")
@@ -135,6 +133,7 @@ def test_rows_of_the_printed_model_hold_exactly_where_the_evaluator_says_so(form
     assert seen == {"(X1)", "(X3)", "(X4)"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*methods])
 def test_a_method_honours_all_constraints_or_refuses_in_one_line(method: str) -> None:
     scenario = Scenario.random(2, 2, 0, constraints={"delay_limit": 300.0, "forbidden": [[0, 1]]})
@@ -195,7 +194,7 @@ def test_two_users_are_turned_at_once_where_turning_either_alone_is_worse() -> N
         pytest.skip("SCIP is not installed")
     scenario = Scenario.random(2, 1, 948, constraints={"uplink_rate": [21714686.26591911, None]})
     found = dashf_pyomo.solve(scenario, "dashf-plus")
-    proven = dashf_pyomo.solve(scenario, "minlp", time_limit=60)
+    proven = dashf_pyomo.solve(scenario, "minlp", gap=5e-3, time_limit=60)
     assert found.scr == pytest.approx(proven.scr, rel=1e-6)
     assert np.round(found.allocation.offload).tolist() == [0.0, 1.0]
     without = dashf_pyomo.solve(scenario, "dashf-plus", moves=2)  # the single turns
@@ -214,9 +213,9 @@ def test_a_formulation_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_all_of_our_formulations_support_all_constraints() -> None:
-    for entry in formulations.values():
-        if entry.subproblem in (Subproblem.ASSOCIATION, Subproblem.RESOURCES, Subproblem.JOINT):
-            assert entry.supports == ALL_EXTRAS, entry.name
+    parts = (Subproblem.ASSOCIATION, Subproblem.RESOURCES, Subproblem.JOINT)
+    ours = [entry for entry in formulations.values() if entry.subproblem in parts]
+    assert ours and [entry.name for entry in ours if entry.supports != ALL_EXTRAS] == []
 
 
 def test_a_limit_that_nobody_can_meet_is_infeasible_and_the_claim_is_checked() -> None:

@@ -100,6 +100,14 @@ def test_an_association_that_is_binary_and_fits_stays(name: str, size: tuple[int
 
 
 @of_all_roundings
+def test_a_user_that_is_moved_goes_to_a_server_that_is_allowed(name: str) -> None:
+    scenario, pairs = make(2, 3, share=1.0)  # one place each
+    limited = scenario.limited_by({"forbidden": [[0, 1], [1, 1]]})
+    server = ROUNDINGS[name](task(np.array([[1.0, 0.0, 0.0]] * 2), pairs, limited))
+    assert sorted(server) == [0, 2]
+
+
+@of_all_roundings
 def test_the_same_task_gives_the_same_association(name: str) -> None:
     scenario, pairs = make(8, 3, share=0.3)
     first, second = (ROUNDINGS[name](task(fractional(8, 3, 5), pairs, scenario)) for _ in range(2))

@@ -64,6 +64,7 @@ def test_the_verifier_shares_no_code_with_the_kernels() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_certificates_are_verified_and_tell_what_the_kernels_say(name: str) -> None:
     one = case(name)

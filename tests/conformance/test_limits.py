@@ -55,6 +55,7 @@ def test_a_declared_attribute_and_limit_are_honoured_everywhere(name: str, toy: 
         entry.run()
 
 
+@pytest.mark.slow
 def test_the_evaluator_and_minlp_honour_a_declared_limit(toy: Limit) -> None:
     free = dashf_pyomo.solve(Scenario.random(2, 1, 1), "dashf-plus")
     assert free.allocation is not None

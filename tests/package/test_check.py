@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ ORIGINAL = original()
 # -- what is true is accepted -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*methods])
 def test_accepts_the_result_of_every_method(method: str) -> None:
     document = original(method)
@@ -66,21 +68,26 @@ def test_accepts_honest_results_where_the_start_has_an_infinite_delay(method: st
 
 # -- what is not true is rejected -------------------------------------------------------------
 
-NUMBERS = list(leaves(ORIGINAL["allocation"]))
+
+def changed_numbers(factor: float) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Results with one number of the allocation multiplied, or a server that many further on."""
+    for path in leaves(ORIGINAL["allocation"]):
+        value = get(ORIGINAL["allocation"], path)
+        changed = factor * value if path[0] != "server" else int(value) + math.ceil(factor)
+        yield path, signed(tampered(("allocation", *path), changed))
 
 
 @pytest.mark.parametrize("factor", [1 + 1e-5, 2, 0, -1])
-@pytest.mark.parametrize("path", NUMBERS, ids=lambda path: "-".join(map(str, path)))
-def test_rejects_a_changed_number_of_the_allocation(path: Path, factor: float) -> None:
-    value = get(ORIGINAL["allocation"], path)
-    changed = factor * value if path[0] != "server" else int(value) + math.ceil(factor)
-    document = signed(tampered(("allocation", *path), changed))
-    if document["allocation"] != ORIGINAL["allocation"] and matters(document):
-        assert wrong(document) - {"digest"}
+def test_rejects_a_changed_number_of_the_allocation(factor: float) -> None:
+    changed = [(path, document) for path, document in changed_numbers(factor) if matters(document)]
+    assert len({path[0] for path, _ in changed}) >= 6  # of the seven parts, some may do with less
+    assert [path for path, document in changed if not wrong(document) - {"digest"}] == []
 
 
 def matters(document: dict[str, Any]) -> bool:
-    """Whether the evaluator sees a violation or numbers beyond rounding."""
+    """Whether the allocation is another one, and the evaluator sees a violation or numbers beyond rounding."""
+    if document["allocation"] == ORIGINAL["allocation"]:
+        return False
     try:
         truth = evaluate(SCENARIO, Allocation.from_dict(document["allocation"]))
     except InputError:
@@ -242,11 +249,13 @@ def test_a_signed_change_is_either_harmless_or_rejected(data: st.DataObject) -> 
     path = data.draw(st.sampled_from([*leaves(document)]))
     put(document, path, data.draw(json_values))
     document = signed(document)
-    if not wrong(document):
-        truth = evaluate(SCENARIO, Allocation.from_dict(document["allocation"]))
-        assert truth.feasible and document["upper_bound"] is None and document["gap"] is None
-        for name in CLAIMS:
-            assert document[name] == pytest.approx(getattr(truth, name), rel=1e-8)
+    assert wrong(document) or still_true(document)
+
+
+def still_true(document: dict[str, Any]) -> bool:
+    truth = evaluate(SCENARIO, Allocation.from_dict(document["allocation"]))
+    claims = all(document[name] == pytest.approx(getattr(truth, name), rel=1e-8) for name in CLAIMS)
+    return claims and truth.feasible and document["upper_bound"] is None and document["gap"] is None
 
 
 @given(key=st.sampled_from(sorted(ORIGINAL)), name=st.text(min_size=1, max_size=5))
@@ -258,6 +267,7 @@ def test_a_missing_or_an_unknown_key_is_no_result(key: str, name: str) -> None:
     assert wrong({**original(), name: 1}) == {"form"}
 
 
+@pytest.mark.slow
 def test_a_certified_status_at_a_gap_that_nobody_is_known_to_have_asked_for_is_not_verified() -> None:
     result = dashf_pyomo.solve(SCENARIO, "dual", gap=0.5)
     assert result.status is Status.CERTIFIED and result.gap is not None and result.gap > 1e-3

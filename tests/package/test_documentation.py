@@ -79,6 +79,7 @@ def shrink(description: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")  # they have tests of their own
 @pytest.mark.parametrize("page", PAGES)
 def test_shell_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -286,18 +286,16 @@ def test_small_sizes(tmp_path: Path, users: int, servers: int) -> None:
     scenario = Scenario.random(users, servers, seed=0)
     draw_result(scenario, outcome(scenario, allocate(scenario)), tmp_path / "picture.png")
     scenario = replace(scenario, user_position=None)
-    draw_comparison(scenario, [outcome(scenario, allocate(scenario))], tmp_path / "picture.png")
+    draw_comparison(scenario, [outcome(scenario, allocate(scenario))], tmp_path / "pictures.png")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("picture.png", "pictures.png"))
 
 
 def test_many_users_are_drawn_in_time(tmp_path: Path) -> None:
     scenario = Scenario.random(300, 8, seed=0)
     result = outcome(scenario, allocate(scenario))
-    seconds = []
-    for _ in range(2):  # the machine may be busy once
-        start = time.perf_counter()
-        draw_result(scenario, result, tmp_path / "picture.png")
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 5.0
+    start = time.process_time()  # whatever else the machine does
+    draw_result(scenario, result, tmp_path / "picture.png")
+    assert time.process_time() - start < 5.0
 
 
 def test_very_many_users_and_servers(tmp_path: Path, figures: list[Figure]) -> None:
@@ -333,6 +331,7 @@ def test_extreme_magnitudes(tmp_path: Path, changes: dict[str, Any]) -> None:
         if "user_position" not in changes:
             both = [outcome(without, result.allocation), outcome(without, None)]
             draw_comparison(without, both, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
 
 
 def test_a_trace_from_a_file_may_hold_any_numbers(tmp_path: Path) -> None:
@@ -345,7 +344,8 @@ def test_a_trace_from_a_file_may_hold_any_numbers(tmp_path: Path) -> None:
     results = [replace(RESULT, trace=trace, bound=bound) for trace, bound in traces]
     for result in results:
         draw_result(SCENARIO, result, tmp_path / "picture.png")
-    draw_comparison(SCENARIO, results, tmp_path / "picture.png")
+    draw_comparison(SCENARIO, results, tmp_path / "pictures.png")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("picture.png", "pictures.png"))
 
 
 NAMES = ("", "$x^", r"$\frac{$", "_", "a\nb\tc", "北京 Köln", "long " * 99)

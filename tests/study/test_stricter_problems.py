@@ -112,6 +112,7 @@ def test_a_study_labels_such_gaps_and_refuses_results_on_other_scenarios(tmp_pat
     assert page.partition("<figcaption>")[2].partition("</figcaption>")[0].count("asterisk") == 1
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_report_without_such_methods_says_nothing_of_them(tmp_path: Path) -> None:
     study = description()
     cells = list(cells_of(study))

@@ -20,14 +20,16 @@ from dashf_pyomo.study import Study
 from dashf_pyomo.study.store import FILE, Store
 from dashf_pyomo.study.versions import Codes
 
+pytestmark = pytest.mark.slow
+
 SOURCES = re.compile(r"[0-9.]+ \(sources [0-9a-f]{12}\)")
 
 
 class Runs:
-    """Studies of a method of an extension, whose code can be edited."""
+    """Studies of a method of an extension, whose code can be edited; reports on them are made in this process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.out = folder, folder / "out"
+    def __init__(self, folder: Path, dashf: Dashf) -> None:
+        self.folder, self.out, self._dashf = folder, folder / "out", dashf
         self.place = extension(folder)
         self.log = folder / "log"
         self.env = environment(self.place, STUDY_TEST_LOG=str(self.log), STUDY_TEST_SLEEP="0")
@@ -43,9 +45,9 @@ class Runs:
         return out
 
     def report(self, *more: object) -> str:
-        code, out, err = finish(start("report", self.out, *more, env=self.env))
-        assert (code, err) == (0, ""), err
-        return out
+        said = self._dashf("study", "report", self.out, *more)
+        assert (said.code, said.err) == (0, ""), said.err
+        return said.out
 
     def codes(self) -> list[dict[str, str]]:
         with Store(self.out) as store:
@@ -53,8 +55,8 @@ class Runs:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Runs:
-    return Runs(tmp_path)
+def runs(tmp_path: Path, dashf: Dashf, blank_pictures: None) -> Runs:
+    return Runs(tmp_path, dashf)
 
 
 def test_a_cell_records_what_owns_its_method(runs: Runs) -> None:
@@ -66,7 +68,6 @@ def test_a_cell_records_what_owns_its_method(runs: Runs) -> None:
     assert SOURCES.fullmatch(runs.codes()[0]["misbehaving"])
 
 
-@pytest.mark.slow
 def test_edited_code_makes_cells_stale_and_a_mixture_is_said_everywhere(runs: Runs) -> None:
     assert "stale" not in runs.run() and "nothing to do; all 4 cells are in" in (again := runs.run())
     assert "stale" not in again and "VERSIONS" not in runs.report()

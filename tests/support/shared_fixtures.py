@@ -29,3 +29,14 @@ def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Figure, "draw_without_rendering", lambda figure: None)
     monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     monkeypatch.setattr(Text, "get_window_extent", lambda *_, **__: Bbox.from_bounds(0.0, 0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def pictures_without_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are laid out with all their texts but not rendered: for tests of what matplotlib says of them."""
+
+    def savefig(figure: Figure, to: Any, **options: Any) -> None:
+        figure.draw_without_rendering()
+        to.write(b"a picture") if hasattr(to, "write") else Path(to).write_bytes(b"a picture")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)

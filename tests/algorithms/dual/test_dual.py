@@ -67,6 +67,7 @@ def test_two_users_agree_with_the_global_solvers() -> None:
     assert result.scr == pytest.approx(834.979, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_heuristic_pricing_yields_no_bound() -> None:
     result = dashf_pyomo.solve(Scenario.random(3, 2, seed=1), "dual", rigour="heuristic", moves=0)
     assert result.status is Status.FEASIBLE
@@ -74,6 +75,7 @@ def test_heuristic_pricing_yields_no_bound() -> None:
     assert any("unproven" in entry.note for entry in result.trace)
 
 
+@pytest.mark.slow
 def test_a_local_solver_that_fails_at_the_start_costs_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     step = ResourceStep.__call__
 
@@ -88,8 +90,9 @@ def test_a_local_solver_that_fails_at_the_start_costs_no_bound(monkeypatch: pyte
     assert any("joint-nlp failed" in entry.note for entry in result.trace)
 
 
+@pytest.mark.slow
 def test_a_time_limit_keeps_bound_and_allocation() -> None:
-    result = dashf_pyomo.solve(Scenario.random(10, 2, seed=0), "dual", gap=0.0, time_limit=4.0)
+    result = dashf_pyomo.solve(Scenario.random(10, 2, seed=0), "dual", gap=0.0, time_limit=1.0)
     assert result.status is Status.TIME_LIMIT
     assert result.wall_time < 12.0
     assert result.allocation is not None
@@ -152,6 +155,7 @@ def test_the_best_deadline_is_where_the_least_bound_is_largest_and_never_an_impo
     assert said.best() == pytest.approx(3.0)
 
 
+@pytest.mark.slow
 def test_a_user_whose_energy_is_dear_does_not_hide_behind_nobody() -> None:
     # At the ratio of the first columns its best choice costs thousands; the mixture must serve it all the same.
     result = dashf_pyomo.solve(wide_scenario(1219), "dual", time_limit=60)

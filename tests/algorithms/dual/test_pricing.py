@@ -106,6 +106,7 @@ def tempting_targets(pricing: Pricing, known: np.ndarray) -> None:
     assert np.all(result.upper[possible] >= known[possible])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_targets_slightly_below_known_values_are_never_proved(family: str) -> None:
     count = 0
@@ -120,6 +121,7 @@ def test_targets_slightly_below_known_values_are_never_proved(family: str) -> No
     assert count >= 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_bounds_hold_for_wide_magnitudes(seed: int) -> None:
     pricing = wide(seed, 12)

@@ -159,6 +159,7 @@ def test_the_step_climbs_and_keeps_the_association(name: str, seed: int, factor:
     assert facts["allocation_solves"] >= 1
 
 
+@pytest.mark.slow
 @of_all_formulations
 @settings(max_examples=6)
 @given(case=cases(positive=True), ratio=magnitudes(1e-3, 1e3))
@@ -287,6 +288,7 @@ def improvement_by_slsqp(scenario: Scenario, start: Allocation, ratio: float) ->
     return (best - objective(scenario, start, ratio)) / scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "overrides"), [(0, {}), (1, {}), (0, RADIO)], ids=["0", "1", "0-radio"])
 @of_all_formulations
 def test_repeated_steps_end_at_a_stationary_point(name: str, seed: int, overrides: dict[str, float]) -> None:

@@ -23,6 +23,7 @@ def test_numbers_in_cells_sort_by_their_value_and_what_is_none_by_nothing() -> N
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("pictures_without_pixels")
 def test_names_in_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:
     fill(tmp_path)
     database = sqlite3.connect(tmp_path / FILE)
@@ -35,6 +36,7 @@ def test_names_in_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> 
     assert len(list((report / "figures").glob("*.png"))) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize("name", ["<!--<script>", "</script><b>", "<!-- ]]> -->"])
 def test_no_name_or_message_ends_the_data_of_the_page(name: str, tmp_path: Path) -> None:
