@@ -182,7 +182,7 @@ class Run:
         bound
             The bound.
         source
-            Who says so, and on what grounds.
+            The method, and what its proof rests on.
         tolerance
             How far below a verified SCR, relative, the source's own tolerances may put it; it then counts as that SCR.
         **facts
@@ -302,7 +302,7 @@ class Run:
         try:
             with self._interrupts:
                 message = search()
-        except (KeyboardInterrupt, Exception) as error:  # what nobody foresaw is raised again
+        except (KeyboardInterrupt, Exception) as error:  # an unforeseen one is raised again
             termination, message = self._ended(error)
         if self.contradictions:
             message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
@@ -336,7 +336,7 @@ class Run:
         return Claim.INFEASIBLE if self._infeasible else Claim.UNKNOWN
 
     def _ended(self, error: BaseException) -> tuple[Termination, str]:
-        """Return what an error that ended the search stands for; it is raised again if nobody foresaw it."""
+        """Return what an error that ended the search stands for; an unforeseen one is raised again."""
         if isinstance(error, KeyboardInterrupt) or self.interrupted:
             return Termination.INTERRUPTED, "interrupted; best allocation so far"
         if isinstance(error, OutOfTimeError):

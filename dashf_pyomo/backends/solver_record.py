@@ -50,7 +50,7 @@ class SolverRecord:
         self._line = ""
 
     def hear(self, message: Any) -> None:
-        """Take in a message, and show it to whoever watches."""
+        """Take in a message, and pass it to the observer."""
         if isinstance(message, SolverProgress):
             self.add(message)
             watch, self._watch = self._watch, None  # one that raises is not asked again

@@ -124,7 +124,7 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     console.print(table)
     if result.upper_bound is None and result.allocation is not None:
         able = methods[result.method].proves_bounds
-        why = "it ended before one was proven" if able else "how far this is from the optimum, the method cannot say"
+        why = "it ended before one was proven" if able else "the method cannot say how far this is from the optimum"
         console.print(f"No upper bound: {why}.", highlight=False, soft_wrap=True)
     if certificate:
         said = [entry.note for entry in result.trace if entry.kind is EntryKind.CERTIFICATE]

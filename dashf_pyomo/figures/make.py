@@ -41,7 +41,7 @@ class Made:
     undrawn
         Why its picture cannot be drawn, empty where it is; its numbers are written all the same.
     stale
-        How many of the runs were by other code than there is now, or nobody knows by which.
+        Number of runs by other code than there is now, or by unknown code.
     """
 
     name: str

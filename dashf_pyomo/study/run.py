@@ -77,7 +77,7 @@ def remaining_time(waiting: dict[str, int], spent: dict[str, tuple[int, float]],
     spent
         Number of cells that have ended and their total seconds, by kind.
     workers
-        How many run at a time.
+        Number of workers that run at a time.
     """
     total = 0.0
     for kind, count in waiting.items():
@@ -202,5 +202,5 @@ def run_cells(
     except PoolError as error:
         give_up(str(error))
     except KeyboardInterrupt:
-        tell()  # who interrupts wants to know how far it came
+        tell()  # the last progress is shown after an interrupt too
         raise

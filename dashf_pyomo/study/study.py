@@ -34,7 +34,7 @@ class Summary:
     total, ran, failed
         Cells of the study, cells that this run ran, and all cells of the study that have failed.
     stale
-        Cells of the study that were run by other code than their methods consist of now, or nobody knows by which.
+        Cells of the study that were run by other code than their methods consist of now, or by unknown code.
     """
 
     total: int
@@ -55,7 +55,7 @@ class Outlook:
         Number of cells that are not in the store, or are to be run again, by variant.
     failed, stale
         How many cells in the store have failed, and how many were run by other code than their methods consist of
-        now, or nobody knows by which; they are run again only when asked for.
+        now, or by unknown code; they are run again only when asked for.
     seconds
         Estimate of the time that is left on so many workers, from cells of the same kind; None where nothing is known.
     most_seconds
@@ -179,7 +179,7 @@ class Study:
         )
 
     def _stale(self, store: Store) -> set[str]:
-        """Return the cells that were run by other code than their methods consist of now, or by who knows which."""
+        """Return the cells that were run by other code than their methods consist of now, or by unknown code."""
         now, recorded = Codes(), store.codes()
         today = {variant.name: now.of(variant.method) for variant in self.description.variants}
         return {
@@ -232,7 +232,7 @@ class Study:
             Whether cells that failed are run again, as with ``rerun="failed"``.
         rerun
             Which cells that have ended are run again: ``failed``, ``stale`` (run by other code than their methods
-            consist of now, or by who knows which), names of methods or of variants. Each keeps its record until the
+            consist of now, or by unknown code), names of methods or of variants. Each keeps its record until the
             new one takes its place. What an earlier call left of them goes first, and alone.
         watch
             Sees how far it is.

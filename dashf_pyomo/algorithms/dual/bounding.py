@@ -5,7 +5,7 @@ serves users at deadlines of their own within the interval. `AtDeadline` is for 
 linear program slow: columns are generated at one deadline, which moves to where it is best. At its prices every user
 is then asked what it is worth at other deadlines, h_n(T). The best deadline is where their sum less y omega_t T is
 largest, and prices of delay that lie between the slopes of h_n on both sides of it, and sum to y omega_t, separate the
-users over all deadlines: nobody wants another one, as far as h_n is concave.
+users over all deadlines: no user is worth more at another one, as far as h_n is concave.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class ByInterval(Bounding):
         for _ in range(most_rounds):
             settings.deadline.check()
             if generation.round(done):
-                break  # done, or somebody cannot be in time: the proof will say so
+                break  # done, or a user cannot be in time: the proof will say so
         chosen, rounds = generation.chosen, generation.rounds
         # A solution that uses surplus, when rounds have run out, may be worth more than any bound.
         value = min(generation.value, generation.best)

@@ -1,4 +1,4 @@
-"""From a `dashf_pyomo.Result` and a point of the model to Pyomo's results; honest statuses and bounds."""
+"""From a `dashf_pyomo.Result` and a point of the model to Pyomo's results; no status says more than is proven."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class CellRow:
     environment
         Digest of machine and versions, empty where the process died.
     code
-        Version of every distribution that the method consisted of, empty where nobody has recorded it.
+        Version of every distribution that the method consisted of, empty where it was not recorded.
     restriction
         What the method demanded of the allocation beyond the scenario, empty if nothing.
     """

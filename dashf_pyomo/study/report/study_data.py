@@ -17,7 +17,7 @@ from .loading import cell_rows
 
 __all__ = ["UNKNOWN", "Contradiction", "StudyData"]
 
-#: How a version is called that nobody has recorded.
+#: Name of a version that was not recorded.
 UNKNOWN = "unknown version"
 
 
