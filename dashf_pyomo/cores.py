@@ -59,7 +59,7 @@ def cores_of_quota(root: Path = Path("/")) -> float | None:
     Parameters
     ----------
     root
-        Where the file system begins.
+        Root of the file system.
 
     Returns
     -------

@@ -48,7 +48,7 @@ class TraceEntry:
     iteration, time
         Its number, and seconds since the start.
     kind
-        What it is about.
+        Kind of the entry.
     scr, delay, energy
         Of the allocation that was judged, or None; delay and energy (s, J) of feasible ones only.
     accepted

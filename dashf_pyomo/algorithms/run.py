@@ -73,7 +73,7 @@ class Run:
     scenario
         The problem.
     limits
-        What the run may use.
+        Limits of the run.
     observer
         Called with every trace entry.
     no_bounds
@@ -149,13 +149,13 @@ class Run:
         Parameters
         ----------
         allocation
-            What was found.
+            The allocation.
         keep
             ``best``: it becomes the incumbent if it is feasible and better; ``always``: if it is feasible.
         phase
             The part of the method that found it.
         **facts
-            What else the trace entry says.
+            Other facts of the trace entry.
         """
         evaluation = evaluate(self.scenario, allocation)
         best = None if self._incumbent is None else self._incumbent[1].scr
@@ -184,9 +184,9 @@ class Run:
         source
             The method, and what its proof rests on.
         tolerance
-            How far below a verified SCR, relative, the source's own tolerances may put it; it then counts as that SCR.
+            Relative distance below a verified SCR that the source's tolerances explain; it then counts as that SCR.
         **facts
-            What else the trace entry says.
+            Other facts of the trace entry.
 
         Returns
         -------

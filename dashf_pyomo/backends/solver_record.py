@@ -25,7 +25,7 @@ class SolverRecord:
     sense
         1 for a model that minimises, else -1.
     read
-        What a line of the log tells, for solvers that tell nothing else.
+        Reads a line of the log, for solvers that report nothing else.
     watch
         Sees progress as it comes.
     """

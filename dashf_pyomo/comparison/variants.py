@@ -51,9 +51,9 @@ def read_variants(entries: Iterable[MethodEntry] | None, scenario: Scenario, whe
     entries
         The methods; None for the default ones that take the scenario.
     scenario
-        What they are compared on.
+        The scenario.
     where
-        What error messages start with.
+        Begin of error messages.
 
     Raises
     ------

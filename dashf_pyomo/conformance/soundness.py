@@ -126,7 +126,7 @@ class JudgedBound:
     best
         Best SCR reached by any method.
     result
-        What was judged.
+        The result.
     """
 
     sound: bool

@@ -205,7 +205,7 @@ class LocalPool:
     Parameters
     ----------
     workers
-        How many.
+        Number of workers.
 
     Raises
     ------

@@ -107,9 +107,9 @@ class LostError(BackendError):
     Parameters
     ----------
     reason
-        What was lost, and why.
+        The loss and its cause.
     kept
-        What was not.
+        A line on what is kept.
     """
 
     def __init__(self, reason: str, kept: str) -> None:
@@ -130,11 +130,11 @@ def run_cells(
     Parameters
     ----------
     cells
-        What to run, each key once.
+        Cells to run, each key once.
     total, failed
-        How many cells the study has, and how many of those that are not to run have failed.
+        Number of cells of the study, and of those among the others that have failed.
     store, pool
-        Where records go, and where cells run.
+        Store of the records, and pool that runs the cells.
     watch
         Sees how far it is.
 

@@ -141,7 +141,7 @@ class ByInterval(Bounding):
         Parameters
         ----------
         box
-            What is bounded.
+            The box.
         start
             Prices to start from, or None.
         most_rounds
@@ -266,7 +266,7 @@ def at_deadline(
     box
         Allowed pairs, ranges of phi, and the interval in which the deadline may move.
     deadline
-        Where to start.
+        Deadline to start from.
     cutoff
         A scaled SCR that is reached; bounds below it are of no interest.
     start
@@ -274,7 +274,7 @@ def at_deadline(
     target
         A bound at or below this is good enough.
     stage
-        Where in `ASKED` to start: from 0 if the best deadline may be far.
+        Position in `ASKED` to start from: 0 if the best deadline may be far.
     moves
         Most moves of the deadline.
     most_rounds
@@ -398,7 +398,7 @@ def proven_bound(
     prices
         Balanced prices.
     tolerance
-        What a user's value may be above the truth.
+        Largest error of a user's value, upwards.
     max_cells
         Most cells a pair.
 
@@ -407,7 +407,7 @@ def proven_bound(
     bound
         The bound.
     proof
-        What pricing says.
+        Columns and dual value of pricing.
     """
     proof = problem.prove(prices, box, tolerance, max_cells)
     members = np.flatnonzero((pool.data[:, :ENERGY] <= 1.0).all(axis=1))  # the evaluator lets a little more pass

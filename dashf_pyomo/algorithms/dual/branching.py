@@ -141,7 +141,7 @@ def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
     Parameters
     ----------
     box
-        What is to be cut.
+        The box that is cut.
     bounded
         Has the LP solution and its prices.
     pool

@@ -17,7 +17,7 @@ class SolverLog:
     Parameters
     ----------
     streams
-        Where lines go besides.
+        Another receiver of the lines.
     observer
         Called with every trace entry, or None.
     """

@@ -85,7 +85,7 @@ def repairs(
     recognised
         The model.
     judged
-        Where to start.
+        Allocation to start from.
     free
         Variables that an allocation does not determine.
     sense

@@ -26,7 +26,7 @@ class CellRow:
     outcome, status, message
         As in the store; outcome ``missing`` where it has not ended.
     scr, upper_bound, bound_source, wall_time, time_limit
-        What it found and proved (None without), seconds, and seconds that it was given.
+        SCR found and bound proved (None without), seconds, and seconds that it was given.
     steps
         Seconds and SCR of every improvement, in order.
     environment
@@ -34,7 +34,7 @@ class CellRow:
     code
         Version of every distribution that the method consisted of, empty where it was not recorded.
     restriction
-        What the method demanded of the allocation beyond the scenario, empty if nothing.
+        Demand of the method on the allocation beyond the scenario, empty if there is none.
     """
 
     position: int

@@ -35,7 +35,7 @@ def shifted_geometric_mean(values: Sequence[float], shift: float) -> float:
     values
         Numbers of at least 0; not a number without any.
     shift
-        What keeps tiny numbers from deciding.
+        Shift that keeps tiny numbers from deciding.
     """
     if not len(values):
         return math.nan

@@ -30,7 +30,7 @@ class Contradiction:
     scenario
         Digest of the scenario.
     text
-        What contradicts what.
+        The contradiction in words.
     cells
         Positions of the cells.
     """
@@ -49,7 +49,7 @@ class StudyData:
     about
         Name, seed and source.
     settings
-        What the description says of the report.
+        Settings of the report.
     cells
         All planned cells in order.
     names
