@@ -149,7 +149,7 @@ def within_limits(run: Run, search: Search) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """Outcome of a search: its allocation, the kinds of constraints in it, and its end, empty if it goes on."""
+    """Outcome of a search: the kinds that it was told of, its allocation, and its message, empty if it did not end."""
 
     told: frozenset[Extra]
     allocation: Allocation
