@@ -1,7 +1,7 @@
 """Number of cores that this process may use: the least that system, affinity mask and control group allow.
 
-A container or a batch job often has a share of a large machine. Who starts a thread for each core of the host there is
-throttled, and slower than with one thread for each core that it may use.
+A container or a batch job often has a share of a large machine. A process that starts a thread for each core of the
+host is throttled there, and slower than with one thread for each core that it may use.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def cores_of_quota(root: Path = Path("/")) -> float | None:
     Parameters
     ----------
     root
-        Where the file system begins.
+        Root of the file system.
 
     Returns
     -------

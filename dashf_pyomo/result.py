@@ -96,21 +96,21 @@ class Result:
     scenario_sha256
         Ties the result to its scenario.
     termination, claim, message
-        How it ended, what is claimed of the solution, and a line for people.
+        End of the run, claim on the solution, and a line for people.
     allocation
         The allocation, or None if none was found.
     objective, sense
-        What is maximised ("max") or minimised ("min"): the kind of objective.
+        Kind of objective, and whether it is maximised ("max") or minimised ("min").
     value
-        What the independent evaluator says of the objective; None without an allocation.
+        Objective by the independent evaluator; None without an allocation.
     bound, bound_source
         Bound on the objective of the whole problem and where it comes from, or None.
     scr, score, delay, energy, max_violation
-        What the evaluator says of the allocation (delay in s, energy in J); None without one.
+        Numbers of the allocation by the evaluator (delay in s, energy in J); None without one.
     iterations, wall_time
         Number of iterations, and seconds.
     trace
-        What was found, in order.
+        Entries in order.
     solvers
         Versions of the solvers that took part.
     """
@@ -242,7 +242,7 @@ class Result:
         Parameters
         ----------
         scenario
-            What was solved; only ``bounds`` and ``convergence`` do without.
+            The scenario; only ``bounds`` and ``convergence`` do without.
         kind
             ``result``, ``allocation``, ``bounds`` or ``convergence``, see `dashf_pyomo.pictures.picture_of_result`.
 

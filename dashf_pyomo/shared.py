@@ -36,7 +36,7 @@ class Shared:
         Parameters
         ----------
         also
-            What each does inside, before its block.
+            Called by each thread inside the context, before its block.
         """
         with self._lock:
             if self._context is None:

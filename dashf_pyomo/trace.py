@@ -1,7 +1,7 @@
 """The trace of a run: one entry for each allocation that is judged, each better bound, and each remark.
 
-What anybody but the method itself reads is a field. Numbers of single methods are in `TraceEntry.facts`; in a file they
-stand beside the fields. By their names:
+What others than the method read is a field. Numbers of single methods are in `TraceEntry.facts`; in a file they stand
+beside the fields. By their names:
 
 - ``ratio`` Dinkelbach's y; ``backend``, ``nodes``, ``claimed`` the global solver, its nodes and the SCR it claims
 - ``association_...``, ``allocation_...`` the solves of AO part 1 and 2: ``value``, ``backend``, ``solver_time``,
@@ -48,7 +48,7 @@ class TraceEntry:
     iteration, time
         Its number, and seconds since the start.
     kind
-        What it is about.
+        Kind of the entry.
     scr, delay, energy
         Of the allocation that was judged, or None; delay and energy (s, J) of feasible ones only.
     accepted

@@ -1,6 +1,6 @@
 """The decisions of Problem (3), and the one evaluator that judges every solution.
 
-`evaluate` is written to be read: it follows Section II line by line and trusts nobody. No solver scores
+`evaluate` is written to be read: it follows Section II line by line and takes no number on trust. No solver scores
 itself; what a method reports is what this file says about its allocation.
 """
 

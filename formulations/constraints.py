@@ -9,7 +9,7 @@ They come on top of (3b) to (3j). With x, phi and the physics of Section II, for
 
 Each is a `Limit`, declared as data: the attribute that it limits, for every user, for every server or in all. What a
 formulation can state it says in its `supports`: kinds, and parts of which it states any row. `require_support` refuses
-the rest, so a kind over a part that is added later is refused until somebody states the part.
+the rest, so a formulation refuses a kind over a part that is added later until it states the part.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Extra.RATE = Extra("minimum rate")
 Extra.ENERGY = Extra("server energy")
 
 #: What supports the four kinds that there were first, and any row over the parts that there were first. It never grows,
-#: so nobody who says it claims a kind over a part that is added later.
+#: so no formulation that says it claims a kind over a part that is added later.
 ALL_EXTRAS: frozenset[str] = frozenset({Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}) | STATED_PARTS
 
 #: Where a limit is elastic: the price of a relative excess of one, in units of the largest possible score of a server.
@@ -134,7 +134,7 @@ _PAIRS = ("forbidden", "forced")
 
 
 def declare(*limits: Limit) -> None:
-    """Add a kind of extra constraints with all its limits, so that whoever supports a kind knows what it is.
+    """Add a kind of extra constraints with all its limits, so that what supports a kind knows what it is.
 
     Raises
     ------

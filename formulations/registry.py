@@ -37,7 +37,7 @@ _waiting: list[Callable[[], None]] = []
 
 
 class UnknownNameError(InputError):
-    """A name that nobody registered; the message lists what there is."""
+    """A name that is not registered; the message lists what there is."""
 
 
 @dataclass(frozen=True)

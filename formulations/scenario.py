@@ -54,7 +54,7 @@ _SHAPES = {
 _MAY_BE_ZERO = {"weight_energy"}
 _POSITIONS = {"user_position": "N2", "server_position": "M2"}
 
-#: Fields that hold numbers, and arguments of `Scenario.random` that do, for whoever reads them from text.
+#: Fields that hold numbers, and arguments of `Scenario.random` that do, for readers of text.
 NUMERIC_FIELDS = (*_SHAPES, *_POSITIONS)
 GENERATOR_ARGUMENTS = (
     "area",

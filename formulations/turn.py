@@ -41,7 +41,7 @@ class Turn:
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
-        """Have the turn for a block; False if whoever has it waits for an import of this thread: nobody then waits."""
+        """Have the turn for a block; False, at once, if the thread that has it waits for an import of this one."""
         try:
             self._lock.acquire()
         except ImportCircleError:

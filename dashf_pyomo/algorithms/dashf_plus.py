@@ -127,7 +127,7 @@ def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float, tur
     Returns
     -------
     tried, kept
-        How many moves.
+        Most moves.
     """
     tried = kept = 0
     incumbent, ratio = run.incumbent

@@ -48,7 +48,7 @@ def dinkelbach(
     accept
         One of `ACCEPT`.
     falls
-        How many falls of the SCR do not stop it; the next iterate then starts from the fallen one.
+        Number of falls of the SCR that do not stop it; the next iterate then starts from the fallen one.
     """
     allocation = start
     judged = run.record(start, keep=accept, phase="start")

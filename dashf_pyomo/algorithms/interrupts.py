@@ -18,7 +18,7 @@ class Interrupts:
     """Remembers that an interruption has arrived while it is entered, and lets it go on as before.
 
     Libraries that call back from compiled code turn the `KeyboardInterrupt` of a signal into errors of their own, or
-    print and forget it. Who asks here knows better.
+    print and forget it. This object remembers it.
 
     Attributes
     ----------

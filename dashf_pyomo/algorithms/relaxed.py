@@ -149,7 +149,7 @@ def within_limits(run: Run, search: Search) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """Outcome of a search: its allocation, the kinds of constraints in it, and its end, empty if it goes on."""
+    """Outcome of a search: the kinds that it was told of, its allocation, and its message, empty if it did not end."""
 
     told: frozenset[Extra]
     allocation: Allocation
@@ -196,9 +196,10 @@ class _Searches:
                 return
 
     def _stages(self, limited: Scenario, known: Sequence[_Answer]) -> Iterator[Scenario]:
-        """Yield what to search: where limits of a kind differ, first with those alone that the first answer breaks.
+        """Yield the scenarios to search, the last with all limits.
 
-        Where time is limited that is left out.
+        Where limits of a kind differ, the first one has only those limits that the first answer breaks; with a time
+        limit it is left out.
         """
         broken = evaluate(limited, known[0].allocation).broken_limits if known else frozenset()
         if broken and limited.constraints is not None and self._run.limits.time_limit is None:

@@ -69,7 +69,7 @@ def slots(pairs: PairResources, scenario: Scenario) -> Servers:
 
     The paper matches users and servers one to one, which cannot serve more users than servers. Here a
     server has as many places as each of its three budgets carries users of mean share, at least
-    ceil(N/M) so that there is a place for everybody, at most N.
+    ceil(N/M) so that there is a place for every user, at most N.
     """
     n, m = scenario.n_users, scenario.n_servers
     places = np.full(m, float(n))
@@ -97,7 +97,7 @@ def hungarian(task: RoundingTask) -> Servers:
 
 
 def argmax(task: RoundingTask) -> Servers:
-    """Return everybody's largest x_nm, then move users off overfilled servers, those that lose least first."""
+    """Take the largest x_nm of every user, then move users off overfilled servers, those that lose least first."""
     return _repair(np.argmax(task.fractional.association, axis=1), task)
 
 

@@ -73,7 +73,7 @@ class Run:
     scenario
         The problem.
     limits
-        What the run may use.
+        Limits of the run.
     observer
         Called with every trace entry.
     no_bounds
@@ -149,13 +149,13 @@ class Run:
         Parameters
         ----------
         allocation
-            What was found.
+            The allocation.
         keep
             ``best``: it becomes the incumbent if it is feasible and better; ``always``: if it is feasible.
         phase
             The part of the method that found it.
         **facts
-            What else the trace entry says.
+            Other facts of the trace entry.
         """
         evaluation = evaluate(self.scenario, allocation)
         best = None if self._incumbent is None else self._incumbent[1].scr
@@ -182,11 +182,11 @@ class Run:
         bound
             The bound.
         source
-            Who says so, and on what grounds.
+            The method, and what its proof rests on.
         tolerance
-            How far below a verified SCR, relative, the source's own tolerances may put it; it then counts as that SCR.
+            Relative distance below a verified SCR that the source's tolerances explain; it then counts as that SCR.
         **facts
-            What else the trace entry says.
+            Other facts of the trace entry.
 
         Returns
         -------
@@ -302,7 +302,7 @@ class Run:
         try:
             with self._interrupts:
                 message = search()
-        except (KeyboardInterrupt, Exception) as error:  # what nobody foresaw is raised again
+        except (KeyboardInterrupt, Exception) as error:  # an unforeseen one is raised again
             termination, message = self._ended(error)
         if self.contradictions:
             message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
@@ -336,7 +336,7 @@ class Run:
         return Claim.INFEASIBLE if self._infeasible else Claim.UNKNOWN
 
     def _ended(self, error: BaseException) -> tuple[Termination, str]:
-        """Return what an error that ended the search stands for; it is raised again if nobody foresaw it."""
+        """Return what an error that ended the search stands for; an unforeseen one is raised again."""
         if isinstance(error, KeyboardInterrupt) or self.interrupted:
             return Termination.INTERRUPTED, "interrupted; best allocation so far"
         if isinstance(error, OutOfTimeError):

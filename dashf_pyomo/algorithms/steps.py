@@ -61,7 +61,7 @@ class _Step:
         Returns
         -------
         solution, facts
-            What the model reads from its solution, and what the trace should say.
+            Solution that the model reads, and facts for the trace.
 
         Raises
         ------

@@ -21,7 +21,7 @@ def willing(name: str, scenario: Scenario) -> tuple[Method, str]:
     name
         Of the method; its options are the defaults but for those in `Method.relaxing`.
     scenario
-        What it is to take.
+        The scenario.
     """
     method = configure(name, {})
     refusal = method.refusal(scenario)

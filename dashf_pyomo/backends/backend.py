@@ -127,9 +127,9 @@ class CvxpyBackend:
     Parameters
     ----------
     name
-        How it is asked for; its upper case is CVXPY's name.
+        Name in options; its upper case is CVXPY's name.
     features
-        What it can handle.
+        Features of models that it can handle.
     summary
         One line for listings.
     package
@@ -273,7 +273,7 @@ def capable_backends(
     Parameters
     ----------
     formulation
-        What is to be solved.
+        The problem.
     name
         A backend by name, or ``auto`` for all that are able: those with the fewest features to spare
         first, so that a linear program goes to a linear solver.

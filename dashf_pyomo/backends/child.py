@@ -52,9 +52,9 @@ class ChildEnd:
     ending
         See `Ending`.
     value
-        What the function returned, if it did.
+        Value that the function returned, if it did.
     reason
-        What happened otherwise, in one line.
+        The reason otherwise, in one line.
     """
 
     ending: Ending
@@ -95,7 +95,7 @@ def run_in_child(
     grace
         See `time_limit`, s.
     memory
-        What the child may allocate on top of a bare interpreter, bytes of address space; where the system knows such
+        Most memory of the child on top of a bare interpreter, bytes of address space; where the system knows such
         a limit.
     on_message
         Gets what the child sends, in order. All of it arrives before this function returns or raises.

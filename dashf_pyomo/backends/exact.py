@@ -44,7 +44,7 @@ class ExactOutcome(Outcome):
     nodes
         Nodes of the search tree, where the solver tells.
     log
-        What the solver wrote.
+        Output of the solver.
     trace
         Seconds since the call, objective and bound at every change that was told.
     points
@@ -74,11 +74,11 @@ class ExactBackend:
     Parameters
     ----------
     name
-        How it is asked for.
+        Name in options.
     summary
         One line for listings.
     search
-        What runs in the child: a function at the top of a module.
+        The function that runs in the child, at the top of a module.
     package, executable
         The distribution or the program that it needs.
     extra

@@ -25,7 +25,7 @@ class SolverRecord:
     sense
         1 for a model that minimises, else -1.
     read
-        What a line of the log tells, for solvers that tell nothing else.
+        Reads a line of the log, for solvers that report nothing else.
     watch
         Sees progress as it comes.
     """
@@ -50,7 +50,7 @@ class SolverRecord:
         self._line = ""
 
     def hear(self, message: Any) -> None:
-        """Take in a message, and show it to whoever watches."""
+        """Take in a message, and pass it to the observer."""
         if isinstance(message, SolverProgress):
             self.add(message)
             watch, self._watch = self._watch, None  # one that raises is not asked again

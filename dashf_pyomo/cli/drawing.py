@@ -26,7 +26,7 @@ def require_matplotlib() -> None:
     Raises
     ------
     BackendError
-        Which says why.
+        If it does not work; the message says why.
     """
     try:
         import matplotlib.figure  # noqa: F401

@@ -99,7 +99,7 @@ def _cell(value: Any, between: str = " ") -> str:
 
 
 def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Registry[Any], list[Row]]:
-    """Describe every entry; one that cannot be described is somebody else's, and is skipped with its reason."""
+    """Describe every entry; one that cannot be described, which is an extension, is skipped with its reason."""
     rows = []
     for name, entry in registry.items():
         try:

@@ -31,7 +31,7 @@ class _Display:
     Parameters
     ----------
     label
-        What is running.
+        Name of what runs.
     """
 
     def __init__(self, label: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from formulations import PRESETS, InputError, Scenario
@@ -74,45 +75,32 @@ def draw(parsed: argparse.Namespace) -> Scenario:
     family = families[parsed.family or DEFAULT_FAMILY]
     settable = [*family.options, *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]
     overrides: dict[str, Any] = {}
-    for text in parsed.set:
-        field, value = split_pair(text, "--set")
+    for field, value in split_pairs(parsed.set, "--set").items():
         if field not in settable:
-            raise InputError(f"--set {shown(text)}: unknown field; expected one of {', '.join(settable)}")
-        if field in overrides:
-            raise InputError(f"--set {field} is given twice; expected once")
-        try:
-            overrides[field] = json.loads(value)
-        except (ValueError, RecursionError):
-            raise InputError(f"--set {field}: {shown(value)} is not a number or a list of numbers") from None
-    readings: dict[str, str] = {}
-    for text in parsed.reading:
-        name, value = split_pair(text, "--reading")
-        if name in readings:
-            raise InputError(f"--reading {name} is given twice; expected once")
-        readings[name] = value
+            raise InputError(f"--set {shown(f'{field}={value}')}: unknown field; expected one of {', '.join(settable)}")
+        overrides[field] = _json(value, f"--set {field}", "a number or a list of numbers")
     return draw_from(
         family.name,
         users=10 if parsed.users is None else parsed.users,
         servers=2 if parsed.servers is None else parsed.servers,
         seed=0 if parsed.seed is None else parsed.seed,
         preset=parsed.preset or "default",
-        readings=readings,
+        readings=split_pairs(parsed.reading, "--reading"),
         constraints=_constraints(parsed.constraint),
         **overrides,
     )
 
 
 def _constraints(texts: list[str]) -> dict[str, Any]:
-    constraints: dict[str, Any] = {}
-    for text in texts:
-        name, value = split_pair(text, "--constraint")
-        if name in constraints:
-            raise InputError(f"--constraint {name} is given twice; expected once")
-        try:
-            constraints[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            raise InputError(f"--constraint {name}: {shown(value)} is not a number or a list") from None
-    return constraints
+    given = split_pairs(texts, "--constraint")
+    return {name: _json(value, f"--constraint {name}", "a number or a list") for name, value in given.items()}
+
+
+def _json(text: str, where: str, expected: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(f"{where}: {shown(text)} is not {expected}") from None
 
 
 def load(parsed: argparse.Namespace) -> Scenario:
@@ -151,18 +139,23 @@ def check_place(place: str | None, scenario: str | None) -> None:
         raise InputError(f"{place}: cannot be written, folder {folder} does not exist or is not writable")
 
 
-def split_pair(text: str, option: str) -> tuple[str, str]:
-    """Split ``name=value``.
+def split_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """Return values by name from texts ``name=value`` of an option that may be repeated.
 
     Raises
     ------
     InputError
-        If there is no ``=`` or no name.
+        If there is no ``=`` or no name, or a name is given twice.
     """
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"{option} {shown(text)}: expected NAME=VALUE")
-    return name.strip(), value.strip()
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"{option} {shown(text)}: expected NAME=VALUE")
+        if name.strip() in found:
+            raise InputError(f"{option} {name.strip()} is given twice; expected once")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def _run(parsed: argparse.Namespace) -> int:

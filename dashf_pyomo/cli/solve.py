@@ -6,7 +6,7 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-from formulations import InputError, Scenario
+from formulations import Scenario
 from formulations.documents import canonical
 
 from ..notebook import facts
@@ -14,7 +14,7 @@ from ..result import Result
 from ..status import Claim, Termination
 from ..trace import EntryKind
 from .drawing import require_matplotlib
-from .scenario import add_draw_arguments, check_place, load, split_pair
+from .scenario import add_draw_arguments, check_place, load, split_pairs
 
 __all__ = ["add_to"]
 
@@ -58,7 +58,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from .progress import LogView, TraceView
 
     scenario = load(parsed)
-    method = configure(parsed.method, _options(parsed.option))
+    method = configure(parsed.method, split_pairs(parsed.option, "--option"))
     limits = Limits(parsed.time_limit, parsed.gap, parsed.threads, parsed.certificate)
     for place in (parsed.output, parsed.plot, parsed.certificate):
         check_place(place, parsed.scenario)
@@ -99,16 +99,6 @@ def exit_code(result: Result) -> int:
     return 0 if result.allocation is not None else 1
 
 
-def _options(texts: list[str]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for text in texts:
-        key, value = split_pair(text, "--option")
-        if key in options:
-            raise InputError(f"--option {key} is given twice; expected once")
-        options[key] = value
-    return options
-
-
 def _print(scenario: Scenario, result: Result, output: str | None, certificate: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -124,7 +114,7 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     console.print(table)
     if result.upper_bound is None and result.allocation is not None:
         able = methods[result.method].proves_bounds
-        why = "it ended before one was proven" if able else "how far this is from the optimum, the method cannot say"
+        why = "it ended before one was proven" if able else "the method cannot say how far this is from the optimum"
         console.print(f"No upper bound: {why}.", highlight=False, soft_wrap=True)
     if certificate:
         said = [entry.note for entry in result.trace if entry.kind is EntryKind.CERTIFICATE]

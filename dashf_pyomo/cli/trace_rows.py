@@ -21,7 +21,7 @@ class Column:
     Parameters
     ----------
     head
-        What stands above it.
+        Heading of the column.
     width
         Characters that its texts usually take.
     rank

@@ -49,7 +49,7 @@ def compare(
     threads, memory
         Threads for the solvers of each method, and what it may allocate, MB.
     workers
-        How many methods run at a time; by default as many as there are cores.
+        Number of methods that run at a time; by default as many as there are cores.
     watch
         Sees how far it is.
 

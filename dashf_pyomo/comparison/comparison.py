@@ -40,16 +40,16 @@ class MethodRow:
     Parameters
     ----------
     name, method
-        How the comparison calls it, and the method.
+        Name in the comparison, and name of the method.
     outcome, status, message
-        How its process ended (``done``, ``error``, ``crash``, ``overdue``, ``memory``, or ``missing`` if it has not),
+        End of its process (``done``, ``error``, ``crash``, ``overdue``, ``memory``, or ``missing`` without one),
         the status of the result, and a line for people.
     scr, upper_bound
-        What it found and proved, or None.
+        SCR found and bound proved, or None.
     gap
-        How far its SCR is below the best bound, relative, or None.
+        Distance of its SCR to the best bound, relative, or None.
     restriction
-        What it demanded of the allocation beyond the scenario, empty if nothing.
+        Its demand on the allocation beyond the scenario, empty if there is none.
     wall_time
         Seconds.
     failed

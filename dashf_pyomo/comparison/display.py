@@ -42,7 +42,7 @@ def remarks(comparison: Comparison) -> list[str]:
     from ..algorithms.willing import advice
 
     if comparison.bound is None:
-        said = "no method proved a bound: how far these are from the optimum, nobody can say"
+        said = "no method proved a bound: how far these are from the optimum is unknown"
         lines = [f"{said}; {advice([comparison.scenario])}"]
     else:
         lines = [f"no allocation has an SCR above {bound_text(comparison.bound)} ({comparison.bound_source})"]

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FEW", "METHODS", "MethodEntry", "Variants", "read_variants"]
 
-#: What is compared where nothing is asked for; the last one proves the bound.
+#: Methods that are compared by default; the last one proves the bound.
 METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf", "dashf-plus", "dual")
 
-#: Up to so many users branch and price closes what is left of the gap in reasonable time, and is compared too.
+#: Up to so many users branch and price closes the gap in reasonable time, and is compared too.
 FEW = 10
 
 #: A method to compare: its name, a configured method, or how it is called, its name and its options.
@@ -33,7 +33,7 @@ class Variants:
     methods
         Configured methods by the names that tables call them.
     left_out
-        Names of methods that nobody asked for and that refuse the scenario.
+        Names of default methods that refuse the scenario.
     """
 
     methods: Mapping[str, Method]
@@ -51,9 +51,9 @@ def read_variants(entries: Iterable[MethodEntry] | None, scenario: Scenario, whe
     entries
         The methods; None for the default ones that take the scenario.
     scenario
-        What they are compared on.
+        The scenario.
     where
-        What error messages start with.
+        Begin of error messages.
 
     Raises
     ------

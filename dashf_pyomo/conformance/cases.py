@@ -52,7 +52,7 @@ class Case:
     Parameters
     ----------
     name
-        How it is called.
+        Name of the case.
     scenario
         The data.
     pairs

@@ -1,4 +1,4 @@
-"""Soundness of methods that prove bounds: no bound may ever lie below an SCR that somebody reaches.
+"""Soundness of methods that prove bounds: no bound may lie below an SCR that any method reaches.
 
 Random small scenarios of wide magnitudes, and the best SCR that enumeration of the associations with many local starts,
 and the methods, find on them. Everything is judged by `formulations.evaluate`.
@@ -124,9 +124,9 @@ class JudgedBound:
     sound
         Whether the bound is at least every SCR that was reached, and it claims no more than the gap allows.
     best
-        Best SCR reached by anybody.
+        Best SCR reached by any method.
     result
-        What was judged.
+        The result.
     """
 
     sound: bool

@@ -46,7 +46,7 @@ class Point:
     Parameters
     ----------
     label
-        How pictures call it.
+        Name in pictures.
     size
         Users and servers.
     settings
@@ -69,11 +69,11 @@ class Figure:
     methods
         Methods of the project.
     axis
-        What a sweep goes along.
+        Name of what a sweep changes.
     settings
         Labels of the points of a sweep with what they set.
     quantities
-        What a sweep shows of every run.
+        Numbers that a sweep shows of every run.
     """
 
     name: str
@@ -128,7 +128,7 @@ class FigureRequest:
     Parameters
     ----------
     seeds
-        How many scenarios a point is averaged over: seeds 0, 1, ...
+        Number of scenarios that a point is averaged over: seeds 0, 1, ...
     readings
         Presets of the generator.
     sizes

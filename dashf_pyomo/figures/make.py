@@ -35,13 +35,13 @@ class Made:
     values
         Its numbers.
     claims
-        What the paper says of it, and how that fares.
+        The paper's claims on it, and whether they hold.
     contradictions
         Bounds that a verified allocation refutes; they are not used.
     undrawn
         Why its picture cannot be drawn, empty where it is; its numbers are written all the same.
     stale
-        How many of the runs were by other code than there is now, or nobody knows by which.
+        Number of runs by other code than there is now, or by unknown code.
     """
 
     name: str
@@ -73,9 +73,9 @@ def make_figures(
     names
         Numbers of figures, or ``all``.
     request
-        What they are drawn from.
+        Seeds, readings and limits.
     folder
-        Where the store is, or is to be, and the files.
+        Folder of the store and the files; made if it is missing.
     workers, retry, rerun
         As in `Study.run`.
     watch

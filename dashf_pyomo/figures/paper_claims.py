@@ -31,14 +31,14 @@ FRUGAL, BALANCED = "0.1 / 0.009", "0.5 / 0.005"
 
 @dataclass(frozen=True)
 class PaperClaim:
-    """A claim and how it fares.
+    """Claim of the paper, and whether it holds.
 
     Parameters
     ----------
     figure, reading, point
-        Where it is made.
+        The figure, the reading and the point that it is about.
     text
-        What is claimed.
+        The claim in words.
     holds, seeds
         On how many seeds it holds, of how many.
     mean

@@ -1,4 +1,4 @@
-"""Panels that show an allocation: who is served by whom, shares of the budgets, delay of each user."""
+"""Panels that show an allocation: association, shares of the budgets, delay of each user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LABELLED, _PIECES, _SLOWEST = 30, 12, 40  # what stays readable
 
 
 def draw_association(axes: Axes, scenario: Scenario, allocation: Allocation | None, by: str = "") -> None:
-    """Draw users, servers and who is served by whom on the map, or on the gains where there is no map."""
+    """Draw users, servers and the association on the map, or on the gains where there is no map."""
     axes.set_title(f"Association{by}" if allocation is not None else "Users and servers, no allocation")
     users, servers = scenario.user_position, scenario.server_position
     if users is None or servers is None or max(np.abs(users).max(), np.abs(servers).max()) > 1e150:

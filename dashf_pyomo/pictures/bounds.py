@@ -76,7 +76,7 @@ def draw_bound_over_deadlines(axes: Axes, result: Result, evaluation: Evaluation
     Parameters
     ----------
     axes
-        Where to.
+        The panel.
     result
         Has the trace.
     evaluation

@@ -32,9 +32,9 @@ def draw_comparison(
     Parameters
     ----------
     scenario, results, path
-        What was solved, what came out, and where to; the suffix .png, .pdf or .svg says the format.
+        The scenario, its results, and the file; the suffix .png, .pdf or .svg says the format.
     names
-        How the results are called, by default like their methods.
+        Names of the results, by default those of their methods.
 
     Raises
     ------
@@ -50,9 +50,9 @@ def picture_of_comparison(scenario: Scenario, results: Sequence[Result], names: 
     Parameters
     ----------
     scenario, results
-        What was solved, and what came out.
+        The scenario and its results.
     names
-        How the results are called, by default like their methods.
+        Names of the results, by default those of their methods.
 
     Raises
     ------

@@ -25,7 +25,7 @@ _turn = threading.RLock()
 def drawing(style: Mapping[str, Any]) -> Iterator[None]:
     """Draw with matplotlib's defaults and a style on top, whatever the user's settings are; they stay as they are.
 
-    Texts may be in any script: what the font lacks is drawn as a box, and nobody is warned of it.
+    Texts may be in any script: a letter that the font lacks is drawn as a box, without a warning.
     """
     letters = without_warnings(r"(?s).*Glyph .* missing from", r"(?s).*Matplotlib currently does not support")
     with _turn, matplotlib.style.context(["default", dict(style)]), np.errstate(all="ignore"), letters:

@@ -18,8 +18,8 @@ _MOST_COLUMNS = 8
 def short_names(names: Sequence[str], width: int) -> list[str]:
     """Return names as single lines of limited length, all different if the names are.
 
-    What is too long loses its middle: names often begin alike, and often end alike. Where that makes them the same
-    they are numbered.
+    A name that is too long loses its middle: names often begin alike, and often end alike. Where that makes them the
+    same they are numbered.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def legend_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -
     figure
         With a constrained layout.
     handles, names
-        What stands for what.
+        Handles of the legend and their names.
     """
     if not names:
         return

@@ -33,7 +33,7 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
     Parameters
     ----------
     scenario, result, path
-        What was solved, what came out, and where to; the suffix .png, .pdf or .svg says the format.
+        The scenario, its result, and the file; the suffix .png, .pdf or .svg says the format.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def picture_of_result(result: Result, scenario: Scenario | None = None, kind: st
     Parameters
     ----------
     result, scenario
-        What came out, and what was solved, which pictures that show no allocation do without.
+        The result and its scenario; pictures that show no allocation do without the scenario.
     kind
         ``result`` shows association, shares of the budgets, delay of each user and convergence, and the bounds where
         the method proves any; ``allocation`` the first three of these; ``bounds`` bound and incumbent over time, and

@@ -31,7 +31,7 @@ RETRIES = 3
 _ANSWER = 60.0
 #: Seconds to take leave of a scheduler.
 _LEAVE = 5.0
-#: Seconds between looks at who is there.
+#: Seconds between looks at the workers that are there.
 _ASK = 5.0
 
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+:[0-9]{1,5}")
@@ -92,7 +92,7 @@ class ClusterPool:
             self._client: Any = distributed.Client(address, timeout=10, set_as_default=False, name="dashf-study")
         except (OSError, TimeoutError) as error:
             raise BackendError(f"scheduler {address} cannot be reached ({error})") from None
-        # Machines that come and go are our business, and no warning to whoever watches.
+        # Machines that come and go are expected; no warning is shown for them.
         names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
         self._log_levels = {name: logging.getLogger(name).level for name in names}
         for name in names:

@@ -39,7 +39,7 @@ class Variant:
     Parameters
     ----------
     name
-        How tables call it.
+        Name in tables.
     method
         The configured method.
     given
@@ -86,7 +86,7 @@ class Description:
     variants
         All methods in order.
     report
-        What the report shows.
+        Settings of the report.
     source
         The description as it was given: TOML, or the repr of Python values.
     """

@@ -24,7 +24,7 @@ class Cell:
     Parameters
     ----------
     scenario, variant, repeat
-        What is run; repeats count from 0.
+        Scenario, variant and repeat; repeats count from 0.
     options
         All options of the method, seeds included.
     """

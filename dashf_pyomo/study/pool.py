@@ -45,7 +45,7 @@ _LOG = 1_000_000
 _PREFIX, _LOCK = "dashf-study-", "lock"
 #: What a worker says first: that it is there at all.
 _READY = "ready"
-#: Signals that others end processes with: who sends them wants the worker gone, and no method is to blame.
+#: Signals that others end processes with: the sender wants the worker gone, and no method has failed.
 _FROM_OUTSIDE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
 #: What native code says when an allocation fails, before it dies.
 _NO_MEMORY = re.compile(r"MemoryError|bad_alloc|[Oo]ut of memory|[Cc]annot allocate memory|length_error")
@@ -54,7 +54,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 
 def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
-    """Be a worker: do tasks from a pipe until it closes."""
+    """Do tasks from a pipe until it closes; run in a worker."""
     os.set_inheritable(descriptor, False)  # what tasks start must not keep it open
     with Connection(descriptor, writable=False) as tasks:
         send(_READY)
@@ -74,7 +74,7 @@ def serve_tasks(send: Callable[[Any], None], descriptor: int) -> None:
             except UnsendableError as error:
                 send(Lost(task.key, f"what came of the cell {error}"))
             if isinstance(record, CellRecord) and record.outcome is CellOutcome.MEMORY:
-                return  # who knows in what state this process is
+                return  # the state of this process is unknown
 
 
 def _died(code: int | None) -> str:
@@ -140,7 +140,7 @@ class _Worker:
         if isinstance(said, CellRecord):
             self._trim_log()
             if said.outcome is CellOutcome.MEMORY:
-                self.bury()  # it is ending, see `serve_tasks`
+                self.dispose()  # it is ending, see `serve_tasks`
             return said
         if isinstance(said, Lost):
             return Lost(task.key, said.reason)
@@ -154,7 +154,7 @@ class _Worker:
 
     def _ended(self, end: ChildEnd, task: CellTask) -> CellRecord | Lost:
         """Return what the end of the process says about the task."""
-        self.bury()
+        self.dispose()
         code, limits = self.child.code, task.limits
         if end.ending is Ending.OVERDUE:
             message = f"killed {limits.grace:g} s beyond its time limit of {limits.time:g} s"
@@ -193,7 +193,7 @@ class _Worker:
             if self.child.log.stat().st_size > _LOG:
                 os.truncate(self.child.log, 0)
 
-    def bury(self) -> None:
+    def dispose(self) -> None:
         """Kill it with all that it started."""
         self.child.close()
         self._tasks.close()
@@ -205,7 +205,7 @@ class LocalPool:
     Parameters
     ----------
     workers
-        How many.
+        Number of workers.
 
     Raises
     ------
@@ -252,7 +252,7 @@ class LocalPool:
                 return
             if worker.threads != threads and len(self._processes) < self.capacity:
                 continue  # there is room for another one beside it
-            worker.bury()
+            worker.dispose()
             self._processes.remove(worker)
         for _ in range(_TRIES):
             fresh = _Worker(Path(self._folder.name, str(self._started)), threads, self._arrived.set)
@@ -260,7 +260,7 @@ class LocalPool:
             if fresh.give(task):
                 self._processes.append(fresh)
                 return
-            fresh.bury()
+            fresh.dispose()
         raise PoolError(f"no worker can be started: {_died(fresh.child.code)}")
 
     def collect(self, timeout: float) -> list[CellRecord | Lost]:
@@ -280,17 +280,17 @@ class LocalPool:
     def close(self) -> None:
         """Kill all workers; what they were doing is lost."""
         for worker in self._processes:
-            worker.bury()
+            worker.dispose()
         self._processes.clear()
         self._folder.cleanup()
         self._lock.close()
 
 
 def _locked(folder: Path) -> IO[bytes]:
-    """Lock a folder until we close the file or die, however we die."""
+    """Lock a folder until we close the file or end in any way."""
     import fcntl
 
-    # Under its name it is never without the lock: whoever finds it free there may take the folder away.
+    # Under its name it is never without the lock: a process that finds it free there may remove the folder.
     lock = (folder / "taking").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.rename(folder / "taking", folder / _LOCK)

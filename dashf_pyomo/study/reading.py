@@ -1,7 +1,7 @@
 """Opening a store to read it, also where one may only read: another user's folder, a read-only mount.
 
 SQLite writes even to read: the write-ahead log has an index beside it, which a reader makes where there is none. Where
-that cannot be, a store without such a log is opened as the file that nobody changes, and we look whether that was so;
+that cannot be, a store without such a log is opened as a file that does not change, and we check that it has not;
 one with a log that a run has left behind is copied.
 """
 
@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def disturbed(self) -> bool:
-        """Whether somebody has written to a store that was read as one that nobody changes."""
+        """Whether a store that was read as one that does not change has been written to."""
         return self._stamp is not None and self._stamp != self._look()
 
     def close(self) -> None:

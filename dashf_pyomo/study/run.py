@@ -77,7 +77,7 @@ def remaining_time(waiting: dict[str, int], spent: dict[str, tuple[int, float]],
     spent
         Number of cells that have ended and their total seconds, by kind.
     workers
-        How many run at a time.
+        Number of workers that run at a time.
     """
     total = 0.0
     for kind, count in waiting.items():
@@ -107,9 +107,9 @@ class LostError(BackendError):
     Parameters
     ----------
     reason
-        What was lost, and why.
+        The loss and its cause.
     kept
-        What was not.
+        A line on what is kept.
     """
 
     def __init__(self, reason: str, kept: str) -> None:
@@ -130,11 +130,11 @@ def run_cells(
     Parameters
     ----------
     cells
-        What to run, each key once.
+        Cells to run, each key once.
     total, failed
-        How many cells the study has, and how many of those that are not to run have failed.
+        Number of cells of the study, and of those among the others that have failed.
     store, pool
-        Where records go, and where cells run.
+        Store of the records, and pool that runs the cells.
     watch
         Sees how far it is.
 
@@ -202,5 +202,5 @@ def run_cells(
     except PoolError as error:
         give_up(str(error))
     except KeyboardInterrupt:
-        tell()  # who interrupts wants to know how far it came
+        tell()  # the last progress is shown after an interrupt too
         raise

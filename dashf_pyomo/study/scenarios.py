@@ -85,9 +85,9 @@ def planned(
     entry
         The entry: ``files``, or a grid of a generator, or (from Python) a `Scenario` under the key ``given``.
     place
-        Where it stands.
+        Place of the entry in its document.
     folder
-        What relative names of files start from.
+        Folder that relative names of files start from.
     drawn_seed
         Gives the seed of each draw where the entry says how many, not which.
 

@@ -123,7 +123,7 @@ class Store(StoreFile):
         return {row[0] for row in self._database.execute("SELECT key FROM again")}
 
     def codes(self) -> dict[str, str]:
-        """Return the code that every cell that has ended was run by, by key; empty where nobody has recorded it."""
+        """Return the code that has run each ended cell, by key; empty where it was not recorded."""
         column = "code" if self._knows_code else "''"
         return dict(tuple(row) for row in self._database.execute(f"SELECT key, {column} FROM cells"))
 

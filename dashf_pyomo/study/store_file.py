@@ -41,7 +41,7 @@ class StoreFile:
     Raises
     ------
     StoreError
-        If there is no store to read, it cannot be used, or somebody else writes to it.
+        If there is no store to read, it cannot be used, or another process writes to it.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, write: bool = False) -> None:
@@ -119,7 +119,7 @@ class StoreFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all or nothing; nobody waits, as there is one writer."""
+        """Write all or nothing; there is one writer, so no one waits."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield

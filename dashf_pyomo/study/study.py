@@ -34,7 +34,7 @@ class Summary:
     total, ran, failed
         Cells of the study, cells that this run ran, and all cells of the study that have failed.
     stale
-        Cells of the study that were run by other code than their methods consist of now, or nobody knows by which.
+        Cells of the study that were run by other code than their methods consist of now, or by unknown code.
     """
 
     total: int
@@ -54,14 +54,14 @@ class Outlook:
     missing
         Number of cells that are not in the store, or are to be run again, by variant.
     failed, stale
-        How many cells in the store have failed, and how many were run by other code than their methods consist of
-        now, or nobody knows by which; they are run again only when asked for.
+        Numbers of cells in the store that have failed, and that were run by other code than their methods consist of
+        now, or by unknown code; they are run again only when asked for.
     seconds
         Estimate of the time that is left on so many workers, from cells of the same kind; None where nothing is known.
     most_seconds
-        What the limits allow at most.
+        Most seconds that the limits allow.
     workers
-        How many.
+        Number of workers.
     """
 
     scenarios: int
@@ -94,7 +94,7 @@ class Study:
     methods
         Names of methods, or the tables ``[[methods]]`` as mappings.
     folder
-        Where the store is, or is to be, and the report.
+        Folder of the store and the report; made if it is missing.
     **keys
         Other keys of a description: ``name``, ``seed``, ``repeats``, ``limits``, ``report``.
 
@@ -179,7 +179,7 @@ class Study:
         )
 
     def _stale(self, store: Store) -> set[str]:
-        """Return the cells that were run by other code than their methods consist of now, or by who knows which."""
+        """Return the cells that were run by other code than their methods consist of now, or by unknown code."""
         now, recorded = Codes(), store.codes()
         today = {variant.name: now.of(variant.method) for variant in self.description.variants}
         return {
@@ -231,8 +231,8 @@ class Study:
         retry
             Whether cells that failed are run again, as with ``rerun="failed"``.
         rerun
-            Which cells that have ended are run again: ``failed``, ``stale`` (run by other code than their methods
-            consist of now, or by who knows which), names of methods or of variants. Each keeps its record until the
+            Ended cells that are run again: ``failed``, ``stale`` (run by other code than their methods
+            consist of now, or by unknown code), names of methods or of variants. Each keeps its record until the
             new one takes its place. What an earlier call left of them goes first, and alone.
         watch
             Sees how far it is.
@@ -290,7 +290,7 @@ class Study:
         Parameters
         ----------
         folder
-            Where to; ``report`` in the folder of the study by default.
+            Folder of the report; ``report`` in the folder of the study by default.
 
         Raises
         ------

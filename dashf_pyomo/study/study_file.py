@@ -62,7 +62,7 @@ class CellLimits(Table):
     time
         Wall time, s, handed to the method.
     memory
-        What it may allocate on top of what its warm worker holds, MB.
+        Most memory on top of what its warm worker holds, MB.
     gap, threads
         As in `Limits`.
     grace
@@ -93,7 +93,7 @@ class ReportSettings(Table):
         Name of a variant of `dashf` whose gap is attributed to its parts, or empty. Its cells are run again with each
         part swapped for a better one, see `SWAPS`.
     scenario_pages
-        How many scenarios are shown in full.
+        Number of scenarios that are shown in full.
     """
 
     targets: Annotated[

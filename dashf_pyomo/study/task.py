@@ -83,7 +83,7 @@ class Lost:
     Parameters
     ----------
     key, reason
-        Which cell, and what is known of why.
+        The cell, and what is known of the cause.
     final
         Whether others will not fare better, so that the run had better end.
     """
@@ -104,7 +104,7 @@ class CellRecord:
     Parameters
     ----------
     key, outcome
-        Which cell, and how it ended.
+        The cell, and its end.
     message
         The line that the method said, or what went wrong.
     summary

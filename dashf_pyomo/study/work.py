@@ -85,7 +85,7 @@ def perform(task: CellTask, say: Callable[[Loaded | Begun], None]) -> CellRecord
     Parameters
     ----------
     task
-        What to do.
+        The task.
     say
         Told what code runs, and when the process is warm and the clock of the cell starts.
     """

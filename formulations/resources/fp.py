@@ -242,7 +242,7 @@ class FractionalProgram:
     def transmission(self, link: str, power: cp.Variable, slow: cp.Variable) -> cp.Expression:
         """Return every user's transmission energy as the surrogate has it, (12), shape (N,).
 
-        Whoever replaces it returns something convex that touches chi/r at the reference and lies above.
+        A replacement returns something convex that touches chi/r at the reference and lies above.
 
         Parameters
         ----------

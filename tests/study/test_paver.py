@@ -104,6 +104,26 @@ def test_bounds_that_are_missing_refuted_or_nearly_reached(
     assert bounds(record) == expected and int(record["ModelStatus"]) not in OPTIMAL
 
 
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (row("certified", 1000.0, 1000.0), ("8", "1")),
+        (row("time_limit", 500.0, None), ("8", "3")),
+        (row("time_limit", None, None), ("14", "3")),
+        (row("interrupted", 500.0, None), ("8", "8")),
+        (row("infeasible", None, None), ("19", "1")),
+        (row("unknown", None, None), ("14", "1")),
+        (row("error", 500.0, None), ("8", "10")),
+        (row("", None, None, outcome="memory"), ("14", "10")),
+    ],
+)
+def test_the_statuses_of_model_and_solver_follow_from_claim_and_termination(
+    entry: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    (record,) = read(trace([entry]))
+    assert (record["ModelStatus"], record["SolverStatus"]) == expected
+
+
 def test_known_values_have_all_their_digits() -> None:
     assert solu([row("certified", 1073.4987654321988, 1074.2345678901233)]).splitlines() == [
         "=best= s-1073.498 1073.4987654321988",

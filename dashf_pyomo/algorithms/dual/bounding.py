@@ -5,7 +5,7 @@ serves users at deadlines of their own within the interval. `AtDeadline` is for 
 linear program slow: columns are generated at one deadline, which moves to where it is best. At its prices every user
 is then asked what it is worth at other deadlines, h_n(T). The best deadline is where their sum less y omega_t T is
 largest, and prices of delay that lie between the slopes of h_n on both sides of it, and sum to y omega_t, separate the
-users over all deadlines: nobody wants another one, as far as h_n is concave.
+users over all deadlines: no user is worth more at another one, as far as h_n is concave.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class ByInterval(Bounding):
         Parameters
         ----------
         box
-            What is bounded.
+            The box.
         start
             Prices to start from, or None.
         most_rounds
@@ -164,7 +164,7 @@ class ByInterval(Bounding):
         for _ in range(most_rounds):
             settings.deadline.check()
             if generation.round(done):
-                break  # done, or somebody cannot be in time: the proof will say so
+                break  # done, or a user cannot be in time: the proof will say so
         chosen, rounds = generation.chosen, generation.rounds
         # A solution that uses surplus, when rounds have run out, may be worth more than any bound.
         value = min(generation.value, generation.best)
@@ -266,7 +266,7 @@ def at_deadline(
     box
         Allowed pairs, ranges of phi, and the interval in which the deadline may move.
     deadline
-        Where to start.
+        Deadline to start from.
     cutoff
         A scaled SCR that is reached; bounds below it are of no interest.
     start
@@ -274,7 +274,7 @@ def at_deadline(
     target
         A bound at or below this is good enough.
     stage
-        Where in `ASKED` to start: from 0 if the best deadline may be far.
+        Position in `ASKED` to start from: 0 if the best deadline may be far.
     moves
         Most moves of the deadline.
     most_rounds
@@ -398,7 +398,7 @@ def proven_bound(
     prices
         Balanced prices.
     tolerance
-        What a user's value may be above the truth.
+        Largest error of a user's value, upwards.
     max_cells
         Most cells a pair.
 
@@ -407,7 +407,7 @@ def proven_bound(
     bound
         The bound.
     proof
-        What pricing says.
+        Columns and dual value of pricing.
     """
     proof = problem.prove(prices, box, tolerance, max_cells)
     members = np.flatnonzero((pool.data[:, :ENERGY] <= 1.0).all(axis=1))  # the evaluator lets a little more pass

@@ -110,7 +110,7 @@ class Bounded:
     value
         Value of the restricted master problem: about what the bound of this box can be at best.
     prices
-        Where the bound was taken.
+        Prices at which the bound was taken.
     weights
         Of `members`, in the solution of the linear program; those of each user sum to one; shape (J,).
     members

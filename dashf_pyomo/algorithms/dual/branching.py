@@ -134,14 +134,14 @@ def far_cut(box: Box, best: float) -> DeadlineCut | None:
 
 
 def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
-    """Return the cut of the user that the LP solution of a box splits most, or None if it splits nobody.
+    """Return the cut of the user that the LP solution of a box splits most, or None if it splits no user.
 
     A user counts by how far apart its parts are: the mean distance of its columns from their mean, at their prices.
 
     Parameters
     ----------
     box
-        What is to be cut.
+        The box that is cut.
     bounded
         Has the LP solution and its prices.
     pool

@@ -63,7 +63,7 @@ class ColumnGeneration:
     pool
         Columns so far; new ones are added.
     box
-        What is bounded.
+        The box that is bounded.
     cutoff
         A scaled SCR that is reached; bounds below it are of no interest.
     start

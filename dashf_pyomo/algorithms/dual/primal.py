@@ -187,7 +187,7 @@ class Polish(Primal):
         Parameters
         ----------
         node
-            Where to start.
+            Node to start from.
         lighter_at
             The cut at which the lighter side is followed instead; none below 0.
         bounding

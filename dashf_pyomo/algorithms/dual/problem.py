@@ -70,7 +70,7 @@ class SeparableProblem:
     scenario, pairs
         The scenario and its scaled coefficients.
     profile
-        Where the time goes.
+        Profile of the time spent.
     cells
         Cells bounded in proofs.
     """
@@ -212,7 +212,7 @@ class SeparableProblem:
         box
             Interval and allowed pairs.
         tolerance
-            What a user's bound may be above the truth.
+            Largest error of a user's bound, upwards.
         max_cells
             Most cells of a pair.
         """

@@ -124,7 +124,7 @@ class Search:
     def conclude(self, interrupted: bool = False) -> None:
         """Enter the bound over all deadlines, and write the certificate of the bound if one is asked for.
 
-        Who interrupts does not want to wait for a certificate.
+        After an interrupt there is no certificate, which would take time.
         """
         bound = self.run.upper_bound
         if bound is not None and self.tree is not None:

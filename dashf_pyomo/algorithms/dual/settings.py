@@ -17,7 +17,7 @@ class Settings:
     Parameters
     ----------
     source
-        What bounds are said to come from.
+        Source of bounds in results.
     accuracy
         Relative accuracy of prices and proofs.
     max_cells

@@ -46,7 +46,7 @@ class Tree:
     box
         Holds everything.
     bounded
-        What is known of it.
+        Its bound and LP solution.
     """
 
     def __init__(self, box: Box, bounded: Bounded) -> None:

@@ -29,7 +29,7 @@ def carry(recognised: Recognised, new: Any, shared: Collection[str] | None = Non
         The model that is to be changed likewise.
     shared
         Components that mean the same in both, where not all do. Without it the two are of one formulation, and rows may
-        be about variables that somebody added: they stay where they are.
+        be about variables that were added: they stay where they are.
     """
     names = names_of(recognised.model)
     built = {variable.name: variable for variable in recognised.fresh.component_data_objects(pyo.Var)}

@@ -17,7 +17,7 @@ __all__ = ["refusal", "restricted", "split"]
 def split(recognised: Recognised) -> tuple[list[Difference], list[Difference]]:
     """Return the differences that the data of a scenario can express (fixed associations), and those it cannot.
 
-    Rows that only keep identical users or servers in order are in neither: nobody needs them.
+    Rows that only keep identical users or servers in order are in neither: they are not needed.
     """
     inside = [difference for difference in recognised.of(Change.FIXED) if _pair(difference) and difference.restricts]
     honoured = [*inside, *recognised.of(Change.SYMMETRY)]

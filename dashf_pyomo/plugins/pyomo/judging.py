@@ -34,7 +34,7 @@ class Judged:
     point
         The values that it implies, and those of the variables that it does not determine, by name.
     checked
-        What that is worth and breaks in the model; what the evaluator does not accept is among it.
+        Its value in the model and what it breaks there, what the evaluator does not accept included.
     """
 
     allocation: Allocation

@@ -1,4 +1,4 @@
-"""The log of a run: a line for every trace entry, to whoever asked for it, and kept for the results."""
+"""The log of a run: a line for every trace entry, shown where asked for, and kept for the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SolverLog:
     Parameters
     ----------
     streams
-        Where lines go besides.
+        Another receiver of the lines.
     observer
         Called with every trace entry, or None.
     """

@@ -30,11 +30,11 @@ class Violated:
     component
         Name within the model.
     value
-        What was found.
+        Value found.
     lower, upper
-        What was allowed; None is no limit.
+        Range allowed; None is no limit.
     excess
-        How far outside, relative to the limit where that is above one.
+        Distance outside, relative to the limit where that is above one.
     """
 
     component: str
@@ -57,7 +57,7 @@ class Checked:
     objective
         Value of the active objective; None where it cannot be evaluated.
     violated
-        What is broken, the worst first.
+        Broken components, the worst first.
     unchecked
         Names of rows that have variables without a value, and of components that nothing here can evaluate, such as
         special ordered sets and disjunctions.

@@ -92,11 +92,11 @@ class Difference:
     Parameters
     ----------
     change
-        What kind of thing.
+        Kind of change.
     component
         Name of the component within the model.
     text
-        What differs, for people.
+        The difference in words.
     data
         The component of the model; None where it was deleted.
     restricts

@@ -2,8 +2,8 @@
 
 The variables are the logarithms of shares and of fractions of caps, as in `formulations.resources.nonlinear`, then phi,
 the deadline, and the continuous variables that an allocation does not determine. The rows that were added or changed,
-and the objective, are functions of the point that an allocation implies, so nothing is relaxed. They are somebody
-else's expressions; derivatives are differences.
+and the objective, are functions of the point that an allocation implies, so nothing is relaxed. They are
+expressions of the user; derivatives are differences.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def repairs(
     recognised
         The model.
     judged
-        Where to start.
+        Allocation to start from.
     free
         Variables that an allocation does not determine.
     sense

@@ -1,4 +1,4 @@
-"""From a `dashf_pyomo.Result` and a point of the model to Pyomo's results; honest statuses and bounds."""
+"""From a `dashf_pyomo.Result` and a point of the model to Pyomo's results; no status says more than is proven."""
 
 from __future__ import annotations
 
@@ -45,22 +45,21 @@ class Solved:
     Parameters
     ----------
     termination, claim, message
-        How it ended, and what is claimed; `CERTIFIED` only with a rigorous bound on this very model.
+        End and claim; `CERTIFIED` only with a rigorous bound on this very model.
     point
         Values by the name of the variable within the model, or None.
     checked
-        What the point is worth in the model, or None without one.
+        Value of the point in the model, or None without one.
     violated
-        What the point breaks and the model means.
+        Broken rows and bounds that are part of the problem.
     cut_away
-        What it breaks of the model's own rows and bounds only because these exclude what is worse than the known
-        allocation.
+        Broken rows and bounds of the model that only exclude what is worse than the known allocation.
     bound
         Bound on the model's objective, infinite without a rigorous one.
     facts
-        What else the results carry in ``extra_info``.
+        Other facts for ``extra_info``.
     log
-        What was written.
+        Text of the log.
     """
 
     termination: Termination
@@ -182,7 +181,7 @@ def objective_bound(found: JointInfo, upper_bound: float | None) -> float:
     Parameters
     ----------
     found
-        What the model is a model of.
+        Data of the model.
     upper_bound
         Bound on the SCR of all allocations, SI, or None.
     """

@@ -21,7 +21,7 @@ class Attributed:
     Parameters
     ----------
     part
-        What was swapped.
+        The part that was swapped.
     pairs
         Number of scenarios with both runs and a bound.
     gap

@@ -13,7 +13,7 @@ def contradictions_table(data: StudyData) -> ReportTable:
     table = ReportTable(
         "contradictions",
         "Contradictions",
-        "Bounds that a verified allocation refutes. Such a bound is used nowhere below; whoever proved it is wrong.",
+        "Bounds that a verified allocation refutes. Such a bound is not used below; its proof is wrong.",
         ("scenario", "what contradicts what"),
     )
     for found in data.contradictions:

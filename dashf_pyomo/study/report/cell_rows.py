@@ -26,15 +26,15 @@ class CellRow:
     outcome, status, message
         As in the store; outcome ``missing`` where it has not ended.
     scr, upper_bound, bound_source, wall_time, time_limit
-        What it found and proved (None without), seconds, and seconds that it was given.
+        SCR found and bound proved (None without), seconds, and seconds that it was given.
     steps
         Seconds and SCR of every improvement, in order.
     environment
         Digest of machine and versions, empty where the process died.
     code
-        Version of every distribution that the method consisted of, empty where nobody has recorded it.
+        Version of every distribution that the method consisted of, empty where it was not recorded.
     restriction
-        What the method demanded of the allocation beyond the scenario, empty if nothing.
+        Demand of the method on the allocation beyond the scenario, empty if there is none.
     """
 
     position: int

@@ -209,7 +209,7 @@ def _performance(data: StudyData, figure: Figure) -> str:
     _legend(figure)
     return (
         f"Performance profiles (Dolan and Moré) of the time to target over {count} scenarios; the target is a relative "
-        "distance to the best SCR known. Whoever never reaches it, or fails, has no share there."
+        "distance to the best SCR known. A method that never reaches it, or fails, has no share there."
     )
 
 

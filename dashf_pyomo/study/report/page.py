@@ -36,7 +36,7 @@ def page(
     data
         The study.
     tables, pictures, sheets
-        What it shows, in order; contradictions and different versions come first whatever the order.
+        Contents in order; contradictions and different versions come first in any case.
     undrawn
         A line for each picture that is missing because it cannot be drawn.
     """

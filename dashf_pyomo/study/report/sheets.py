@@ -27,7 +27,7 @@ class Sheet:
     title
         Its name and what is known of its optimum.
     table
-        What each method made of it.
+        Result of each method.
     pictures
         PNG by name.
     """

@@ -35,7 +35,7 @@ def shifted_geometric_mean(values: Sequence[float], shift: float) -> float:
     values
         Numbers of at least 0; not a number without any.
     shift
-        What keeps tiny numbers from deciding.
+        Shift that keeps tiny numbers from deciding.
     """
     if not len(values):
         return math.nan
@@ -55,7 +55,7 @@ def profile_ratios(measures: Mapping[str, Array]) -> dict[str, Array]:
     Returns
     -------
     dict
-        Ratios of at least 1, infinite where the solver failed, shape (P,). Problems that nobody solved stay, so that
+        Ratios of at least 1, infinite where the solver failed, shape (P,). Problems that no solver solved stay, so that
         a profile ends below 1 for all.
     """
     table = np.array(list(measures.values()))

@@ -17,7 +17,7 @@ from .loading import cell_rows
 
 __all__ = ["UNKNOWN", "Contradiction", "StudyData"]
 
-#: How a version is called that nobody has recorded.
+#: Name of a version that was not recorded.
 UNKNOWN = "unknown version"
 
 
@@ -30,7 +30,7 @@ class Contradiction:
     scenario
         Digest of the scenario.
     text
-        What contradicts what.
+        The contradiction in words.
     cells
         Positions of the cells.
     """
@@ -49,7 +49,7 @@ class StudyData:
     about
         Name, seed and source.
     settings
-        What the description says of the report.
+        Settings of the report.
     cells
         All planned cells in order.
     names

@@ -65,7 +65,7 @@ class ReportTable:
     name
         Name of its files, and anchor on the page.
     title, caption
-        What it shows, and how its numbers come about.
+        Contents, and how the numbers come about.
     columns
         Heads.
     rows

@@ -32,10 +32,10 @@ def write_report(store: Store, folder: Path | None = None, data: StudyData | Non
     store
         The store; cells that have not ended are missing in the report, which says so.
     folder
-        Where to; ``report`` beside the store by default. It gets ``index.html``, which needs none of the others,
+        Folder of the report; ``report`` beside the store by default. It gets ``index.html``, which needs no other file,
         ``figures/*.png`` and ``*.pdf``, ``tables/*.csv`` and ``*.tex``, and ``cells.csv`` with all cells.
     data
-        What the store holds, where it has been read already.
+        Contents of the store, where it has been read already.
 
     Returns
     -------
