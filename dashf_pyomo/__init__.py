@@ -21,7 +21,8 @@ limit_native_threads()  # before the first library that starts threads is loaded
 from formulations import Scenario  # noqa: E402
 
 from .comparison import Comparison, compare  # noqa: E402
-from .result import Result, relative_gap  # noqa: E402
+from .result import Result  # noqa: E402
+from .result_data import relative_gap  # noqa: E402
 from .status import Claim, Status, Termination  # noqa: E402
 from .version import __version__  # noqa: E402
 

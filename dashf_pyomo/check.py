@@ -20,7 +20,8 @@ from formulations.reach import unreachable
 
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
-from .result import Result, source_text
+from .result import Result
+from .result_data import source_text
 from .status import Claim, Termination
 from .trace import TraceEntry
 

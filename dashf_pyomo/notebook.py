@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from formulations.markup import facts_table, table
 
-from .result import bound_text
+from .result_data import bound_text
 
 if TYPE_CHECKING:
     from formulations import Allocation
 
-    from .result import Result
+    from .result_data import ResultData
 
 __all__ = ["facts", "number", "result_html"]
 
@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
     return "none" if value is None else f"{value:.6g}"
 
 
-def facts(result: Result) -> list[tuple[str, str]]:
+def facts(result: ResultData) -> list[tuple[str, str]]:
     """Return what a result says, by name: SCR, bound, gap, parts of the SCR, effort, how it ended."""
     return [
         ("SCR", number(result.scr)),
@@ -48,7 +48,7 @@ def facts(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-def result_html(result: Result) -> str:
+def result_html(result: ResultData) -> str:
     """Return a result as HTML: what it says, where its bound comes from, and the allocation of few users."""
     said = facts(result)
     if result.bound_source is not None:

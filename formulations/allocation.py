@@ -235,8 +235,8 @@ class Evaluation:
         return self.time_local + self.time_uplink + self.time_server + self.time_downlink
 
     @property
-    def user_energy(self) -> Array:
-        """Energy spent for each user, J, shape (N,)."""
+    def energy_by_user(self) -> Array:
+        """Energy that is spent for each user, by itself and by its server, J, shape (N,)."""
         return self.energy_local + self.energy_uplink + self.energy_server + self.energy_downlink
 
     @property

@@ -52,7 +52,7 @@ class Score:
         return self.norm / (1.0 + self.norm * np.asarray(shares, dtype=np.float64))
 
     def bend(self, shares: Values) -> Array:
-        """Return minus the second derivative of `of`."""
+        """Return minus the second derivative of `of`, which for a logarithm is the slope squared."""
         return self.slope(shares) ** 2
 
     @property

@@ -20,7 +20,8 @@ from formulations.reach import unreachable
 from formulations.registry import Registry
 
 from ..backends import BackendError, ExactBackend
-from ..result import RESTRICTION, Result
+from ..result import Result
+from ..result_data import RESTRICTION
 from .run import Limits, Observer, Run
 
 __all__ = ["Method", "OptionError", "configure", "describe_options", "methods", "option", "run_method"]

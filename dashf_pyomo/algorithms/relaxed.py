@@ -17,7 +17,7 @@ from formulations.constraints import relaxation_text
 
 from ..backends import BackendError
 from ..deadline import Deadline
-from ..result import source_text
+from ..result_data import source_text
 from ..trace import EntryKind
 from .run import Run
 

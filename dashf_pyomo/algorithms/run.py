@@ -14,7 +14,8 @@ from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
 from ..backends import BackendError, BackendLimits
 from ..cores import default_threads
 from ..deadline import Deadline, OutOfTimeError
-from ..result import Result, relative_gap
+from ..result import Result
+from ..result_data import relative_gap
 from ..status import Claim, Termination
 from ..trace import EntryKind, TraceEntry
 from .interrupts import Interrupts

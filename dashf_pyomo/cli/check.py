@@ -39,7 +39,7 @@ def _workers(text: str) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     from ..certificate import Certificate
     from ..check import check
-    from ..result import read_result_document
+    from ..result_data import read_result_document
 
     scenario = Scenario.read(parsed.scenario)
     document = read_result_document(parsed.result)

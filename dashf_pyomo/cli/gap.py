@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from formulations.documents import canonical
 
-from ..comparison.display import interruptions, remarks, rich_table
+from ..comparison.comparison import interruptions, remarks, rich_table
 from ..comparison.variants import FEW, METHODS, read_variants
 from .drawing import draw_or_complain, require_matplotlib
 from .progress import Cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..result import bound_text, relative_gap
+from ..result_data import bound_text, relative_gap
 from ..trace import EntryKind, TraceEntry
 
 __all__ = ["Column", "TraceRow", "TraceRows", "fitting", "heading", "line"]

@@ -1,7 +1,8 @@
-"""Comparison of methods on one scenario."""
+"""Comparison of methods on one scenario: rows, a frame, a table as text and in a notebook, a picture, a page."""
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,19 +11,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from formulations import InputError, Scenario
+from formulations import InputError, Scenario, markup
 from formulations.documents import write_document
 
 from ..errors import BackendError, optional_package
 from ..files import file_names, writing
-from ..result import Result, relaxation_of
+from ..notebook import number
+from ..result import Result
+from ..result_data import bound_text, relaxation_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.table import Table
 
     from ..pictures import Picture
 
-__all__ = ["Comparison", "MethodRow"]
+__all__ = ["Comparison", "MethodRow", "interruptions", "remarks", "rich_table"]
 
 
 #: Columns of a frame, from rows and their results, and what they hold.
@@ -31,6 +35,13 @@ _FRAME = {
     "energy": "float64", "wall_time": "float64", "upper_bound": "float64", "outcome": "string", "status": "string",
     "message": "string", "restriction": "string",
 }  # fmt: skip
+
+
+_COLUMNS = ("method", "SCR", "gap", "time (s)", "status", "ended")
+_NUMBERS = ("SCR", "gap", "time (s)")
+
+#: Columns of a text that goes to no terminal.
+_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -138,14 +149,10 @@ class Comparison:
         return f"Comparison({self.scenario!r}, {self.ended} of {len(self)} methods, bound={self.bound!r})"
 
     def __str__(self) -> str:
-        from .display import text
-
-        return text(self)
+        return _text(self)
 
     def _repr_html_(self) -> str:
-        from .display import html
-
-        return html(self)
+        return _html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gaps as a JSON document (format ``dashf-gap``, version 1), which ``dashf gap --json`` prints."""
@@ -262,3 +269,82 @@ class Comparison:
         files = file_names(self.results, taken=("scenario", "gaps"))
         for file, result in zip(files, self.results.values(), strict=True):
             result.write(place / f"{file}.json")
+
+
+def rich_table(comparison: Comparison) -> Table:
+    """Return the rows as a table for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(_title(comparison)), title_justify="left")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right" if column in _NUMBERS else "left")
+    for row in comparison.rows:
+        table.add_row(*map(Text, _cells(row)))
+    return table
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """Return what is to be said below the table: the bound, stricter problems, methods that were left out."""
+    from ..algorithms.willing import advice
+
+    if comparison.bound is None:
+        said = "no method proved a bound: how far these are from the optimum is unknown"
+        lines = [f"{said}; {advice([comparison.scenario])}"]
+    else:
+        lines = [f"no allocation has an SCR above {bound_text(comparison.bound)} ({comparison.bound_source})"]
+    lines += [
+        f"* {row.name} solves a stricter problem ({row.restriction}); the bound is one of the scenario"
+        for row in comparison.rows
+        if row.restriction
+    ]
+    if comparison.left_out:
+        lines.append(f"left out, as they cannot honour this scenario: {', '.join(comparison.left_out)}")
+    return lines
+
+
+def interruptions(comparison: Comparison) -> list[str]:
+    """Return why rows are missing: the user interrupted, or methods were lost."""
+    if comparison.interrupted:
+        return [f"interrupted; {comparison.ended} of {len(comparison)} methods have ended"]
+    return [comparison.lost] if comparison.lost else []
+
+
+def _text(comparison: Comparison) -> str:
+    """Return a comparison as plain text."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer, width=_WIDTH, highlight=False, color_system=None, force_terminal=False, force_jupyter=False
+    )
+    console.print(rich_table(comparison))
+    lines = [*_contradictions(comparison), buffer.getvalue().rstrip("\n")]
+    return "\n".join([*lines, *remarks(comparison), *interruptions(comparison)])
+
+
+def _html(comparison: Comparison) -> str:
+    """Return a comparison as HTML."""
+    parts = [markup.paragraph(line, strong=True) for line in _contradictions(comparison)]
+    parts.append(markup.table(_title(comparison), _COLUMNS, map(_cells, comparison.rows), _NUMBERS))
+    parts += [markup.paragraph(line) for line in (*remarks(comparison), *interruptions(comparison))]
+    return "".join(parts)
+
+
+def _title(comparison: Comparison) -> str:
+    return f"{comparison.scenario.name or 'the scenario'}: gaps"
+
+
+def _contradictions(comparison: Comparison) -> list[str]:
+    return [f"CONTRADICTION: {line}" for line in comparison.contradictions]
+
+
+def _cells(row: MethodRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        number(row.scr),
+        "none" if row.gap is None else f"{row.gap:.3%}" + ("*" if row.restriction else ""),
+        f"{row.wall_time:.3f}" if row.ended else "",
+        row.status if row.outcome == "done" else row.outcome,
+        row.message,
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from formulations import Evaluation
 
-from ..result import Result, bound_text, relative_gap
+from ..result_data import ResultData, bound_text, relative_gap
 from ..trace import TraceEntry
 from .sheet import COLOURS, axis_scale, column, say
 
@@ -23,7 +23,7 @@ _ROOM = 0.08  # above and below what is drawn, part of its height
 _LOG_RATIO = 5.0  # farther above the incumbent, a first bound would hide the gap on a linear axis
 
 
-def proves(result: Result) -> bool:
+def proves(result: ResultData) -> bool:
     """Return whether the trace of a result has an upper bound."""
     return bool(np.isfinite(column(result.trace, "upper_bound")).any())
 
@@ -48,7 +48,7 @@ def profile_of(trace: Sequence[TraceEntry]) -> tuple[Array, Array] | None:
     return None
 
 
-def draw_bound_over_time(axes: Axes, result: Result) -> None:
+def draw_bound_over_time(axes: Axes, result: ResultData) -> None:
     """Draw how bound and incumbent approach each other, from the first bound on; earlier SCRs may lie below."""
     axes.set_title("Bound and incumbent over time")
     time, best, bound = (column(result.trace, key) for key in ("time", "best", "upper_bound"))
@@ -70,7 +70,7 @@ def draw_bound_over_time(axes: Axes, result: Result) -> None:
     axes.legend(loc="best")
 
 
-def draw_bound_over_deadlines(axes: Axes, result: Result, evaluation: Evaluation | None) -> None:
+def draw_bound_over_deadlines(axes: Axes, result: ResultData, evaluation: Evaluation | None) -> None:
     """Draw the bound on the SCR of allocations by their delay, and the allocations found.
 
     Parameters

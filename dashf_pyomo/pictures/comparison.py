@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from formulations import InputError, Scenario
 
-from ..result import Result, bound_text
+from ..result_data import ResultData, bound_text
 from .allocation import draw_association
 from .course import draw_race
 from .legends import short_names
@@ -23,7 +23,7 @@ __all__ = ["draw_comparison", "picture_of_comparison"]
 
 def draw_comparison(
     scenario: Scenario,
-    results: Sequence[Result],
+    results: Sequence[ResultData],
     path: str | os.PathLike[str],
     names: Sequence[str] | None = None,
 ) -> None:
@@ -44,7 +44,9 @@ def draw_comparison(
     write(path, lambda: picture_of_comparison(scenario, results, names))
 
 
-def picture_of_comparison(scenario: Scenario, results: Sequence[Result], names: Sequence[str] | None = None) -> Picture:
+def picture_of_comparison(
+    scenario: Scenario, results: Sequence[ResultData], names: Sequence[str] | None = None
+) -> Picture:
     """Return a picture of several results of one scenario: SCR, delay and energy, SCR over time, the best association.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..result import Result
+from ..result_data import ResultData
 from .legends import legend_below, legend_name
 from .sheet import COLOURS, axis_scale, column, say
 
@@ -18,7 +18,7 @@ __all__ = ["draw_convergence", "draw_race"]
 _INSIDE = 8
 
 
-def draw_convergence(axes: Axes, result: Result) -> None:
+def draw_convergence(axes: Axes, result: ResultData) -> None:
     """Draw SCR and bound over the entries of the trace."""
     axes.set_title("Convergence")
     if len(result.trace) < 2:
@@ -41,7 +41,7 @@ def draw_convergence(axes: Axes, result: Result) -> None:
     axes.legend(loc="best" if len(x) <= 200 else "lower right")
 
 
-def draw_race(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> None:
+def draw_race(axes: Axes, results: Sequence[ResultData], names: Sequence[str]) -> None:
     """Draw the SCR that each method keeps over time."""
     lines = []
     for i, (result, name) in enumerate(zip(results, names, strict=True)):

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from formulations import Evaluation, InputError, Scenario
 from formulations.arrays import shown
 
-from ..result import Result, bound_text, relative_gap
+from ..result_data import ResultData, bound_text, relative_gap
 from .allocation import MOST_SERVERS, draw_association, draw_delay, draw_shares
 from .bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from .course import draw_convergence
@@ -27,7 +27,7 @@ KINDS = ("result", "allocation", "bounds", "convergence")
 Panel = Callable[[Axes], None]
 
 
-def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]) -> None:
+def draw_result(scenario: Scenario, result: ResultData, path: str | os.PathLike[str]) -> None:
     """Draw one result to a file, see `picture_of_result`.
 
     Parameters
@@ -43,7 +43,7 @@ def draw_result(scenario: Scenario, result: Result, path: str | os.PathLike[str]
     write(path, lambda: picture_of_result(result, scenario))
 
 
-def picture_of_result(result: Result, scenario: Scenario | None = None, kind: str = "result") -> Picture:
+def picture_of_result(result: ResultData, scenario: Scenario | None = None, kind: str = "result") -> Picture:
     """Return a picture of one result.
 
     Parameters
@@ -87,7 +87,7 @@ def picture_of_result(result: Result, scenario: Scenario | None = None, kind: st
     return figure
 
 
-def _rows(kind: str, result: Result, scenario: Scenario | None, evaluation: Evaluation | None) -> list[list[Panel]]:
+def _rows(kind: str, result: ResultData, scenario: Scenario | None, evaluation: Evaluation | None) -> list[list[Panel]]:
     """Return the panels of a picture, row by row; the association, if it is shown, comes first."""
     course: Panel = partial(draw_convergence, result=result)
     bounds: list[Panel] = [partial(draw_bound_over_time, result=result)]
@@ -105,7 +105,7 @@ def _rows(kind: str, result: Result, scenario: Scenario | None, evaluation: Eval
     return [allocation, [delay, course], *([bounds] if proves(result) else [])]
 
 
-def _title(result: Result, scenario: Scenario | None, evaluation: Evaluation | None) -> str:
+def _title(result: ResultData, scenario: Scenario | None, evaluation: Evaluation | None) -> str:
     bound = result.upper_bound
     if scenario is None:
         facts, scr = [clean(result.method)], result.scr

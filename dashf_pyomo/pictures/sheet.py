@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from formulations import Evaluation, InputError, Scenario, evaluate
 
 from ..files import writing
-from ..result import Result
+from ..result_data import ResultData
 from ..trace import TraceEntry
 from .isolation import drawing
 
@@ -84,7 +84,7 @@ def write(path: str | os.PathLike[str], draw: Callable[[], Picture]) -> None:
         Path(path).write_bytes(content)
 
 
-def judge(scenario: Scenario, result: Result) -> Evaluation | None:
+def judge(scenario: Scenario, result: ResultData) -> Evaluation | None:
     """Return what the evaluator says of a result's allocation, None without one.
 
     Raises

@@ -15,7 +15,7 @@ from formulations.documents import canonical
 
 from ..errors import optional_package
 from ..files import writing
-from ..result import relative_gap
+from ..result_data import relative_gap
 from .paver import distinct, solu, trace
 from .refutation import highest, is_refuted
 from .store import Store

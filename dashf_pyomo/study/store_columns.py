@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Json, ValidationInfo, fi
 
 from formulations.schema import Table, expected, refused
 
-from ..result import Status
+from ..result_data import Status
 from .study_file import ReportSettings
 from .task import SUMMARY, CellOutcome
 

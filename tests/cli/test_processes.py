@@ -13,7 +13,7 @@ from cli_helpers import SCENARIO, Dashf, command, environment, files, process, p
 
 from dashf_pyomo import Result
 from dashf_pyomo.check import check
-from dashf_pyomo.result import read_result_document
+from dashf_pyomo.result_data import read_result_document
 from formulations import Scenario
 
 pytestmark = pytest.mark.slow

@@ -73,7 +73,7 @@ def test_two_users_two_servers_by_hand() -> None:
     assert result.energy_server == pytest.approx([1.0, 0.0])  # 2 * 8e-36 * 1e12 * 0.0625e24
     assert result.energy_downlink == pytest.approx([1.5, 0.0])  # 1.5 * 1
     assert result.user_delay == pytest.approx([9.0, 7.0]) and result.delay == pytest.approx(9.0)
-    assert result.user_energy == pytest.approx([3.9, 5.8]) and result.energy == pytest.approx(9.7)
+    assert result.energy_by_user == pytest.approx([3.9, 5.8]) and result.energy == pytest.approx(9.7)
     # Shares 1/2 + 1.5/3 + 1 = 2 and 2/4 + 0 + 0 = 0.5: 10 log2(1 + 2 * 2) = 23.2192809..., 10 log2(2)
     assert result.user_score == pytest.approx([23.219280948873624, 10.0])
     assert result.score == pytest.approx(33.219280948873624)
@@ -111,7 +111,7 @@ def test_a_user_costs_the_same_as_alone_with_its_server(case: tuple[Scenario, Al
     for n, m in enumerate(allocation.server):
         alone = reordered(scenario, allocation, [n], [int(m)])
         assert alone.delay == together.user_delay[n]
-        assert alone.energy == pytest.approx(together.user_energy[n], rel=1e-12, abs=0)
+        assert alone.energy == pytest.approx(together.energy_by_user[n], rel=1e-12, abs=0)
         assert alone.score == together.user_score[n]
 
 

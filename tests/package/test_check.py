@@ -14,7 +14,7 @@ from tampering import CLAIMS, SCENARIO, Path, get, leaves, original, put, signed
 import dashf_pyomo
 from dashf_pyomo.algorithms import methods
 from dashf_pyomo.check import CLAIM_TOLERANCE, check
-from dashf_pyomo.result import read_result_document
+from dashf_pyomo.result_data import read_result_document
 from dashf_pyomo.status import Status
 from formulations import Allocation, InputError, Scenario, evaluate
 

@@ -11,7 +11,7 @@ from tampering import SCENARIO, original, signed, wrong
 
 from dashf_pyomo import Claim, Result, Status, Termination, relative_gap
 from dashf_pyomo.check import check
-from dashf_pyomo.result import read_result_document
+from dashf_pyomo.result_data import read_result_document
 from dashf_pyomo.status import in_one_word, in_two_words
 from dashf_pyomo.trace import EntryKind, TraceEntry
 from formulations import InputError, Scenario

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashf_pyomo.result import relative_gap
+from dashf_pyomo.result_data import relative_gap
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.export import export, table
 from dashf_pyomo.study.paver import solu, trace

@@ -75,7 +75,7 @@ def offloading_by_linprog(scenario: Scenario, allocation: Allocation, ratio: flo
     low = np.where(closed_zero & ~closed_one, 1.0, 0.0)
     high = np.where(closed_one, 0.0, 1.0)
     t1, t0 = (np.where(np.isfinite(e.user_delay), e.user_delay, 0.0) for e in (one, zero))
-    e1, e0 = (np.where(np.isfinite(e.user_energy), e.user_energy, 0.0) for e in (one, zero))
+    e1, e0 = (np.where(np.isfinite(e.energy_by_user), e.energy_by_user, 0.0) for e in (one, zero))
     unit = max(np.max(np.minimum(t0, t1)), np.finfo(float).tiny)
     slope = scenario.weight_energy * (e1 - e0)
     scale = max(scenario.weight_time * unit, np.max(np.abs(slope)) if slope.size else 0.0)

@@ -1,8 +1,8 @@
 """`bnp`: branch and price, which closes what the root bound of `dual` leaves open.
 
-The box with the worst bound is cut in two, at a deadline or at a user whose columns the mixture mixes: by server
+The box with the worst bound is cut in two, at a deadline or at a user whose columns the LP solution mixes: by server
 first, then by phi. Both parts are bounded by column generation from their parent's prices and columns. The fewer the
-users, the more the mixture gains by splitting them, and the more there is to branch on.
+users, the more the LP solution gains by splitting them, and the more there is to branch on.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def columns_of(scenario: Scenario, pairs: ScaledPairs, allocation: Allocation) -
             a.offload,
             a.user_power / scenario.user_power_max,
             a.user_speed / scenario.user_speed_max,
-            scenario.weight_energy * e.user_energy / pairs.cost_unit,
+            scenario.weight_energy * e.energy_by_user / pairs.cost_unit,
             e.user_delay / pairs.time_unit,
         ]
     )

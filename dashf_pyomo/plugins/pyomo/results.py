@@ -15,7 +15,7 @@ from pyomo.contrib.solver.common.util import NoSolutionError
 
 from formulations.joint import JointInfo
 
-from ...result import relative_gap
+from ...result_data import relative_gap
 from ...status import Claim, Termination
 from .config import DashfConfig
 from .model_values import Checked, Violated

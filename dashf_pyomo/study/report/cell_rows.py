@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...result import relaxation_of
+from ...result_data import relaxation_of
 from ...status import Claim, Termination
 from ..refutation import is_refuted
 from ..task import ending_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...result import RESTRICTION
+from ...result_data import RESTRICTION
 from ..store import Store, StoreError
 from .cell_rows import CellRow
 

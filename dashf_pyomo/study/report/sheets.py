@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ...pictures import draw_comparison, draw_result
 from ...pictures.isolation import Attempts
-from ...result import Result, bound_text
+from ...result import Result
+from ...result_data import bound_text
 from ..store import Store
 from .cell_rows import CellRow, ScenarioRow
 from .study_data import StudyData

@@ -42,7 +42,7 @@ def offloading_by_deadlines(scenario: Scenario, allocation: Allocation, ratio: f
     for deadline in {*zero.user_delay, *one.user_delay} - {np.inf}:
         offload = np.empty(scenario.n_users)
         for n in range(scenario.n_users):
-            (t0, e0), (t1, e1) = ((e.user_delay[n], e.user_energy[n]) for e in (zero, one))
+            (t0, e0), (t1, e1) = ((e.user_delay[n], e.energy_by_user[n]) for e in (zero, one))
             prefers_one = e1 < e0
             preferred, other = (t1, t0) if prefers_one else (t0, t1)
             if preferred <= deadline:
@@ -133,7 +133,7 @@ def test_one_user_without_any_way_does_not_spoil_the_others() -> None:
     # With an infinite delay, whatever the others do, only their energy counts.
     for user in (1, 2):
         energies = [
-            evaluate(scenario, replace(dead, offload=np.full(3, share))).user_energy[user] for share in (0.0, 1.0)
+            evaluate(scenario, replace(dead, offload=np.full(3, share))).energy_by_user[user] for share in (0.0, 1.0)
         ]
         assert offload[user] == np.argmin(energies)
 

@@ -22,7 +22,7 @@ def expected() -> dict[str, np.ndarray]:
     e, a = evaluate(SCENARIO, ALLOCATION), ALLOCATION
     return {
         "delay": e.user_delay,
-        "energy": e.user_energy,
+        "energy": e.energy_by_user,
         "user_energy": e.energy_local + e.energy_uplink,
         "server_energy": e.energy_server + e.energy_downlink,
         "bandwidth": a.bandwidth,
