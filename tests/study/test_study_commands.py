@@ -151,7 +151,7 @@ def test_pandas_is_needed_for_frames_alone(tmp_path: Path, monkeypatch: pytest.M
     study.run(workers=1)
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     assert study.report().is_file()
-    with pytest.raises(dashf_pyomo.study.export.MissingPackageError, match=r"dashf-pyomo\[study\]"):
+    with pytest.raises(dashf_pyomo.errors.MissingPackageError, match=r"dashf-pyomo\[study\]"):
         study.frame()
 
 
