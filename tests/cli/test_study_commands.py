@@ -11,7 +11,7 @@ from cli_helpers import Dashf, assert_refused, python
 from report_cases import fill
 from study_helpers import write_study
 
-import dashf_pyomo.study.export
+from dashf_pyomo.errors import MissingPackageError
 from dashf_pyomo.study import Study
 from dashf_pyomo.study.store import Store
 from formulations import InputError
@@ -151,7 +151,7 @@ def test_pandas_is_needed_for_frames_alone(tmp_path: Path, monkeypatch: pytest.M
     study.run(workers=1)
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     assert study.report().is_file()
-    with pytest.raises(dashf_pyomo.study.export.MissingPackageError, match=r"dashf-pyomo\[study\]"):
+    with pytest.raises(MissingPackageError, match=r"dashf-pyomo\[study\]"):
         study.frame()
 
 
