@@ -60,14 +60,30 @@ def solved(method: str, name: str) -> Result:
     return dashf_pyomo.solve(scenarios()[name], method, time_limit=LIMIT)
 
 
+@cache
+def observed(method: str) -> tuple[Result, list[TraceEntry]]:
+    """A result on few users, whom every method solves in its own time, and what the observer saw."""
+    seen: list[TraceEntry] = []
+    return dashf_pyomo.solve(default(few(method)), method, observer=seen.append), seen
+
+
+def few(method: str) -> int:
+    return 3 if method in PAPER else 2
+
+
 def default(users: int = 10, seed: int = 0) -> Scenario:
     return Scenario.random(users=users, servers=2, seed=seed)
 
 
-of_all_methods = pytest.mark.parametrize("method", [*methods])
+def case(method: str, *more: str) -> Any:
+    """A case of a method, slow if it is none of the paper's."""
+    return pytest.param(method, *more, marks=[] if method in PAPER else pytest.mark.slow)
+
+
+of_all_methods = pytest.mark.parametrize("method", [case(method) for method in methods])
 of_all_scenarios = pytest.mark.parametrize("name", [*scenarios()])
 #: The paper's methods on all scenarios; slower ones on every fifth.
-RUNS = [(method, name) for method in methods for name in [*scenarios()][:: 1 if method in PAPER else 5]]
+RUNS = [case(method, name) for method in methods for name in [*scenarios()][:: 1 if method in PAPER else 5]]
 
 
 # -- what comes out ---------------------------------------------------------------------------
@@ -98,8 +114,7 @@ def test_dashf_never_ends_below_its_start(name: str) -> None:
 
 @of_all_methods
 def test_the_same_call_gives_the_same_result(method: str) -> None:
-    users = 2 if method == "minlp" else 4  # which proves four users' optimum in its own time
-    first, second = (dashf_pyomo.solve(default(users), method) for _ in range(2))
+    first, second = observed(method)[0], dashf_pyomo.solve(default(few(method)), method)
     assert first.scr == second.scr
     assert first.allocation.to_dict() == second.allocation.to_dict()
 
@@ -111,16 +126,15 @@ def test_another_seed_gives_another_random_association() -> None:
 
 @of_all_methods
 def test_the_result_names_every_option_and_reading(method: str) -> None:
-    result = dashf_pyomo.solve(default(users=3), method, time_limit=10.0)
+    result, _ = observed(method)
     assert set(result.options) == {field.name for field in dataclasses.fields(methods[method])}
     assert set(default().readings.items()) <= set(result.readings.items())
-    assert result.method == method and result.matches(default(users=3))
+    assert result.method == method and result.matches(default(few(method)))
 
 
 @of_all_methods
 def test_the_observer_sees_every_trace_entry_as_it_is_made(method: str) -> None:
-    seen: list[TraceEntry] = []
-    result = dashf_pyomo.solve(default(users=4), method, time_limit=10.0, observer=seen.append)
+    result, seen = observed(method)
     assert tuple(seen) == result.trace
     assert [entry.iteration for entry in seen] == list(range(result.iterations + 1))
 
