@@ -271,6 +271,14 @@ def test_terms_of_the_ratio_prove_what_no_terms_prove() -> None:
     assert alone(one.scenario, one.certificate, spelt, box) == alone(one.scenario, one.certificate, claim, box)
 
 
+def test_an_energy_that_is_dearer_than_in_the_ratio_proves_nothing() -> None:
+    one, claim, box, _ = around("2x2")
+    dear = dataclasses.replace(claim, **terms(claim, energy_price=[1.0, 1.0, 1.0, 1.0 + 1e-9]))
+    task = next(iter(tasks_of(0, dear, box)))
+    with pytest.raises(UnprovenError, match=r"server 0: an energy price .* expected at most the ratio"):
+        user_bound(one.scenario, one.certificate.time_unit, one.certificate.cost_unit, task)
+
+
 @pytest.mark.parametrize("name", ["2x2", "3x2", "wide"])
 def test_claims_at_other_prices_are_charged_what_they_take_from_the_ratio(name: str) -> None:
     one, claim, box, _ = around(name)
