@@ -1,6 +1,8 @@
-"""Objectives, declared as data: the service-cost ratio (2), its parametric form, and the bound from a dual value.
+"""Objectives, declared as data: value, parametric form, and the bound from a dual value.
 
-``scr`` is the only kind yet: sum of scores over omega_t T + omega_e E, with T the largest delay.
+``scr`` is the service-cost ratio (2): sum of scores over the cost omega_t T + omega_e E, with T the largest delay.
+``utility`` is sum of scores less price x cost, and ``cost`` is the cost, minimised. Scenarios declare ``scr`` alone:
+evaluator and methods do not know the others yet.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ class ObjectiveKind(StrEnum):
     """The kinds of objectives."""
 
     SCR = "scr"  # sum of scores over the cost, (2)
+    UTILITY = "utility"  # sum of scores less a price of the cost
+    COST = "cost"  # the cost, to be minimised
 
 
 class Sense(StrEnum):
@@ -37,7 +41,7 @@ class Sense(StrEnum):
 
 #: Keys of the declaration and the values that are known, the default first.
 _KNOWN: dict[str, tuple[Any, ...]] = {
-    "kind": tuple(str(kind) for kind in ObjectiveKind),
+    "kind": (str(ObjectiveKind.SCR),),
     "delay": ("largest",),
     "price": (None,),
     "user_weight": (None,),
@@ -47,15 +51,30 @@ _KNOWN: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Objective:
-    """The objective of a scenario.
+    """An objective.
 
     Parameters
     ----------
     kind
         What is optimised.
+    price
+        Score that a unit of cost is worth, for ``utility`` alone, positive; else None.
+
+    Raises
+    ------
+    ValueError
+        If the price is not one for the kind.
     """
 
     kind: ObjectiveKind = ObjectiveKind.SCR
+    price: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is not ObjectiveKind.UTILITY:
+            if self.price is not None:
+                raise ValueError(f"price = {self.price!r}; expected None for objective {self.kind}")
+        elif self.price is None or not 0.0 < self.price < np.inf:
+            raise ValueError(f"price = {self.price!r}; expected a number > 0 for objective {self.kind}")
 
     @classmethod
     def read(cls, document: Any) -> Objective:
@@ -66,8 +85,10 @@ class Objective:
         ScenarioError
             If a key or a value is not known.
         """
-        if document is None or isinstance(document, cls):
-            return document or SCR
+        if isinstance(document, cls):
+            document = {"kind": str(document.kind), "price": document.price}
+        if document is None:
+            return SCR
         if not isinstance(document, Mapping):
             raise ScenarioError(f"objective = {shown(document)}; expected an object or null")
         for key, value in document.items():
@@ -81,34 +102,55 @@ class Objective:
     @property
     def said(self) -> str:
         """The objective in words."""
-        return "largest SCR = score / (weight of delay x delay + weight of energy x energy)"
+        cost = "weight of delay x delay + weight of energy x energy"
+        if self.kind is ObjectiveKind.COST:
+            return f"least cost = {cost}"
+        if self.kind is ObjectiveKind.UTILITY:
+            return f"largest utility = score - {self.price:g} x ({cost})"
+        return f"largest SCR = score / ({cost})"
 
     @property
     def sense(self) -> Sense:
         """Whether more is better."""
-        return Sense.MAX
+        return Sense.MIN if self.kind is ObjectiveKind.COST else Sense.MAX
 
-    @staticmethod
-    def value(score: float, cost: float) -> float:
-        """Return the SCR, (2): total score over cost; zero when that is not a finite number."""
+    @property
+    def score_weight(self) -> float:
+        """What a unit of the score counts in the parametric form."""
+        return 0.0 if self.kind is ObjectiveKind.COST else 1.0
+
+    @property
+    def cost_price(self) -> float | None:
+        """What a unit of cost counts in the parametric form; None where that is the ratio sought."""
+        return 1.0 if self.kind is ObjectiveKind.COST else self.price
+
+    def value(self, score: float, cost: float) -> float:
+        """Return the value at a total score and a cost; the worst there is when that is not a finite number."""
+        if self.kind is not ObjectiveKind.SCR:
+            found = cost if self.price is None else score - self.price * cost
+            worst = np.inf if self.sense is Sense.MIN else -np.inf
+            return float(found) if np.isfinite(found) else worst
         if not (np.isfinite(score) and np.isfinite(cost)) or cost <= 0.0:
             return 0.0
         with np.errstate(over="ignore"):
             ratio = float(np.float64(score) / cost)
         return ratio if np.isfinite(ratio) else 0.0
 
-    @staticmethod
-    def parametric(score: Any, cost: Any, price: Any) -> Any:
-        """Return score - y cost, (4) and (10), whose optimum over the allocations is zero at the best ratio y."""
-        return score - price * cost
+    def parametric(self, score: Any, cost: Any, price: Any) -> Any:
+        """Return score - y cost, (4) and (10), whose optimum over the allocations is zero at the best ratio y.
 
-    @staticmethod
-    def bound(dual_value: float, price: float, least_cost: float, most_cost: float = np.inf) -> float:
-        """Return the bound on the ratio that an upper bound D of `parametric` at price y implies.
+        For ``utility`` it is the value at the price y = `cost_price`, and for ``cost`` it is minus the value.
+        """
+        return -price * cost if self.kind is ObjectiveKind.COST else score - price * cost
+
+    def bound(self, dual_value: float, price: float, least_cost: float, most_cost: float = np.inf) -> float:
+        """Return the bound on the value that an upper bound D of `parametric` at price y implies.
 
         Every allocation has the ratio y + (score - y cost) / cost, so it is at most y + D / cost: over the least cost
-        where D >= 0, and over the most where D < 0.
+        where D >= 0, and over the most where D < 0. A utility is at most D, a cost at least -D.
         """
+        if self.kind is not ObjectiveKind.SCR:
+            return -dual_value if self.kind is ObjectiveKind.COST else dual_value
         return price + dual_value / (least_cost if dual_value >= 0.0 else most_cost)
 
 

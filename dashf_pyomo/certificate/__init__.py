@@ -7,7 +7,7 @@ the numbers of the scenario, and shares no code with the methods that write cert
 """
 
 from .format import Certificate
-from .nodes import ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node, by_deadlines
+from .nodes import ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node, Terms, by_deadlines
 from .verifier import UnprovenError, Verified, verify
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Late",
     "LeafClaim",
     "Node",
+    "Terms",
     "UnprovenError",
     "Verified",
     "by_deadlines",

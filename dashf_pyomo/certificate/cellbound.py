@@ -1,19 +1,22 @@
 r"""The bound of one cell of a pair in ball arithmetic.
 
-What is bounded, at prices l = (lb, lp, ls) of the shares, the ratio y and a price rho of the deadline, E_i = y e_i::
+What is bounded, at a weight a >= 0 of the score, prices l = (lb, lp, ls) of the shares and c_i >= 0 of the energies,
+E_i = c_i e_i, a price rho of the deadline and mu of phi, and a constant k, the last three of any sign::
 
-    max of ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - y energy - rho T
+    max of a ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - sum of energies - rho T - mu phi - k
 
 over deadlines T in [t0, t1], shares in [0, 1], fractions p, f in (0, 1] and phi in [phi0, phi1], with delay <= T, b >
 b0 and x0 <= x <= x1 for the downlink SNR x = cd pi / b. The multipliers m, tau, nu come from the certificate; every m
->= 0, tau > 0, nu >= 0 gives a bound. Weak duality alone is used, and that functions of one number are convex:
+>= 0, tau >= 0, nu >= 0 gives a bound. Weak duality alone is used, and that functions of one number are convex:
 
-1.  Adding m (T - delay) >= 0 removes the deadline; (m - rho) T is largest at t0 or t1.
-2.  With everything else fixed, what is left is linear in phi: it is largest at phi0 or phi1. At one of them, w = 1 -
-    phi.
-3.  ln(1 + norm s) - tau s <= conj on s in [0, 3]. Adding nu (1 - pi) >= 0 and pi = x b / cd leave::
+1.  Adding m (T - delay) >= 0 removes the deadline; (m - rho) T is largest at t0 or t1, and k is a number.
+2.  With everything else fixed, what is left is linear in phi, mu phi included: it is largest at phi0 or phi1. At one of
+    them, w = 1 - phi.
+3.  a ln(1 + norm s) - tau s <= conj on s in [0, 3]: concave as a >= 0, so that a tangent anywhere lies above, largest
+    at an end; for a = 0 that is 0 - tau s <= 0. Adding nu (1 - pi) >= 0 and pi = x b / cd leave::
 
-        conj + nu + C b + (tau - ls) psi - phi [A + U(b)] - w [E3 psi^2 + m a3 / psi + (E4 / cd) q(x) + m a2 r(x) / b]
+        conj + nu + C b + (tau - ls) psi - phi [A + U(b) + mu]
+            - w [E3 psi^2 + m a3 / psi + (E4 / cd) q(x) + m a2 r(x) / b]
 
     with C = tau - lb + (tau - lp - nu) x / cd, q = x / ln(1 + x), r = 1 / ln(1 + x), A = min over f of
     E1 f^2 + m a1 / f and U(b) = min over p of (E2 p + m a2) / R(cu, b, p).
@@ -66,7 +69,7 @@ class Priced:
     Parameters
     ----------
     data
-        Coefficients, the energies multiplied by the ratio: E1 to E4.
+        Coefficients, the energies multiplied by their prices: E1 to E4.
     norm
         varpi_2 of the score.
     prices
@@ -77,6 +80,8 @@ class Priced:
         Range of the deadline, floats.
     b0
         Share of bandwidth that does not suffice for t1, whatever else is chosen.
+    weight, mu, constant
+        a, the price of phi, and k.
     """
 
     data: ScaledPair
@@ -86,6 +91,9 @@ class Priced:
     t0: float
     t1: float
     b0: Ball
+    weight: Ball = 1
+    mu: Ball = 0
+    constant: Ball = 0
 
 
 def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
@@ -105,7 +113,7 @@ def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
         return None
     price = ball(m)
     late = price - pair.rho
-    time = (late * ball(pair.t0)).max(late * ball(pair.t1))
+    time = (late * ball(pair.t0)).max(late * ball(pair.t1)) - pair.constant
     corners = _corners(x0, x1, touch)
     own = _own_cost(pair, price)
     first = _face(pair, corners, b1, own, price, ball(phi0), ball(tau0), ball(nu0))
@@ -133,7 +141,7 @@ def _corners(x0: float, x1: float, at: float) -> list[tuple[Ball, Ball, Ball]]:
 def _face(
     pair: Priced, corners: list[tuple[Ball, Ball, Ball]], b1: Ball, own: Ball, m: Ball, phi: Ball, tau: Ball, nu: Ball
 ) -> Ball:
-    """Bound one end of the range of phi, without the term of the deadline (steps 3 to 6)."""
+    """Bound one end of the range of phi, without the terms of the deadline and k (steps 3 to 6)."""
     d, w = pair.data, 1 - phi
     lb, lp, ls = pair.prices
     g = m * d.a2
@@ -142,14 +150,15 @@ def _face(
         c = tau - lb + (tau - lp - nu) * x / d.cd
         value = _bandwidth(pair, c, phi, w * g * r, g, b1) - w * pair.data.e4 / d.cd * q
         worst = value if worst is None else worst.max(value)
-    return _conjugate(pair.norm, tau) + nu + _speed(pair, tau - ls, w, m) - phi * own + worst
+    return _conjugate(pair, tau) + nu + _speed(pair, tau - ls, w, m) - phi * (own + pair.mu) + worst
 
 
-def _conjugate(norm: Ball, tau: Ball) -> Ball:
-    """Bound ln(1 + norm s) - tau s over s in [0, 3] by a tangent: it is concave."""
-    at = ball(min(3.0, max(0.0, float(1 / tau - 1 / norm))))
-    slope = norm / (1 + norm * at) - tau
-    return (1 + norm * at).log() - tau * at + (slope * (3 - at)).max(-slope * at)
+def _conjugate(pair: Priced, tau: Ball) -> Ball:
+    """Bound a ln(1 + norm s) - tau s over s in [0, 3] by a tangent: it is concave (step 3)."""
+    norm = pair.norm
+    at = ball(min(3.0, max(0.0, float(pair.weight / tau - 1 / norm))) if tau > 0 else 3.0)
+    slope = pair.weight * norm / (1 + norm * at) - tau
+    return pair.weight * (1 + norm * at).log() - tau * at + (slope * (3 - at)).max(-slope * at)
 
 
 def _own_cost(pair: Priced, m: Ball) -> Ball:

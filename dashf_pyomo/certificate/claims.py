@@ -10,6 +10,16 @@ If D <= 0, V / K <= y. Otherwise V / K <= y + D / K <= y + D / (omega t0), which
 with no pair that meets t1 makes the box empty. For each pair, the cells cover [0, x] x [phi range] for some x, and
 where the SNR exceeds x the share of bandwidth is below cd / x (as pi <= 1), which does not suffice for t1; without
 bandwidth there is no finite delay at all.
+
+*Terms.* h_nm may be that of other prices: a weight a >= 0 of the score, c1 to c4 of the four energies, mu of phi, and a
+constant k, with a score - lambda . z - sum c_i E_i - rho T - mu phi - k. What the user is worth to the ratio lies above
+that by::
+
+    score - y sum E_i - (a score - sum c_i E_i - mu phi - k) = (1 - a) score + sum (c_i - y) E_i + mu phi + k
+
+As 0 <= score <= ln(1 + 3 norm) and E_i >= 0, that is at most max(1 - a, 0) ln(1 + 3 norm) plus the larger mu phi at the
+ends of the range of phi, plus k, if no c_i is above y. It is added to h_nm, so that D is one of the ratio again. Where
+a c_i is above y there is no such number, and nothing is proven.
 """
 
 from __future__ import annotations
@@ -26,7 +36,7 @@ from formulations import Scenario
 from .balls import PRECISION, above, ball, flint
 from .cellbound import Priced, cell_bound
 from .cover import covers
-from .nodes import CertificateError, LeafClaim, Region
+from .nodes import CertificateError, LeafClaim, Region, Terms
 from .scaled_pair import ScaledPair, Units, least_delay
 
 __all__ = ["UnprovenError", "UserTask", "claim_bound", "tasks_of", "user_bound"]
@@ -51,7 +61,9 @@ class UserTask:
     ratio, prices, delay_price
         y, lambda, shape (M, 3), and rho_n.
     leaves
-        For every allowed server its leaves, shape (number, 9).
+        For every allowed server its leaves, shape (number, 10).
+    terms
+        Those of this user alone, N = 1; None stands for those of the service-cost ratio.
     """
 
     claim: int
@@ -63,6 +75,7 @@ class UserTask:
     prices: NDArray[np.float64]
     delay_price: float
     leaves: dict[int, NDArray[np.float64]]
+    terms: Terms | None = None
 
 
 def tasks_of(index: int, claim: LeafClaim, box: Region) -> Iterator[UserTask]:
@@ -91,16 +104,23 @@ def tasks_of(index: int, claim: LeafClaim, box: Region) -> Iterator[UserTask]:
         leaves = {m: claim.leaves[ends[n, m] - claim.leaf_count[n, m] : ends[n, m]] for m in servers}
         offload = float(box.offload[n, 0]), float(box.offload[n, 1])
         rho = float(claim.delay_price[n])
-        yield UserTask(index, n, box.t0, box.t1, offload, claim.ratio, claim.prices, rho, leaves)
+        yield UserTask(index, n, box.t0, box.t1, offload, claim.ratio, claim.prices, rho, leaves, _of_user(claim, n))
+
+
+def _of_user(claim: LeafClaim, n: int) -> Terms | None:
+    t, one = claim.terms, slice(n, n + 1)
+    return t and Terms(t.weight[one], t.energy_price[one], t.offload_price[one], t.constant[one])
 
 
 def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: UserTask) -> float:
-    """Return a number above the largest h of a user over its allowed servers; minus infinity if none meets t1.
+    """Return a number above the largest worth of a user to the ratio over its allowed servers: h and what it charges.
+
+    It is minus infinity if no server meets t1.
 
     Raises
     ------
     UnprovenError
-        If the leaves of a pair do not cover all that may meet t1.
+        If the leaves of a pair do not cover all that may meet t1, or its energies are charged more than the ratio.
     """
     with flint().ctx.workprec(PRECISION):
         units = Units.of(scenario, time_unit, cost_unit)
@@ -120,15 +140,23 @@ def _pair_bound(scenario: Scenario, units: Units, task: UserTask, m: int) -> flo
         raise UnprovenError(f"{where}: leaves end at the SNR {top!r}, but larger ones may meet the longest deadline")
     if not covers(leaves[:, :4], top, task.offload):
         raise UnprovenError(f"{where}: leaves do not cover the SNR 0 to {top!r} and phi {task.offload}")
-    ratio, (lb, lp, ls) = ball(task.ratio), (ball(price) for price in task.prices[m])
-    data = replace(pair, e1=ratio * pair.e1, e2=ratio * pair.e2, e3=ratio * pair.e3, e4=ratio * pair.e4)
-    rho = ball(task.delay_price)
-    priced = Priced(data, ball(scenario.score_norm), (lb, lp, ls), rho, task.t0, task.t1, b0)
+    lb, lp, ls = (ball(price) for price in task.prices[m])
+    terms = task.terms or Terms.plain(task.ratio, (1, len(task.prices)))
+    paid = terms.energy_price[0, m].tolist()
+    if max(paid) > task.ratio:
+        raise UnprovenError(f"{where}: an energy price {max(paid)!r}; expected at most the ratio {task.ratio!r}")
+    c1, c2, c3, c4 = map(ball, paid)
+    data = replace(pair, e1=c1 * pair.e1, e2=c2 * pair.e2, e3=c3 * pair.e3, e4=c4 * pair.e4)
+    weight, mu, k = ball(terms.weight[0]), ball(terms.offload_price[0, m]), ball(terms.constant[0, m])
+    norm, rho = ball(scenario.score_norm), ball(task.delay_price)
+    priced = Priced(data, norm, (lb, lp, ls), rho, task.t0, task.t1, b0, weight, mu, k)
+    low, high = map(ball, task.offload)
+    unpaid = (1 - weight).max(ball(0.0)) * (1 + 3 * norm).log() + (mu * low).max(mu * high) + k
     worst = -math.inf
     for leaf in leaves.tolist():
         bound = cell_bound(priced, leaf)
         if bound is not None:
-            worst = max(worst, above(bound))
+            worst = max(worst, above(bound + unpaid))
     return worst
 
 

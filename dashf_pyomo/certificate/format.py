@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import read_arrays, write_arrays
-from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node
+from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node, Terms
 from .tangent_points import tangent_of_r
 
 __all__ = ["Certificate"]
@@ -25,6 +25,9 @@ FORMAT, VERSION = "dashf-certificate", 2
 
 #: Arrays that version 1 did not have.
 SINCE_2 = frozenset({"leaf_touch"})
+
+#: Arrays of `Terms`, all there or none; without them prices are those of the service-cost ratio.
+TERMS = ("claim_weight", "claim_energy_price", "claim_offload_price", "claim_constant")
 
 #: Most nodes of a tree.
 MOST_NODES = 2**20
@@ -48,6 +51,10 @@ ARRAYS: dict[str, tuple[str, str]] = {
     "claim_prices": ("<f8", "CM3"),
     "claim_delay_price": ("<f8", "CN"),
     "claim_leaf_count": ("<i4", "CNM"),
+    "claim_weight": ("<f8", "CN"),
+    "claim_energy_price": ("<f8", "CNM4"),
+    "claim_offload_price": ("<f8", "CNM"),
+    "claim_constant": ("<f8", "CNM"),
     "leaves": ("<f8", "L9"),
     "leaf_touch": ("<f8", "L"),
     "digest": ("<U64", ""),
@@ -107,7 +114,7 @@ class Certificate:
         InputError
             If the file cannot be read or is not a certificate, or its digest is wrong. The message names the file.
         """
-        arrays = read_arrays(path, ARRAYS, optional=SINCE_2)
+        arrays = read_arrays(path, ARRAYS, optional=SINCE_2.union(TERMS))
         try:
             _require_all(arrays)
             computed = digest(arrays)
@@ -158,6 +165,7 @@ class Certificate:
             "claim_leaf_count": np.array([claim.leaf_count for claim in claims], "<i4").reshape(len(claims), n, m),
             "leaves": leaves[:, :-1],
             "leaf_touch": leaves[:, -1],
+            **_terms_arrays(claims, (n, m)),
         }
 
     @classmethod
@@ -192,6 +200,14 @@ class Certificate:
         )
 
 
+def _terms_arrays(claims: list[LeafClaim], pairs: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the terms of all claims; none if all are those of the service-cost ratio."""
+    if all(claim.terms is None for claim in claims):
+        return {}
+    terms = [claim.terms or Terms.plain(claim.ratio, pairs) for claim in claims]
+    return {name: np.array([getattr(item, name.removeprefix("claim_")) for item in terms]) for name in TERMS}
+
+
 def _require_all(arrays: dict[str, NDArray[Any]]) -> None:
     version = arrays["version"].item()
     for key in sorted(SINCE_2):
@@ -199,6 +215,12 @@ def _require_all(arrays: dict[str, NDArray[Any]]) -> None:
             raise CertificateError(f"key {key!r} is missing")
         if key in arrays and version == 1:
             raise CertificateError(f"key {key!r} is there; expected none in version {version}")
+    there = [key for key in TERMS if key in arrays]
+    if there and version == 1:
+        raise CertificateError(f"key {there[0]!r} is there; expected none in version {version}")
+    if 0 < len(there) < len(TERMS):
+        missing = next(key for key in TERMS if key not in arrays)
+        raise CertificateError(f"key {missing!r} is missing; expected it beside {there[0]!r}")
 
 
 def sealed(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -230,9 +252,9 @@ def _claims(arrays: dict[str, NDArray[Any]]) -> list[LeafClaim]:
         ratio, prices = float(arrays["claim_ratio"][index]), arrays["claim_prices"][index]
         first = end - counts[index].sum(dtype=np.int64)
         try:
-            claims.append(
-                LeafClaim(ratio, prices, arrays["claim_delay_price"][index], counts[index], leaves[first:end])
-            )
+            terms = Terms(*(arrays[name][index] for name in TERMS)) if TERMS[0] in arrays else None
+            rho = arrays["claim_delay_price"][index]
+            claims.append(LeafClaim(ratio, prices, rho, counts[index], leaves[first:end], terms))
         except CertificateError as error:
             raise CertificateError(f"claim {index}: {error}") from None
     return claims

@@ -30,6 +30,7 @@ __all__ = [
     "LeafClaim",
     "Node",
     "Region",
+    "Terms",
     "by_deadlines",
     "leaf_boxes",
 ]
@@ -45,6 +46,53 @@ LEAF = (
 
 class CertificateError(InputError):
     """A certificate that cannot be read as one; whether it proves anything is another question."""
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Prices of a claim beyond those of the service-cost ratio; what they are for is in `claims`.
+
+    Parameters
+    ----------
+    weight
+        a, weights of the scores, at least 0, shape (N,).
+    energy_price
+        c1 to c4, prices of the energies of training at the user, the uplink, training at the server and the downlink,
+        at least 0, shape (N, M, 4).
+    offload_price, constant
+        mu, price of phi, and k, what is charged whatever is chosen, of any sign, shape (N, M).
+
+    Raises
+    ------
+    CertificateError
+        If shapes differ or a number is out of range.
+    """
+
+    weight: Array
+    energy_price: Array
+    offload_price: Array
+    constant: Array
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "energy_price", "offload_price", "constant"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=float))
+        pairs = self.constant.shape
+        for name, shape in (
+            ("constant", (*self.weight.shape, *pairs[1:2])),
+            ("offload_price", pairs),
+            ("energy_price", (*pairs, 4)),
+        ):
+            if getattr(self, name).shape != shape:
+                raise CertificateError(f"{name} has shape {getattr(self, name).shape}; expected {shape}")
+        _require("weight", self.weight, self.weight >= 0.0, "numbers >= 0")
+        _require("energy_price", self.energy_price, self.energy_price >= 0.0, "numbers >= 0")
+        _require("offload_price", self.offload_price, True, "finite numbers")
+        _require("constant", self.constant, True, "finite numbers")
+
+    @classmethod
+    def plain(cls, ratio: float, pairs: tuple[int, int]) -> Terms:
+        """Return the terms of the service-cost ratio y, for so many users and servers."""
+        return cls(np.ones(pairs[0]), np.full((*pairs, 4), ratio), np.zeros(pairs), np.zeros(pairs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +113,8 @@ class LeafClaim:
         its longest deadline.
     leaves
         Entries of `LEAF`, pair by pair in the order of `leaf_count`, shape (L, 10).
+    terms
+        Prices beyond these; None stands for those of the service-cost ratio.
 
     Raises
     ------
@@ -77,6 +127,7 @@ class LeafClaim:
     delay_price: Array
     leaf_count: NDArray[np.int32]
     leaves: Array
+    terms: Terms | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", float(self.ratio))
@@ -93,13 +144,18 @@ class LeafClaim:
         ):
             if getattr(self, name).shape != shape:
                 raise CertificateError(f"{name} has shape {getattr(self, name).shape}; expected {shape}")
+        if self.terms is not None and self.terms.constant.shape != (n, m):
+            raise CertificateError(f"constant has shape {self.terms.constant.shape}; expected {(n, m)}")
         _require("ratio", np.array(self.ratio), self.ratio >= 0.0, "a number >= 0")
         _require("prices", self.prices, self.prices >= 0.0, "numbers >= 0")
         _require("delay_price", self.delay_price, np.full(n, True), "finite numbers")
         _require("leaf_count", count, count >= 0, "numbers >= 0")
         good = self.leaves >= 0.0
         good[:, [0, 2]] &= self.leaves[:, [0, 2]] <= self.leaves[:, [1, 3]]
-        good[:, [1, 5, 6, 9]] &= self.leaves[:, [1, 5, 6, 9]] > 0.0
+        good[:, [1, 9]] &= self.leaves[:, [1, 9]] > 0.0
+        weight = np.ones(n) if self.terms is None else self.terms.weight
+        unweighted = np.repeat(weight == 0.0, count.sum(axis=1, dtype=np.int64))  # no line above a score is needed
+        good[:, [5, 6]] &= (self.leaves[:, [5, 6]] > 0.0) | unweighted[:, np.newaxis]
         good[:, 3] &= self.leaves[:, 3] <= 1.0
         expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau > 0, touch > 0"
         _require("leaves", self.leaves, good, expected)
@@ -111,12 +167,13 @@ class LeafClaim:
         prices: ArrayLike,
         delay_price: ArrayLike,
         leaves: Mapping[tuple[int, int], Array],
+        terms: Terms | None = None,
     ) -> LeafClaim:
         """Return a claim from what a solver holds.
 
         Parameters
         ----------
-        ratio, prices, delay_price
+        ratio, prices, delay_price, terms
             As above.
         leaves
             For the pairs (n, m) that can meet the longest deadline, the leaves as `prove_pair` returns them, shape
@@ -133,7 +190,7 @@ class LeafClaim:
                 raise CertificateError(f"leaves{indexed(pair)} have shape {entries.shape}; expected (number, 10 or 11)")
             count[pair] = len(entries)
             rows.append(entries)
-        return cls(ratio, lam, rho, count, np.concatenate(rows))
+        return cls(ratio, lam, rho, count, np.concatenate(rows), terms)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import pytest
 from certificate_cases import SCENARIOS, Case, Solver, branched, case
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.dual.kernels.pricing import Terms as PairTerms
+from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair
 from dashf_pyomo.certificate import (
     ByDeadline,
     ByOffload,
@@ -23,6 +25,7 @@ from dashf_pyomo.certificate import (
     Empty,
     Late,
     LeafClaim,
+    Terms,
     UnprovenError,
     verify,
 )
@@ -219,8 +222,26 @@ FORGED: dict[str, Callable[[LeafClaim], dict[str, Any]]] = {
     "tiny price of the score": lambda claim: {"leaves": put(claim, 5, 5e-324)},
     "huge price of the score": lambda claim: {"leaves": put(claim, 6, 1e300)},
     "huge price of full power": lambda claim: {"leaves": put(claim, 7, 1e300)},
+    "no weights": lambda claim: terms(claim, weight=0.0),
+    "half weights": lambda claim: terms(claim, weight=0.5),
+    "double weights": lambda claim: terms(claim, weight=2.0),
+    "free energies": lambda claim: terms(claim, energy_price=0.0),
+    "a dear energy": lambda claim: terms(claim, energy_price=[1.0, 1.0, 1.01, 1.0]),
+    "everything charged": lambda claim: terms(claim, constant=50.0),
+    "something paid": lambda claim: terms(claim, constant=-50.0),
+    "an own training charged": lambda claim: terms(claim, offload_price=50.0),
+    "an own training paid": lambda claim: terms(claim, offload_price=-50.0),
     "points, not cells": lambda claim: {"leaves": np.column_stack([claim.leaves[:, [1, 1]], claim.leaves[:, 2:]])},
 }  # fmt: skip
+
+
+def terms(claim: LeafClaim, **changed: Any) -> dict[str, Any]:
+    """Terms of the ratio with one kind changed: set, but energy prices multiplied."""
+    plain = Terms.plain(claim.ratio, claim.leaf_count.shape)
+    factor = {name: np.asarray(value) for name, value in changed.items()}
+    new = {name: value * getattr(plain, name) if name in ("energy_price", "weight") else value + 0.0 * plain.constant
+           for name, value in factor.items()}  # fmt: skip
+    return {"terms": dataclasses.replace(plain, **new)}
 
 
 def put(claim: LeafClaim, column: int, value: float) -> np.ndarray:
@@ -243,6 +264,52 @@ def test_no_forged_claim_proves_a_bound_below_the_known_ratio(name: str) -> None
     one, claim, box, _ = around(name)
     for forged in FORGED.values():
         assert alone(one.scenario, one.certificate, dataclasses.replace(claim, **forged(claim)), box) >= one.known
+
+
+def test_terms_of_the_ratio_prove_what_no_terms_prove() -> None:
+    one, claim, box, _ = around("2x2")
+    spelt = dataclasses.replace(claim, **terms(claim))
+    assert alone(one.scenario, one.certificate, spelt, box) == alone(one.scenario, one.certificate, claim, box)
+
+
+def test_an_energy_that_is_dearer_than_in_the_ratio_proves_nothing() -> None:
+    one, claim, box, _ = around("2x2")
+    dear = dataclasses.replace(claim, **terms(claim, energy_price=[1.0, 1.0, 1.0, 1.0 + 1e-9]))
+    task = next(iter(tasks_of(0, dear, box)))
+    with pytest.raises(UnprovenError, match=r"server 0: an energy price .* expected at most the ratio"):
+        user_bound(one.scenario, one.certificate.time_unit, one.certificate.cost_unit, task)
+
+
+@pytest.mark.parametrize("name", ["2x2", "3x2", "wide"])
+def test_claims_at_other_prices_are_charged_what_they_take_from_the_ratio(name: str) -> None:
+    one, claim, box, _ = around(name)
+    solver, (n, m) = Solver(one.scenario, one.allocation), claim.leaf_count.shape
+    solver.c = ScaledPairs.of(one.scenario, one.certificate.time_unit, one.certificate.cost_unit).stacked()
+    rng = np.random.default_rng(5)
+    given = Terms(
+        np.array([1.0, 1.2, 0.9, 1.0])[:n],
+        claim.ratio * rng.uniform(0.9, 1.0, (n, m, 4)),
+        rng.uniform(-0.01, 0.01, (n, m)),
+        rng.uniform(-1.0, 1.0, (n, m)),
+    )
+    leaves, h = {}, np.full((n, m), -np.inf)
+    for i, j in np.argwhere(box.allowed).tolist():
+        upper, _, rows = prove_pair(
+            solver.c[i, j], one.scenario.score_norm, claim.prices[j], given.energy_price[i, j], (box.t0, box.t1),
+            float(claim.delay_price[i]), tolerance=1e-5,
+            terms=PairTerms(given.weight[i], given.offload_price[i, j], given.constant[i, j]),
+        )  # fmt: skip
+        if upper > -np.inf:
+            leaves[i, j] = rows
+            charged = max(0.0, 1.0 - given.weight[i]) * np.log1p(3.0 * one.scenario.score_norm)
+            h[i, j] = upper + charged + max(0.0, given.offload_price[i, j]) + given.constant[i, j]
+    made = LeafClaim.of(claim.ratio, claim.prices, claim.delay_price, leaves, given)
+    unpaid = claim.delay_price.sum() - claim.ratio * solver.omega
+    total = claim.prices.sum() + h.max(axis=1).sum() + max(unpaid * box.t0, unpaid * box.t1)
+    scaled = claim.ratio + max(total, 0.0) / (solver.omega * box.t0)
+    proven = alone(one.scenario, one.certificate, made, box)
+    assert one.known <= proven
+    assert proven == pytest.approx(scaled * solver.unit, rel=1e-6)
 
 
 def test_dropped_leaves_and_servers_are_missed() -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import flint
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_cases import delay_and_energy
+from pricing_cases import best_known, delay_and_energy, general
 
-from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair
+from dashf_pyomo.algorithms.dual.kernels.pricing import Terms, prove_pair
 from dashf_pyomo.certificate import (
     UnprovenError,
     tangent_points,
 )
-from dashf_pyomo.certificate.balls import ball
+from dashf_pyomo.certificate.balls import above, ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
 from dashf_pyomo.certificate.claims import UserTask, user_bound
 from dashf_pyomo.certificate.scaled_pair import ScaledPair
@@ -94,6 +95,46 @@ def reached(
     late = np.maximum(delay, interval[0]) if rho >= 0.0 else interval[1]
     value = np.log1p(norm * x[:, :3].sum(axis=1)) - x[:, :3] @ prices - ratio * energy - rho * late
     return float(np.max(np.where(delay <= interval[1], value, -np.inf)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_general_prices_cells_say_what_the_kernels_say_whatever_the_multipliers(seed: int) -> None:
+    count = 12
+    pricing = general(3000 + seed, count)
+    t, (t0, t1), rng = pricing.terms, pricing.interval, np.random.default_rng(seed)
+    # Limits of delay are the kernels' alone.
+    pricing = replace(pricing, terms=Terms(t.weight, t.offload_price, t.constant))
+    tried = 0
+    for k in range(count):
+        terms = Terms(t.weight[k], t.offload_price[k], t.constant[k])
+        upper, lower, rows = prove_pair(
+            pricing.coefficients[k], pricing.norm, pricing.prices[k], pricing.ratio[k], (t0, t1),
+            float(pricing.delay_price[k]), terms=terms, tolerance=1e-3, max_cells=60,
+        )  # fmt: skip
+        if lower == -np.inf:
+            continue
+        known = max(lower, best_known(pricing, k, samples=2000, polish=0))
+        leaves, size = np.delete(rows, 7, axis=1), 1.0 + abs(upper) + abs(t.offload_price[k]) + abs(t.constant[k])
+        with flint.ctx.workprec(128):
+            c = list(map(ball, pricing.coefficients[k]))
+            c[3:7] = (ball(price) * energy for price, energy in zip(pricing.ratio[k], c[3:7], strict=True))
+            pair = Priced(
+                ScaledPair(*c), ball(pricing.norm), tuple(map(ball, pricing.prices[k])), ball(pricing.delay_price[k]),
+                t0, t1, (c[8] / ball(leaves[:, 1].max())).min(ball(1.0)),
+                ball(t.weight[k]), ball(t.offload_price[k]), ball(t.constant[k]),
+            )  # fmt: skip
+
+            def bound(entries: np.ndarray, pair: Priced = pair) -> float:
+                found = [cell_bound(pair, leaf) for leaf in entries.tolist()]
+                return max(above(one) for one in found if one is not None)
+
+            assert known - 1e-12 * size <= bound(leaves) <= upper + 1e-8 * size
+            for _ in range(2):
+                forged = leaves.copy()
+                forged[:, 4:9] *= 10.0 ** rng.uniform(-2.0, 2.0, (len(leaves), 5))
+                assert bound(forged) >= known - 1e-12 * size
+        tried += 1
+    assert tried >= 1
 
 
 # -- single cells -----------------------------------------------------------------------------

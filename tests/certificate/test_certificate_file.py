@@ -24,11 +24,13 @@ from dashf_pyomo.certificate import (
     Empty,
     Late,
     LeafClaim,
+    Terms,
     by_deadlines,
 )
 from dashf_pyomo.certificate.archive import MOST_BYTES, read_arrays
 from dashf_pyomo.certificate.cover import covers
 from dashf_pyomo.certificate.format import ARRAYS, sealed
+from dashf_pyomo.certificate.format import TERMS as TERM_ARRAYS
 from dashf_pyomo.certificate.nodes import Region, leaf_boxes
 from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import InputError
@@ -38,12 +40,18 @@ LEAVES = np.array(
 )
 
 
-def claim() -> LeafClaim:
-    return LeafClaim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], {(0, 1): LEAVES, (2, 0): LEAVES[:1]})
+#: Prices beyond those of the ratio, for three users and two servers.
+TERMS = Terms(
+    np.array([1.0, 0.0, 2.0]), np.full((3, 2, 4), [1.0, 0.5, 1.5, 0.0]), np.full((3, 2), -0.3), np.full((3, 2), 0.7)
+)
+
+
+def claim(terms: Terms | None = None) -> LeafClaim:
+    return LeafClaim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], {(0, 1): LEAVES, (2, 0): LEAVES[:1]}, terms)
 
 
 def certificate() -> Certificate:
-    branch = ByServers(1, [True, False], ByOffload(2, 0.5, claim(), Empty()), claim())
+    branch = ByServers(1, [True, False], ByOffload(2, 0.5, claim(TERMS), Empty()), claim())
     return Certificate("a" * 64, 12.5, 1.0, 2.0, by_deadlines([0.5, 1.0, 2.0], [Empty(), branch, claim(), Late()]))
 
 
@@ -175,6 +183,10 @@ RANGES = {
     "leaves[0][4]": at("leaves", (0, 4), np.inf),
     "leaves[0][5]": at("leaves", (0, 5), 0.0),
     "leaves[0][7]": at("leaves", (0, 7), -1.0),
+    "weight": at("claim_weight", (0, 1), -1.0),
+    "energy_price": at("claim_energy_price", (0, 1, 1, 2), np.inf),
+    "offload_price": at("claim_offload_price", (0, 1, 1), np.nan),
+    "constant": at("claim_constant", (0, 1, 1), np.inf),
     "node_kind[0]": at("node_kind", 0, 9),
     "node_kind": at("node_kind", -1, 0),
     "trees": at("node_kind", 0, 4) | at("node_value", 0, 0.0),
@@ -294,7 +306,7 @@ def test_cells_cover_a_single_phi() -> None:
 
 
 def test_version_1_is_read_and_touches_where_its_verifier_did(tmp_path: Path) -> None:
-    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
+    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest", *TERM_ARRAYS)}
     first = Certificate.read(save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)})))
     leaves = np.concatenate(
         [
@@ -305,6 +317,32 @@ def test_version_1_is_read_and_touches_where_its_verifier_did(tmp_path: Path) ->
     )
     assert np.array_equal(leaves[:, :9], ORIGINAL["leaves"])
     assert leaves[:, 9].tolist() == [tangent_of_r(low, high) for low, high in ORIGINAL["leaves"][:, :2].tolist()]
+
+
+def test_terms_of_claims_come_back_and_stand_for_the_ratio_where_a_claim_has_none(tmp_path: Path) -> None:
+    again = Certificate.read(save(tmp_path / "c.npz", ORIGINAL))
+    nodes = [node for node, _ in leaf_boxes(again.root, Region.root(np.full((3, 2), True)))]
+    terms = [vars(node.terms) for node in nodes if isinstance(node, LeafClaim) and node.terms is not None]
+    assert len(terms) == 3
+    for name, value in vars(TERMS).items():
+        np.testing.assert_array_equal(terms[0][name], value)
+        np.testing.assert_array_equal(terms[1][name], vars(Terms.plain(1.5, (3, 2)))[name])
+
+
+def test_certificates_of_the_ratio_hold_no_terms(tmp_path: Path) -> None:
+    plain = Certificate("a" * 64, 12.5, 1.0, 2.0, by_deadlines([1.0, 2.0], [Empty(), claim(), Late()]))
+    arrays = plain.to_arrays()
+    assert not set(TERM_ARRAYS) & set(arrays)
+    again = Certificate.read(save(tmp_path / "c.npz", sealed(arrays))).root
+    assert [
+        node.terms for node, _ in leaf_boxes(again, Region.root(np.full((3, 2), True))) if hasattr(node, "terms")
+    ] == [None]
+
+
+def test_version_1_with_terms_is_refused(tmp_path: Path) -> None:
+    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
+    path = save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)}))
+    assert_clear(refusal(lambda: Certificate.read(path)), path, "claim_weight", "expected none")
 
 
 def test_version_2_without_its_points_of_touch_is_refused(tmp_path: Path) -> None:

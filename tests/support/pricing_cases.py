@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.dual.kernels.pricing import PLAIN, Terms
 from formulations import Scenario, evaluate
 from formulations.scaled import ScaledPairs
 
@@ -23,9 +24,14 @@ class Pricing:
     coefficients: np.ndarray
     norm: float
     prices: np.ndarray
-    ratio: float
+    ratio: float | np.ndarray
     interval: tuple[float, float]
     delay_price: np.ndarray
+    terms: Terms = PLAIN
+
+    @property
+    def energy_prices(self) -> np.ndarray:
+        return np.broadcast_to(self.ratio, (len(self.coefficients), 4))
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -77,6 +83,26 @@ def wide(seed: int, count: int) -> Pricing:
     return Pricing(c, 10.0 ** rng.uniform(-1.0, 1.0), prices, ratio, interval, rho)
 
 
+def general(seed: int, count: int) -> Pricing:
+    """Pairs of wide magnitudes with energy prices, weights, offload prices, constants and limits of their own.
+
+    A part of each kind is zero, or not there.
+    """
+    rng = np.random.default_rng([seed, 1])
+    base = wide(seed, count)
+    t0, t1 = base.interval
+    # About what phi is worth: energies and delays of either side, either sign.
+    mu = rng.normal(0.0, 1.0, count) * 10.0 ** rng.uniform(-2.0, 1.0, count) * (rng.uniform(size=count) > 0.2)
+    terms = Terms(
+        weight=10.0 ** rng.uniform(-2.0, 1.0, count) * (rng.uniform(size=count) > 0.3),
+        offload_price=mu,
+        constant=rng.normal(0.0, 1.0, count) * (rng.uniform(size=count) > 0.3),
+        delay_limit=np.where(rng.uniform(size=count) > 0.5, rng.uniform(0.5 * t0, 1.2 * t1, count), np.inf),
+    )
+    prices = 10.0 ** rng.uniform(-2.0, 1.0, (count, 4)) * (rng.uniform(size=(count, 4)) > 0.2)
+    return replace(base, ratio=prices * (seed % 5 != 0), terms=terms)
+
+
 def log_of_one_and(snr: float, power: np.ndarray, b: np.ndarray) -> np.ndarray:
     """ln(1 + snr power / b), where the quotient leaves the range of numbers too."""
     quotient = snr * power / b
@@ -84,29 +110,41 @@ def log_of_one_and(snr: float, power: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def delay_and_energy(c: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Delay and energy of b, pi, psi, phi, p, f along the last axis of `x`, from the formulas of `ScaledPairs`."""
+    """Delay and energy of b, pi, psi, phi, p, f along the last axis of `x`."""
+    delay, energies = delay_and_energies(c, x)
+    return delay, energies.sum(axis=-1)
+
+
+def delay_and_energies(c: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Delay and the four energies, from the formulas of `ScaledPairs`."""
     b, power, speed, phi, p, f = np.moveaxis(x, -1, 0)
     a1, a2, a3, e1, e2, e3, e4, cu, cd = c
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         up, down = b * log_of_one_and(cu, p, b), b * log_of_one_and(cd, power, b)
         delay = np.where(phi > 0, phi * (a1 / f + a2 / up), 0.0)
         delay += np.where(phi < 1, (1 - phi) * (a3 / speed + a2 / down), 0.0)
-        energy = np.where(phi > 0, phi * (e1 * f**2 + e2 * p / up), 0.0)
-        energy += np.where(phi < 1, (1 - phi) * (e3 * speed**2 + e4 * power / down), 0.0)
-    return delay, energy
+        own = (np.where(phi > 0, phi * part, 0.0) for part in (e1 * f**2, e2 * p / up))
+        served = (np.where(phi < 1, (1 - phi) * part, 0.0) for part in (e3 * speed**2, e4 * power / down))
+        return delay, np.stack([*own, *served], axis=-1)
 
 
 def value(pricing: Pricing, k: int, x: np.ndarray) -> np.ndarray:
     """The objective at b, pi, psi, phi, p, f at the best deadline; minus infinity if none is late enough."""
-    delay, energy = delay_and_energy(pricing.coefficients[k], x)
+    delay, energies = delay_and_energies(pricing.coefficients[k], x)
     t0, t1 = pricing.interval
-    rho = pricing.delay_price[k]
+    rho, paid = pricing.delay_price[k], pricing.energy_prices[k]
+    a, mu, constant, limit = (
+        np.broadcast_to(item, len(pricing.coefficients))[k]
+        for item in (
+            pricing.terms.weight, pricing.terms.offload_price, pricing.terms.constant, pricing.terms.delay_limit
+        )
+    )  # fmt: skip
     deadline = np.maximum(delay, t0) if rho >= 0 else np.full_like(delay, t1)
     shares = x[..., :3]
     with np.errstate(invalid="ignore"):
-        reached = np.log1p(pricing.norm * shares.sum(-1)) - shares @ pricing.prices[k] - rho * deadline
-        reached = reached - (pricing.ratio * energy if pricing.ratio > 0 else 0.0)
-    return np.where(delay <= t1 * (1 + 1e-13), reached, -np.inf)
+        reached = a * np.log1p(pricing.norm * shares.sum(-1)) - shares @ pricing.prices[k] - rho * deadline
+        reached = reached - np.where(paid > 0, paid * energies, 0.0).sum(axis=-1) - mu * x[..., 3] - constant
+    return np.where(delay <= min(t1, limit) * (1 + 1e-13), reached, -np.inf)
 
 
 def best_known(pricing: Pricing, k: int, samples: int = 4000, polish: int = 2) -> float:

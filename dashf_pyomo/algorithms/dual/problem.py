@@ -1,7 +1,8 @@
 """The separable problem: prices in, values and columns of all users out.
 
 Given prices, users are independent. The dual value D, the sum of lambda plus that of the users' best reduced values
-h_n, shows how good an allocation can be: its score less y times its cost is at most D.
+h_n, shows how good an allocation can be: its score less y times its cost is at most D. Where the objective is a cost
+the score counts nothing, and y = 1; where it is a utility, y is its price. What D says of its value an objective knows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from formulations import Allocation, InputError
 from formulations.joint.data import JointData
+from formulations.objective import Objective, ObjectiveKind
 
 from .boxes import Box
 from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool, columns_of
@@ -64,19 +66,27 @@ class SeparableProblem:
     ----------
     data
         Scaled coefficients and what follows from the data alone.
+    objective
+        What is optimised; None for what the scenario declares.
 
     Attributes
     ----------
-    scenario, pairs
-        The scenario and its scaled coefficients.
+    scenario, pairs, objective
+        The scenario, its scaled coefficients, and what is optimised.
+    cost_price
+        y, scaled, where the objective fixes it, else None.
     profile
         Profile of the time spent.
     cells
         Cells bounded in proofs.
     """
 
-    def __init__(self, data: JointData) -> None:
+    def __init__(self, data: JointData, objective: Objective | None = None) -> None:
         self.data, self.scenario, self.pairs = data, data.scenario, data.pairs
+        self.objective = objective or data.scenario.objective
+        price = self.objective.cost_price
+        # Scores count in their scale; without them a unit of value is one of cost.
+        self.cost_price = price / data.scr_unit if price is not None and self.objective.score_weight else price
         self.profile, self.cells = Profile(), 0
         n, m = self.scenario.n_users, self.scenario.n_servers
         self._coefficients = self.pairs.stacked()
@@ -90,12 +100,32 @@ class SeparableProblem:
         return self.pairs.time_weight
 
     def whole(self) -> Box:
-        """Return the box that holds every allocation which may be better than the one the data were scaled by."""
+        """Return the box that holds every allocation which may be better than the one the data were scaled by.
+
+        Raises
+        ------
+        NotImplementedError
+            If the objective is not the SCR: the longest delay that matters is known for that alone.
+        """
+        if self.objective.kind is not ObjectiveKind.SCR:
+            raise NotImplementedError(f"objective {self.objective.kind}: no longest delay is known; give a box")
         return Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
 
     def bound(self, prices: Prices, dual_value: float, box: Box) -> float:
-        """Return the bound on the scaled SCR in a box that D shows at given prices."""
-        return prices.bound(dual_value, self.time_weight, box.interval[0])
+        """Return the bound on the scaled value in a box that D shows at given prices.
+
+        Raises
+        ------
+        ValueError
+            If the prices are of another objective.
+        """
+        if self.cost_price is None:
+            return prices.bound(dual_value, self.time_weight, box.interval[0])
+        if prices.ratio != self.cost_price:
+            raise ValueError(
+                f"price of the cost = {prices.ratio!r}; expected {self.cost_price!r}, as the objective asks"
+            )
+        return self.objective.bound(dual_value, prices.ratio, self.time_weight * box.interval[0])
 
     def user_tolerance(self, box: Box, cutoff: float, accuracy: float) -> float:
         """Return what a user's value may be off by, for the bound to be off by a relative accuracy."""
@@ -143,7 +173,8 @@ class SeparableProblem:
         """Return what `kernels.pricing.shadow_prices` does, for pairs of users and servers, shape (K,) each."""
         from .kernels.pricing import shadow_prices
 
-        return shadow_prices(self._coefficients[user, server], self.scenario.score_norm, ratio, shares, deadline)
+        weight, norm = self.objective.score_weight, self.scenario.score_norm
+        return shadow_prices(self._coefficients[user, server], norm, ratio, shares, deadline, weight=weight)
 
     def least_energy(
         self, user: Index, server: Index, shares: Array, deadline: float, offload: ArrayLike = (0.0, 1.0)
@@ -193,7 +224,7 @@ class SeparableProblem:
     def _near(self, prices: Prices, box: Box) -> NDArray[np.bool_]:
         """Return the pairs whose last column is near the best of its user, and those without one, shape (N, M)."""
         last, shortest = self._last, box.interval[0]
-        gains = self.scenario.score.of(last[:, :, :3].sum(axis=2))
+        gains = self.objective.score_weight * self.scenario.score.of(last[:, :, :3].sum(axis=2))
         value = gains - (last[:, :, :3] * prices.shares).sum(axis=2) - prices.ratio * last[:, :, ENERGY]
         value -= prices.delay[:, np.newaxis] * np.maximum(last[:, :, DELAY], shortest)
         phi = last[:, :, OFFLOAD]
@@ -229,7 +260,7 @@ class SeparableProblem:
         warm: bool = False,
         near: bool = False,
     ) -> PricedColumns:
-        from .kernels.pricing import price_pairs, search_pairs
+        from .kernels.pricing import Terms, price_pairs, search_pairs
 
         user, server = np.nonzero(self._near(prices, box) if near else box.allowed)
         arguments = (
@@ -241,19 +272,26 @@ class SeparableProblem:
             prices.delay[user],
         )
         hints, offload = self._hints[user, server], box.offload[user]
+        terms = Terms(weight=self.objective.score_weight)
         n = self.scenario.n_users
         if prove:
-            first = search_pairs(*arguments, offload=offload, tolerance=0.1 * tolerance, hints=hints)
+            first = search_pairs(*arguments, terms=terms, offload=offload, tolerance=0.1 * tolerance, hints=hints)
             reached = np.full(n, -np.inf)
             np.maximum.at(reached, user, first.lower)
             # A pair below what another server of the user reaches is of no interest.
             need = reached[user] + tolerance
             found = price_pairs(
-                *arguments, offload=offload, tolerance=tolerance, need=need, max_cells=max_cells, hints=hints
+                *arguments,
+                terms=terms,
+                offload=offload,
+                tolerance=tolerance,
+                need=need,
+                max_cells=max_cells,
+                hints=hints,
             )
             self.cells += int(found.cells.sum())
         else:
-            found = search_pairs(*arguments, offload=offload, tolerance=tolerance, hints=hints, quick=warm)
+            found = search_pairs(*arguments, terms=terms, offload=offload, tolerance=tolerance, hints=hints, quick=warm)
         values = found.upper if prove else found.lower
         best = np.full(n, -np.inf)
         np.maximum.at(best, user, values)
@@ -278,7 +316,7 @@ class SeparableProblem:
         max_cells
             Most cells of a pair.
         """
-        from .kernels.pricing import prove_pair
+        from .kernels.pricing import Terms, prove_pair
 
         reached = self.search(prices, box, 0.1 * tolerance).best
         found: dict[tuple[int, int], Array] = {}
@@ -291,6 +329,7 @@ class SeparableProblem:
                 prices.ratio,
                 box.interval,
                 float(prices.delay[n]),
+                terms=Terms(weight=self.objective.score_weight),
                 offload=box.offload[n],
                 tolerance=tolerance,
                 need=float(reached[n]) + tolerance,
@@ -306,7 +345,7 @@ class SeparableProblem:
         data, user, server = pool.data[members], pool.user[members], pool.server[members]
         shares = data[:, :3]
         return np.asarray(
-            self.scenario.score.of(shares.sum(axis=1))
+            self.objective.score_weight * self.scenario.score.of(shares.sum(axis=1))
             - (shares * prices.shares[server]).sum(axis=1)
             - prices.ratio * data[:, ENERGY]
             - prices.delay[user] * np.maximum(data[:, DELAY], shortest)

@@ -62,14 +62,19 @@ def test_the_kernels_of_this_installation_are_compiled() -> None:
 
 @given(
     c=st.tuples(*[magnitudes(1e-4, 1e4)] * 7, *[magnitudes(1e-6, 1e9)] * 2),
-    prices=st.tuples(*[magnitudes(1e-3, 3.0)] * 3),
+    prices=st.tuples(*[magnitudes(1e-3, 3.0)] * 7),
     rho=magnitudes(1e-6, 1.0),
+    weight=st.sampled_from([0.0, 1.0, 3.0]),
+    mu=st.sampled_from([0.0, -0.3, 2.0]),
     offload=st.sampled_from([(0.0, 1.0), (0.0, 0.0), (1.0, 1.0), (0.2, 0.7)]),
 )
 @settings(max_examples=30, deadline=None)
-def test_machine_code_and_sources_agree_bit_for_bit(c: tuple, prices: tuple, rho: float, offload: tuple) -> None:
-    row, lam = np.array([c]), np.array([prices])
-    ends, deadline = np.array([offload]), float(2.0 * (row[0, 0] + row[0, 2] + row[0, 1]))
+def test_machine_code_and_sources_agree_bit_for_bit(
+    c: tuple, prices: tuple, rho: float, weight: float, mu: float, offload: tuple
+) -> None:
+    row = np.array([c])
+    deadline = float(2.0 * (row[0, 0] + row[0, 2] + row[0, 1]))
+    terms = np.array([[weight, *prices, rho, mu, 0.1, 0.5 * deadline, deadline, *offload]])
     shares = np.array([[0.3, 0.2, 0.6]])
 
     def results(code: object) -> list[np.ndarray]:
@@ -77,13 +82,12 @@ def test_machine_code_and_sources_agree_bit_for_bit(c: tuple, prices: tuple, rho
         counts, leaves = np.zeros((1, 2), dtype=np.intp), np.zeros((22, TREE_WIDTH))
         least, slopes = np.zeros((1, 5)), np.full((1, 4), np.nan)
         with contextlib.suppress(ArithmeticError, ValueError):
-            given = (row, 0.3, lam, 0.5, 0.5 * deadline, deadline, np.array([rho]), ends)
             tolerances = (np.array([1e-3]), np.array([-np.inf]), np.zeros((1, 0, 4)))
-            code.price(*given, *tolerances, True, False, 40, leaves, bounds, columns, counts, 0, 1)
+            code.price(row, 0.3, terms, *tolerances, True, False, 40, leaves, bounds, columns, counts, 0, 1)
         with contextlib.suppress(ArithmeticError, ValueError):
-            code.least_energy_of(row, shares, np.array([deadline]), ends, least, 0, 1)
+            code.least_energy_of(row, terms, shares, least, 0, 1)
         with contextlib.suppress(ArithmeticError, ValueError):
-            code.shadow_prices_of(row, 0.3, 0.5, shares, deadline, slopes, 0, 1)
+            code.shadow_prices_of(row, 0.3, terms, shares, slopes, 0, 1)
         return [bounds, columns, counts, leaves[: counts[0, 1]], least, slopes]
 
     plain = running.SimpleNamespace(

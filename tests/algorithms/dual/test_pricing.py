@@ -30,7 +30,8 @@ CASES = [(seed, family, draw) for seed, family, draw in itertools.product(range(
 
 def structure(c: np.ndarray, norm: float, prices: np.ndarray, ratio: float, t0: float, t1: float, rho: float) -> Any:
     """The structure of a pair in the kernels as they are in Python."""
-    return link.make_pair(c[None], 0, norm, *prices, ratio, t0, t1, rho, 0.0, 1.0)
+    terms = np.array([[1.0, *prices, *[ratio] * 4, rho, 0.0, 0.0, t0, t1, 0.0, 1.0]])
+    return link.make_pair(c[None], 0, norm, terms)
 
 
 # -- least energy ---------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def test_cell_bound_is_above_the_dual_by_ball_arithmetic(seed: int) -> None:
 )
 def test_arguments_out_of_range_are_refused(change: dict, message: str) -> None:
     good = {
-        "coefficients": np.ones((1, 9)), "norm": 1.0, "prices": np.ones((1, 3)), "ratio": 1.0,
+        "coefficients": np.ones((1, 9)), "norm": 1.0, "prices": np.ones((1, 3)), "energy_price": 1.0,
         "interval": (3.0, 4.0), "delay_price": 0.1,
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):

@@ -1,19 +1,23 @@
 """The proven bound of one pair over one cell of downlink SNR and offloading.
 
-The pricing problem of a pair, all in scores (energies E1..E4 times the ratio y), with shares z = (b, pi, psi) and
-s = b + pi + psi, is::
+The pricing problem of a pair, with shares z = (b, pi, psi), s = b + pi + psi and a weight a >= 0 of the score, is::
 
     h = max over T in [t0, t1], z in [0, 1]^3, phi in [0, 1], p, f in (0, 1] with delay <= T  of
-        ln(1 + norm s) - lb b - lp pi - ls psi - energy - rho T
+        a ln(1 + norm s) - lb b - lp pi - ls psi - energy - rho T - mu phi - k
+
+The four energies E1..E4 are each multiplied by a price of its own, at least zero: the curvature that is used below has
+that sign. rho, mu and k may have any sign. With a = 1, all prices of energy equal to y, and mu = k = 0, it is the
+problem of the service-cost ratio.
 
 Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is the SNR of the downlink:
 
 1.  *Delay.* For any m > 0, h <= max of the same without the constraint plus m (T - delay). T separates and leaves
-    max((m - rho) t0, (m - rho) t1); f and p separate and leave A(m) and U(m, b), see `link`.
-2.  *Offloading.* For fixed z, p and f what is left is linear in phi: its maximum is at phi0 or at phi1, which are
-    bounded one by one (w = 1 - phi below).
-3.  *Score.* For any tau, ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of
-    ln(1 + norm s) - tau s. Each face of phi may have a tau of its own.
+    max((m - rho) t0, (m - rho) t1); f and p separate and leave A(m) and U(m, b), see `link`. k is a number.
+2.  *Offloading.* For fixed z, p and f what is left is linear in phi, mu phi included: its maximum is at phi0 or at
+    phi1, which are bounded one by one (w = 1 - phi below).
+3.  *Score.* For any tau >= 0, a ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of
+    a ln(1 + norm s) - tau s, a concave function of s, largest at s = a / tau - 1 / norm or at the end next to it. Where
+    a = 0, conj is zero and tau = 0 loses nothing. Each face of phi may have a tau of its own.
 4.  *Downlink.* With pi = x b / cd the rate is b ln(1 + x), so the downlink costs (E4 / cd) q(x) + m a2 r(x) / b with
     q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell
     and r by one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in
@@ -39,7 +43,7 @@ if not cython.compiled:
 
     from .link import Pair, bandwidth_for, excess, link, log_snr, own_cost
 
-__all__ = ["SLACK", "Cell", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell"]
+__all__ = ["Cell", "best_sum", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell", "time_value"]
 
 #: What is added to every bound for rounding, relative to the magnitudes of its terms.
 SLACK = cython.declare(cython.double, 1e-10)
@@ -235,17 +239,36 @@ def _speed(pair: Pair, c: float, w: float, m: float) -> tuple[float, float, floa
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def best_sum(pair: Pair, tau: float) -> float:
+    """Return the sum of shares in [0, 3] at which a ln(1 + norm s) - tau s is largest; tau >= 0."""
+    if tau <= 0.0:
+        return 3.0 if pair.weight > 0.0 else 0.0
+    return min(3.0, max(0.0, pair.weight / tau - 1.0 / pair.norm))
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def time_value(pair: Pair, m: float) -> float:
+    """Bound (m - rho) T - k over the interval of the deadline."""
+    time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
+    return time - pair.constant + SLACK * abs(pair.constant)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def face_value(
     pair: Pair, cell: Cell, phi: float, m: float, tau: float, nu: float
 ) -> tuple[float, float, float, float, float, float]:
-    """Bound one face of phi without the term of T, at prices m of delay, tau of the score, nu of a full power share.
+    """Bound one face of phi without T and k, at prices m of delay, tau of the score, nu of a full share of power.
 
     Returns the bound, its slopes in tau and (negative) in m, and the relaxed maximiser b, x, psi. What leaves the range
     of floating-point numbers proves nothing: the bound is infinite then.
     """
     w = 1.0 - phi
-    span = min(3.0, max(0.0, 1.0 / tau - 1.0 / pair.norm))
-    conj = log1p(pair.norm * span) - tau * span
+    span = best_sum(pair, tau)
+    conj = pair.weight * log1p(pair.norm * span) - tau * span
     speed, psi, size_speed = _speed(pair, tau - pair.ls, w, m)
     own, trained, _ = own_cost(pair, m)
     energy = w * pair.E4 / pair.cd
@@ -263,8 +286,8 @@ def face_value(
             value = inf
         if value > best:
             best, best_b, best_x, best_r, best_sent = value, b, x, r, sent
-    total = conj + nu + speed + best - phi * own
-    total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own)
+    total = conj + nu + speed + best - phi * own - phi * pair.mu
+    total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own + phi * abs(pair.mu))
     if not isfinite(total):
         total = inf
     s = best_b * (1.0 + best_x / pair.cd) + psi
@@ -278,8 +301,7 @@ def face_value(
 @cython.nogil
 @cython.exceptval(check=False)
 def cell_value(pair: Pair, cell: Cell, m: float, tau0: float, tau1: float, nu0: float, nu1: float) -> float:
-    """Return the proven bound of a cell at any m > 0, tau > 0, nu >= 0: what a certificate claims."""
-    time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
+    """Return the proven bound of a cell at any m > 0, tau >= 0, nu >= 0: what a certificate claims."""
     first = face_value(pair, cell, cell.phi0, m, tau0, nu0)[0]
     second = face_value(pair, cell, cell.phi1, m, tau1, nu1)[0]
-    return time + max(first, second)
+    return time_value(pair, m) + max(first, second)

@@ -1,13 +1,13 @@
 """Least energy of a pair at given shares and deadline: strong duality in the one price of delay.
 
-At shares z = (b, pi, psi) and deadline T::
+At shares z = (b, pi, psi) and deadline T, energies counted at their prices and mu the price of phi::
 
-    E*(z; T) = min over phi, p, f of energy with delay <= T
-             = max over m >= 0 of  min{ A(m) + U(m, b), e + m d } - m T
+    E*(z; T) = min over phi, p, f of energy + mu phi with delay <= T
+             = max over m >= 0 of  min{ A(m) + U(m, b) + mu, e + m d } - m T
 
 with e, d the energy and delay of a user that offloads everything, and A, U from `link`. The problem is
-jointly convex in phi and the times spent: E1 phi^3 a1^2 / t^2 for training, and for the uplink a perspective of
-t (e^(L/t) - 1). So there is no gap.
+jointly convex in phi and the times spent: E1 phi^3 a1^2 / t^2 for training, for the uplink a perspective of
+t (e^(L/t) - 1), and mu phi is linear. So there is no gap.
 The maximum lies at phi = 1 where the own delay meets T, at phi = 0 with m = 0, or where both costs are equal.
 Where phi is kept in a range, the convexity in phi says that the least energy is at the end next to the free optimum.
 """
@@ -15,13 +15,13 @@ Where phi is kept in a range, the convexity in phi says that the least energy is
 import cython
 
 if not cython.compiled:
-    from math import exp, expm1, inf, log, log1p, sqrt
+    from math import exp, expm1, fabs, inf, log, log1p, sqrt
 
     from .link import Pair, excess, link, make_pair, own_cost
 
 __all__ = ["Least", "fulfil", "least_energy_of", "own_deadline_price", "server_side"]
 
-#: The least energy E* (infinite where the deadline cannot be met), phi, p and f that reach it, the price m of delay.
+#: E* (infinite where the deadline cannot be met), phi, p and f that reach it, the price m of delay.
 Least = cython.struct(energy=cython.double, phi=cython.double, p=cython.double, f=cython.double, m=cython.double)
 
 
@@ -109,10 +109,10 @@ def _kept(pair: Pair, b: float, power: float, speed: float, deadline: float, phi
     else:
         m = own_deadline_price(pair, b, left)
         if m <= 0.0:
-            return Least(w * e, phi, 1.0, 1.0, 0.0)
+            return Least(w * e + pair.mu * phi, phi, 1.0, 1.0, 0.0)
         alone = _own(pair, b, m, left)
         own, p, f = alone.energy, alone.p, alone.f
-    return Least(phi * own + w * e, phi, p, f, m)
+    return Least(phi * own + w * e + pair.mu * phi, phi, p, f, m)
 
 
 @cython.cfunc
@@ -125,7 +125,7 @@ def _fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -
         return nothing
     e, d = server_side(pair, b, power, speed)
     a = pair.E2 / pair.cu
-    if d <= deadline and e <= a:  # a is the least an own training costs, at no speed at all
+    if d <= deadline and e <= a + pair.mu:  # the least an own training costs, at no speed at all
         return Least(e, 0.0, 1.0, 1.0, 0.0)
     fastest = pair.a1 + pair.a2 / (b * log1p(pair.cu / b))
     if fastest > deadline and d > deadline:
@@ -133,15 +133,18 @@ def _fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -
     alone = inf
     if fastest < deadline:
         alone = own_deadline_price(pair, b, deadline)
-        if alone <= 0.0:
-            return Least(0.0, 1.0, 1.0, 1.0, 0.0)
-        cost, _, _ = own_cost(pair, alone)
-        cost += link(pair, alone, b)[0]
+        if alone <= 0.0 and not pair.mu > e:
+            return Least(pair.mu, 1.0, 1.0, 1.0, 0.0)
+        cost = pair.mu
+        if alone > 0.0:
+            cost += own_cost(pair, alone)[0] + link(pair, alone, b)[0]
         if not cost > e + alone * d:
-            return _own(pair, b, alone, deadline)
+            found = _own(pair, b, alone, deadline)
+            return Least(found.energy + pair.mu, 1.0, found.p, found.f, alone)
     elif not d < deadline:
         if fastest <= deadline:
-            return Least(pair.E1 + pair.E2 * (fastest - pair.a1) / pair.a2, 1.0, 1.0, 1.0, 0.0)
+            own = pair.E1 + pair.E2 * (fastest - pair.a1) / pair.a2
+            return Least(own + pair.mu, 1.0, 1.0, 1.0, 0.0)
         return Least(e, 0.0, 1.0, 1.0, 0.0)
     return _mixed(pair, b, e, d, alone, deadline)
 
@@ -150,7 +153,7 @@ def _fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -
 @cython.nogil
 @cython.exceptval(check=False)
 def _own(pair: Pair, b: float, m: float, deadline: float) -> Least:
-    """Return the columns of `fulfil` for phi = 1 at the price m, the deadline met by f or else by p."""
+    """Return the columns of `fulfil` for phi = 1 at the price m, the deadline met by f or else by p; without mu."""
     _, own, f = own_cost(pair, m)
     _, sent, p, _ = link(pair, m, b)
     if f < 1.0 and deadline - sent > 0.0 and pair.a1 / (deadline - sent) <= 1.0:
@@ -174,13 +177,13 @@ def _mixed(pair: Pair, b: float, e: float, d: float, alone: float, deadline: flo
     rising: cython.bint = d < deadline
     m = alone
     if alone == inf:
-        m = (e + pair.E1 + pair.E2) / deadline
+        m = (e + pair.E1 + pair.E2 + fabs(pair.mu)) / deadline
     low, high = (0.0, alone) if rising else (alone, inf)
     own, sent, f, p = 0.0, 0.0, 1.0, 1.0
     for _round in range(200):
         cost, own, f = own_cost(pair, m)
         linked, sent, p, _ = link(pair, m, b)
-        gap = cost + linked - e - m * d
+        gap = cost + linked - e - m * d + pair.mu
         slope = own + sent - d
         if (gap < 0.0) == rising:
             low = max(low, m)
@@ -200,14 +203,13 @@ def _mixed(pair: Pair, b: float, e: float, d: float, alone: float, deadline: flo
         if phi * delay + (1.0 - phi) * d > deadline:
             phi = min(1.0, phi + 2.3e-16) if d > delay else phi * (1.0 - 2.3e-16)
     own_energy = pair.E1 * f * f + pair.E2 * p * sent / pair.a2
-    return Least(phi * own_energy + (1.0 - phi) * e, phi, p, f, m)
+    return Least(phi * own_energy + (1.0 - phi) * e + pair.mu * phi, phi, p, f, m)
 
 
 def least_energy_of(
     c: cython.const[cython.double][:, ::1],
+    terms: cython.const[cython.double][:, ::1],
     shares: cython.const[cython.double][:, ::1],
-    deadlines: cython.const[cython.double][::1],
-    offload: cython.const[cython.double][:, ::1],
     out: cython.double[:, ::1],
     first: cython.Py_ssize_t,
     last: cython.Py_ssize_t,
@@ -215,7 +217,7 @@ def least_energy_of(
     """Write the least energies of the pairs from `first` to before `last`; see `pricing.least_energy`."""
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(c, k, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, deadlines[k], 0.0, offload[k, 0], offload[k, 1])
-            found = fulfil(pair, shares[k, 0], shares[k, 1], shares[k, 2], deadlines[k])
+            pair = make_pair(c, k, 1.0, terms)
+            found = fulfil(pair, shares[k, 0], shares[k, 1], shares[k, 2], pair.t1)
             out[k, 0], out[k, 1], out[k, 2] = found.energy, found.phi, found.p
             out[k, 3], out[k, 4] = found.f, found.m

@@ -28,7 +28,7 @@ RIM = cython.declare(cython.double, 1e-13)
 LEAST_QUOTIENT = cython.declare(cython.double, 1e-290)
 
 
-#: One user at one server, energies multiplied by the ratio, so that all terms are scores.
+#: One user at one server, energies multiplied by their prices, so that all terms are of one unit, that of the value.
 Pair = cython.struct(
     # Times of training at the user, of the link at R = 1, of training at the server.
     a1=cython.double,
@@ -42,8 +42,9 @@ Pair = cython.struct(
     # SNR up and down, over all bandwidth at full power.
     cu=cython.double,
     cd=cython.double,
-    # The score is ln(1 + norm (b + pi + psi)).
+    # The score is ln(1 + norm (b + pi + psi)), worth so much a unit.
     norm=cython.double,
+    weight=cython.double,
     # Prices of a share of bandwidth, power and speed.
     lb=cython.double,
     lp=cython.double,
@@ -52,6 +53,9 @@ Pair = cython.struct(
     t0=cython.double,
     t1=cython.double,
     rho=cython.double,
+    # Price of phi, and what is charged whatever is chosen, both of any sign.
+    mu=cython.double,
+    constant=cython.double,
     # Range of phi.
     f0=cython.double,
     f1=cython.double,
@@ -65,22 +69,16 @@ def make_pair(
     c: cython.const[cython.double][:, ::1],
     k: cython.Py_ssize_t,
     norm: float,
-    lb: float,
-    lp: float,
-    ls: float,
-    ratio: float,
-    t0: float,
-    t1: float,
-    rho: float,
-    f0: float,
-    f1: float,
+    terms: cython.const[cython.double][:, ::1],
 ) -> Pair:
-    """Return the pair of row k of the coefficients: in the order of `Pair` up to `cd`, energies without the ratio.
+    """Return the pair of row k of the coefficients and of the terms of its value.
+
+    Coefficients stand in the order of `Pair` up to `cd`, energies without prices, and terms in that of `pricing.TERM`.
 
     An energy of transmission whose quotient by the SNR is next to the end of the range of numbers would be a wrong one
     there. It counts as nothing: bounds only rise, and columns have their true energy.
     """
-    up, down = ratio * c[k, 4], ratio * c[k, 6]
+    up, down = terms[k, 5] * c[k, 4], terms[k, 7] * c[k, 6]
     if up < LEAST_QUOTIENT * max(c[k, 7], 1.0):
         up = 0.0
     if down < LEAST_QUOTIENT * max(c[k, 8], 1.0):
@@ -89,21 +87,24 @@ def make_pair(
         a1=c[k, 0],
         a2=c[k, 1],
         a3=c[k, 2],
-        E1=ratio * c[k, 3],
+        E1=terms[k, 4] * c[k, 3],
         E2=up,
-        E3=ratio * c[k, 5],
+        E3=terms[k, 6] * c[k, 5],
         E4=down,
         cu=c[k, 7],
         cd=c[k, 8],
         norm=norm,
-        lb=lb,
-        lp=lp,
-        ls=ls,
-        t0=t0,
-        t1=t1,
-        rho=rho,
-        f0=f0,
-        f1=f1,
+        weight=terms[k, 0],
+        lb=terms[k, 1],
+        lp=terms[k, 2],
+        ls=terms[k, 3],
+        t0=terms[k, 11],
+        t1=terms[k, 12],
+        rho=terms[k, 8],
+        mu=terms[k, 9],
+        constant=terms[k, 10],
+        f0=terms[k, 13],
+        f1=terms[k, 14],
     )
 
 

@@ -2,7 +2,7 @@
 
 With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
 
-    J = ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - E*(z; T) - rho T
+    J = a ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - E*(z; T) - rho T - k
 
 Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
 score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server,
@@ -62,8 +62,8 @@ Start = cython.struct(ready=cython.bint, b=cython.double, power=cython.double, s
 def value(pair: Pair, b: float, power: float, speed: float, deadline: float) -> float:
     """Return J, minus infinity where the deadline cannot be met."""
     energy = fulfil(pair, b, power, speed, deadline).energy
-    score = log1p(pair.norm * (b + power + speed))
-    return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+    score = pair.weight * log1p(pair.norm * (b + power + speed))
+    return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
 @cython.cfunc
@@ -95,14 +95,14 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
         speed = pair.a3 / left
         theta[2] = log(speed)
         energy = (1.0 - phi) * (pair.E3 * speed * speed + pair.E4 * power / rate)
-        energy += phi * (pair.E1 + pair.E2 / up_rate) if phi > 0.0 else 0.0
+        energy += phi * (pair.E1 + pair.E2 / up_rate + pair.mu) if phi > 0.0 else 0.0
     else:
         free = fulfil(pair, b, power, speed, deadline)
         energy, phi, m = free.energy, free.phi, free.m
     if not energy < inf:
         return -inf
     total = 1.0 + pair.norm * (b + power + speed)
-    tau = pair.norm / total
+    tau = pair.weight * pair.norm / total
     gradient[0], gradient[1] = (tau - pair.lb) * b, (tau - pair.lp) * power
     gradient[2], gradient[3] = (tau - pair.ls) * speed, (m - pair.rho) * deadline
     if phi > 0.0 and m > 0.0:
@@ -123,7 +123,8 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
         gradient[1] -= follows * pair.a2 * along_power / (rate * rate)
         gradient[3] -= follows * deadline / (1.0 - phi)
         gradient[2] = 0.0
-    return log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+    score = pair.weight * log(total)
+    return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
 @cython.cfunc
@@ -142,14 +143,15 @@ def _on_own_ridge(
         return -inf
     theta[0] = log(b)
     total = 1.0 + pair.norm * (b + power + speed)
-    tau = pair.norm / total
+    tau = pair.weight * pair.norm / total
     level = log1p(pair.cu / b)
     # dR = R_b db = -R dT / (T - a1)
     shrinks = -rate / left / (exp(-level) * excess(level))
     gradient[0], gradient[1], gradient[2] = 0.0, (tau - pair.lp) * power, (tau - pair.ls) * speed
     gradient[3] = deadline * ((tau - pair.lb) * shrinks - pair.rho - pair.E2 / pair.a2)
-    energy = pair.E1 + pair.E2 / rate
-    return log(total) - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline
+    energy = pair.E1 + pair.E2 / rate + pair.mu
+    score = pair.weight * log(total)
+    return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
 @cython.cfunc
@@ -284,7 +286,7 @@ def _filled(pair: Pair, b: float) -> tuple[float, float]:
 @cython.exceptval(check=False)
 def _wanted(pair: Pair, price: float, held: float) -> float:
     """Return how much of a share its price is worth to the score, beyond what is held of others."""
-    return max(LEAST_SHARE, min(1.0, (3.0 if price <= 0.0 else 1.0 / price - 1.0 / pair.norm) - held))
+    return max(LEAST_SHARE, min(1.0, (3.0 if price <= 0.0 else pair.weight / price - 1.0 / pair.norm) - held))
 
 
 @cython.cfunc
@@ -352,7 +354,7 @@ def search(
     afford = cython.declare(cython.double[3])
     for i in range(3):
         price = pair.lb if i == 0 else (pair.lp if i == 1 else pair.ls)
-        afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * (1.0 / price - 1.0 / pair.norm)))
+        afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * (pair.weight / price - 1.0 / pair.norm)))
     served = min(1.0, 3.0 * pair.a3 / deadline)
     sent_up = min(1.0, 2.0 * _share_to_send(pair, pair.cu, deadline))
     sent_down = min(1.0, 3.0 * _share_to_send(pair, pair.cd, deadline))

@@ -11,7 +11,7 @@ import cython
 if not cython.compiled:
     from math import inf, log1p, sqrt
 
-    from .cells import SLACK, Cell, face_value
+    from .cells import Cell, face_value, time_value
     from .link import Pair, link, own_cost
 
 __all__ = ["Face", "Tightened", "exchange", "tighten"]
@@ -112,7 +112,8 @@ def _best_nu(pair: Pair, cell: Cell, phi: float, m: float, tau: float, accuracy:
 @cython.exceptval(check=False)
 def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limit: float, accuracy: float) -> Face:
     """Minimise one face over tau; stop at a value below `limit`, or when it cannot be reached."""
-    least, most = pair.norm / (1.0 + 3.0 * pair.norm), pair.norm
+    most = pair.weight * pair.norm
+    least = most / (1.0 + 3.0 * pair.norm)
     tau = max(least, min(most, tau))
     value, best_tau, best_nu = inf, tau, 0.0
     found = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
@@ -123,7 +124,7 @@ def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limi
             value, best_tau, best_nu = cut.value, tau, nu
         if value <= limit:
             break
-        span = max(0.0, 1.0 / tau - 1.0 / pair.norm)
+        span = max(0.0, pair.weight / tau - 1.0 / pair.norm) if tau > 0.0 else 0.0
         cut = Cut(tau, cut.value, cut.by_nu, cut.by_tau, cut.delay, cut.b, cut.x, cut.psi)
         if cut.by_tau > 0.0:
             right, has_right = cut, True
@@ -131,7 +132,8 @@ def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limi
             left, has_left = cut, True
         if not (has_left and has_right):
             # As if the shares stood still: they answer the other way, so this crosses the minimum.
-            following = max(least, min(most, 1.0 / (1.0 / pair.norm + max(0.0, min(3.0, span + cut.by_tau)))))
+            wanted = 1.0 / pair.norm + max(0.0, min(3.0, span + cut.by_tau))
+            following = max(least, min(most, pair.weight / wanted))
             if following == tau or cut.by_tau == 0.0:
                 break
         else:
@@ -176,7 +178,7 @@ def tighten(
     nothing = Face(inf, tau0, 0.0, 0.0, 1.0, 0.0, 1.0)
     best = Tightened(inf, m, nothing, nothing)
     for _ in range(most):
-        time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
+        time = time_value(pair, m)
         first = _tighten_face(pair, cell, cell.phi0, m, tau0, target - time, 0.3 * accuracy)
         second = first
         if cell.phi1 > cell.phi0:
@@ -232,4 +234,4 @@ def exchange(pair: Pair, m: float, face: Face) -> float:
     level = log1p(x)
     psi = max(face.psi, min(1.0, pair.a3 / pair.t1))
     served = pair.E3 * psi * psi + m * pair.a3 / psi + (pair.E4 / pair.cd * x + m * pair.a2 / face.b) / level
-    return own - served
+    return own + pair.mu - served

@@ -16,7 +16,9 @@ from .running import for_all_pairs, kernels
 __all__ = [
     "COLUMN",
     "LEAF",
+    "TERM",
     "PricingResult",
+    "Terms",
     "least_energy",
     "price_pairs",
     "prove_pair",
@@ -25,10 +27,16 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-_Checked = tuple[Array, float, Array, float, float, float, Array, Array, Array, Array, Array]
+_Checked = tuple[Array, float, Array, Array, Array, Array]
 
 #: What the entries of a column are; energy in cost units, delay and deadline in time units.
 COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
+
+#: What a pair's value and range are made of, beyond its coefficients, as the kernels take it.
+TERM = (
+    *("weight", "bandwidth", "power", "speed", "user_speed", "user_power", "server_speed", "server_power"),
+    *("delay", "offload", "constant", "t0", "t1", "offload_low", "offload_high"),
+)
 
 #: What the entries of a leaf are.
 LEAF = (
@@ -39,8 +47,42 @@ LEAF = (
 #: Entries of a row of a tree: those of a leaf, and three that say where to split it.
 TREE_WIDTH = len(LEAF) + 3
 
+#: Prices of phi and constants are below this, far from the end of the range of numbers.
+MOST = 1e250
+
+#: Rounding of a constant that a delay limit changes, relative to its parts.
+ROUNDING = 1e-15
+
 #: A least energy takes about a microsecond, a shadow price a few: fewer pairs are not worth a thread.
 GRAIN = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What the value of a pair has beyond the service-cost ratio: by default nothing.
+
+    Each is a number or has shape (K,).
+
+    Parameters
+    ----------
+    weight
+        a, what a unit of the score is worth, at least 0.
+    offload_price
+        mu, price of phi, of any sign.
+    constant
+        k, what is charged whatever is chosen, of any sign.
+    delay_limit
+        L, the longest delay that the user may have, positive; infinity where there is none.
+    """
+
+    weight: ArrayLike = 1.0
+    offload_price: ArrayLike = 0.0
+    constant: ArrayLike = 0.0
+    delay_limit: ArrayLike = np.inf
+
+
+#: The service-cost ratio.
+PLAIN = Terms()
 
 
 @dataclass(frozen=True)
@@ -55,7 +97,8 @@ class PricingResult:
     lower
         Values of the best columns found, shape (K,).
     columns
-        Entries of `COLUMN` of the best columns, shape (K, 9); NaN where there is none.
+        Entries of `COLUMN` of the best columns, shape (K, 9); NaN where there is none. Delays keep within the limits,
+        and so do deadlines; energies are sums without their prices.
     cells
         Numbers of cells bounded, shape (K,).
     """
@@ -70,10 +113,11 @@ def price_pairs(
     coefficients: Array,
     norm: float,
     prices: Array,
-    ratio: float,
+    energy_price: ArrayLike,
     interval: tuple[float, float],
     delay_price: ArrayLike,
     *,
+    terms: Terms = PLAIN,
     offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     need: ArrayLike = -np.inf,
@@ -84,8 +128,9 @@ def price_pairs(
 
     The pricing problem of a pair is::
 
-        h = max  ln(1 + norm (b + pi + psi)) - prices . (b, pi, psi) - ratio energy - delay_price T
-            over T in the interval, phi in its range, shares, p, f with delay <= T
+        h = max  a ln(1 + norm (b + pi + psi)) - prices . (b, pi, psi) - c1 E1 - c2 E2 - c3 E3 - c4 E4
+                 - rho T - mu phi - k
+            over T in the interval, phi in its range, shares, p, f with delay <= min(T, L)
 
     Parameters
     ----------
@@ -96,12 +141,15 @@ def price_pairs(
         varpi_2 of the score.
     prices
         Prices of whole shares of bandwidth, power and speed, at least 0, shape (K, 3).
-    ratio
-        Score (over the score scale) that a cost unit is worth, at least 0.
+    energy_price
+        What a cost unit of energy is worth, at least 0: a number, or c1 to c4 for training at the user, the uplink,
+        training at the server and the downlink, shape (4,) or (K, 4).
     interval
         Shortest and longest deadline, time units; the longest is finite and positive.
     delay_price
         Price rho of the deadline, of any sign, a number or shape (K,).
+    terms
+        a, mu, k and L.
     offload
         Range of phi, within [0, 1], shape (2,) or (K, 2).
     tolerance
@@ -120,7 +168,9 @@ def price_pairs(
     """
     if max_cells < 1:
         raise ValueError(f"max_cells = {max_cells}; expected at least 1")
-    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, need, hints)
+    data = _checked(
+        coefficients, norm, prices, energy_price, interval, delay_price, terms, offload, tolerance, need, hints
+    )
     return _price(data, proves=True, max_cells=max_cells)
 
 
@@ -128,10 +178,11 @@ def search_pairs(
     coefficients: Array,
     norm: float,
     prices: Array,
-    ratio: float,
+    energy_price: ArrayLike,
     interval: tuple[float, float],
     delay_price: ArrayLike,
     *,
+    terms: Terms = PLAIN,
     offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     hints: Array | None = None,
@@ -141,7 +192,9 @@ def search_pairs(
 
     Parameters are those of `price_pairs`, and `quick`: climb from hints alone where one meets the deadline.
     """
-    data = _checked(coefficients, norm, prices, ratio, interval, delay_price, offload, tolerance, -np.inf, hints)
+    data = _checked(
+        coefficients, norm, prices, energy_price, interval, delay_price, terms, offload, tolerance, -np.inf, hints
+    )
     return _price(data, quick=quick)
 
 
@@ -149,10 +202,11 @@ def prove_pair(
     coefficients: Array,
     norm: float,
     prices: Array,
-    ratio: float,
+    energy_price: ArrayLike,
     interval: tuple[float, float],
     delay_price: float,
     *,
+    terms: Terms = PLAIN,
     offload: ArrayLike = (0.0, 1.0),
     tolerance: float = 1e-4,
     need: float = -np.inf,
@@ -164,7 +218,7 @@ def prove_pair(
     Parameters
     ----------
     coefficients
-        Shape (9,); the rest as in `price_pairs`.
+        Shape (9,); the rest as in `price_pairs`, for one pair.
 
     Returns
     -------
@@ -176,10 +230,10 @@ def prove_pair(
         nu_low, nu_high), with the tangent of r that touches at `touch`.
     """
     data = _checked(
-        np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), ratio, interval, delay_price,
-        offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
+        np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), energy_price, interval, delay_price,
+        terms, offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
     )  # fmt: skip
-    ends = data[7][0]
+    ends = data[2][0, 13:15]
     # Should the kernel not come to an end, nothing is proven of the whole pair.
     tree = np.zeros((max_cells // 2 + 2, TREE_WIDTH))
     tree[0, : len(LEAF)] = 0.0, np.inf, ends[0], ends[1], 1.0, 1.0, 1.0, np.inf, 0.0, 0.0, 1.0
@@ -190,7 +244,15 @@ def prove_pair(
     return float(result.upper[0]), float(result.lower[0]), tree[: counts[0, 1], : len(LEAF)].copy()
 
 
-def least_energy(coefficients: Array, shares: Array, deadline: Array | float, offload: ArrayLike = (0.0, 1.0)) -> Array:
+def least_energy(
+    coefficients: Array,
+    shares: Array,
+    deadline: Array | float,
+    offload: ArrayLike = (0.0, 1.0),
+    *,
+    energy_price: ArrayLike = 1.0,
+    offload_price: ArrayLike = 0.0,
+) -> Array:
     """Return the least energy of every pair at its shares and deadline, and how it is reached.
 
     Parameters
@@ -203,6 +265,9 @@ def least_energy(coefficients: Array, shares: Array, deadline: Array | float, of
         T, in time units, a number or shape (K,).
     offload
         Range of phi, shape (2,) or (K, 2).
+    energy_price, offload_price
+        Prices of the four energies and of phi, as in `price_pairs`. With them the least is that of
+        c1 E1 + c2 E2 + c3 E3 + c4 E4 + mu phi.
 
     Returns
     -------
@@ -213,21 +278,45 @@ def least_energy(coefficients: Array, shares: Array, deadline: Array | float, of
     """
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     count = len(c)
-    held, deadlines, ranges = _rows(shares, (count, 3)), _rows(deadline, (count,)), _rows(offload, (count, 2))
+    held = _rows(shares, (count, 3))
+    terms = _stacked(
+        count,
+        1.0,
+        0.0,
+        energy_price,
+        0.0,
+        _rows(offload_price, (count,)),
+        0.0,
+        (0.0, deadline),
+        _rows(offload, (count, 2)),
+    )
     out = np.tile((np.inf, 1.0, 1.0, 1.0, 0.0), (count, 1))
-    for_all_pairs(lambda *part: kernels().least_energy_of(c, held, deadlines, ranges, out, *part), count, GRAIN)
+    for_all_pairs(lambda *part: kernels().least_energy_of(c, terms, held, out, *part), count, GRAIN)
     return out
 
 
-def shadow_prices(coefficients: Array, norm: float, ratio: float, shares: Array, deadline: float) -> Array:
-    """Return the derivatives of ln(1 + norm (b + pi + psi)) - ratio E*(z; T) by the shares and the deadline.
+def shadow_prices(
+    coefficients: Array,
+    norm: float,
+    energy_price: ArrayLike,
+    shares: Array,
+    deadline: float,
+    *,
+    weight: ArrayLike = 1.0,
+    offload_price: ArrayLike = 0.0,
+) -> Array:
+    """Return the derivatives of a ln(1 + norm (b + pi + psi)) - E*(z; T) by the shares and the deadline.
+
+    E* is the least of c1 E1 + c2 E2 + c3 E3 + c4 E4 + mu phi at these shares and deadline.
 
     Parameters
     ----------
     coefficients
         Coefficients of the pairs without units, in the order of `link.Pair` up to `cd`, shape (K, 9).
-    norm, ratio
-        varpi_2 of the score, and the score that a cost unit is worth.
+    norm
+        varpi_2 of the score.
+    energy_price, weight, offload_price
+        c1 to c4, a and mu, as in `price_pairs`.
     shares
         Shares b, pi, psi of the server, shape (K, 3).
     deadline
@@ -240,8 +329,9 @@ def shadow_prices(coefficients: Array, norm: float, ratio: float, shares: Array,
     """
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     held = np.ascontiguousarray(shares, dtype=np.float64)
+    terms = _stacked(len(c), weight, 0.0, energy_price, 0.0, offload_price, 0.0, (0.0, deadline), (0.0, 1.0))
     out = np.full((len(c), 4), np.nan)
-    for_all_pairs(lambda *part: kernels().shadow_prices_of(c, norm, ratio, held, deadline, out, *part), len(c), GRAIN)
+    for_all_pairs(lambda *part: kernels().shadow_prices_of(c, norm, terms, held, out, *part), len(c), GRAIN)
     return out
 
 
@@ -275,13 +365,47 @@ def _rows(values: ArrayLike, shape: tuple[int, ...]) -> Array:
     return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=np.float64), shape))
 
 
+def _stacked(
+    count: int,
+    weight: ArrayLike,
+    shares: ArrayLike,
+    energy: ArrayLike,
+    delay: ArrayLike,
+    offload_price: ArrayLike,
+    constant: ArrayLike,
+    interval: tuple[ArrayLike, ArrayLike],
+    offload: ArrayLike,
+) -> Array:
+    """Return the entries of `TERM` of so many pairs."""
+    numbers = [_rows(item, (count,)) for item in (delay, offload_price, constant, *interval)]
+    parts = [_rows(weight, (count,)), _rows(shares, (count, 3)), _rows(energy, (count, 4)), *numbers]
+    return np.ascontiguousarray(np.column_stack([*parts, _rows(offload, (count, 2))]))
+
+
+def _within_limit(
+    interval: tuple[float, float], rho: Array, limit: Array, constant: Array
+) -> tuple[Array, Array, Array]:
+    """Return the intervals of users with a delay limit L, and their constants, shape (K,) each.
+
+    A user with delay <= min(T, L) pays rho T for a deadline T in [t0, t1] of its choice. Where rho >= 0 no later one
+    than its delay needs is chosen: T lies in [t0, min(t1, L)], or it is t0 > L, which is the pair at the deadline L
+    with rho (t0 - L) charged. Where rho < 0 it chooses t1: that is the pair in [min(t0, L), min(t1, L)], best at its
+    end, with rho (t1 - L) charged where L < t1. The constant is lowered by its rounding, so that bounds stay above.
+    """
+    t0, t1 = interval
+    beyond = rho * np.maximum(np.where(rho >= 0.0, t0, t1) - limit, 0.0)
+    charged = constant + beyond - ROUNDING * (np.abs(constant) + np.abs(beyond)) * (beyond != 0.0)
+    return np.minimum(t0, limit), np.minimum(t1, limit), charged
+
+
 def _checked(
     coefficients: Array,
     norm: float,
     prices: Array,
-    ratio: float,
+    energy_price: ArrayLike,
     interval: tuple[float, float],
     delay_price: ArrayLike,
+    terms: Terms,
     offload: ArrayLike,
     tolerance: ArrayLike,
     need: ArrayLike,
@@ -294,21 +418,29 @@ def _checked(
     if not (np.all(np.isfinite(c)) and np.all(c >= 0.0) and np.all(c[:, [0, 1, 2, 7, 8]] > 0.0)):
         raise ValueError("coefficients must be finite, times and SNR positive, energies at least 0")
     count = len(c)
-    priced = _rows(prices, (count, 3))
-    if not (np.all(np.isfinite(priced)) and np.all(priced >= 0.0)):
-        raise ValueError("prices must be finite and at least 0")
+    weight, energy, priced = _rows(terms.weight, (count,)), _rows(energy_price, (count, 4)), _rows(prices, (count, 3))
+    for name, values in (("prices", priced), ("energy prices", energy), ("weights", weight)):
+        if not np.all((values >= 0.0) & (values < np.inf)):
+            raise ValueError(f"{name} must be finite and at least 0")
     t0, t1 = (float(end) for end in interval)
     if not (0.0 <= t0 <= t1 and 0.0 < t1 < np.inf):
         raise ValueError(f"interval = {interval}; expected 0 <= shortest <= longest, positive and finite")
-    if not (0.0 < norm < np.inf and 0.0 <= ratio < np.inf):
-        raise ValueError(f"norm = {norm}, ratio = {ratio}; expected a positive and a non-negative number")
+    if not 0.0 < norm < np.inf:
+        raise ValueError(f"norm = {norm}; expected a positive number")
     rho, gap, wanted = (_rows(item, (count,)) for item in (delay_price, tolerance, need))
     if not np.all(np.isfinite(rho)) or not np.all(gap > 0.0) or np.any(np.isnan(wanted)):
         raise ValueError("delay prices must be finite, tolerances positive, needs not NaN")
+    limit, mu = _rows(terms.delay_limit, (count,)), _rows(terms.offload_price, (count,))
+    if not np.all(limit > 0.0):
+        raise ValueError("delay limits must be positive")
+    first, last, constant = _within_limit((t0, t1), rho, limit, _rows(terms.constant, (count,)))
+    if not np.all((np.abs(mu) < MOST) & (np.abs(constant) < MOST)):
+        raise ValueError(f"offload prices and constants, those of delay limits included, must be within {MOST:g}")
     ends = _rows(offload, (count, 2))
     if not np.all((ends[:, 0] >= 0.0) & (ends[:, 0] <= ends[:, 1]) & (ends[:, 1] <= 1.0)):
         raise ValueError("ranges of phi must lie in [0, 1], low end first")
     starts = np.zeros((count, 0, 4)) if hints is None else np.ascontiguousarray(hints, dtype=np.float64)
     if starts.shape[0] != count or starts.ndim != 3 or starts.shape[2] != 4:
         raise ValueError(f"hints have shape {starts.shape}; expected ({count}, H, 4)")
-    return c, float(norm), priced, float(ratio), t0, t1, rho, ends, gap, wanted, starts
+    stacked = _stacked(count, weight, priced, energy, rho, mu, constant, (first, last), ends)
+    return c, float(norm), stacked, gap, wanted, starts

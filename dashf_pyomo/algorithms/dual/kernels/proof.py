@@ -150,11 +150,11 @@ def prove(
         _only_leaf(pair, whole.x1, inf, tree)
         return Proof(inf, -inf, 1, 1)
     lower = search(pair, hints, k, 0.001 * tolerance, 50, best, False)
-    m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.norm
+    m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.weight * pair.norm
     if lower > -inf:
         delay_price = fulfil(pair, best[0], best[1], best[2], best[3]).m
         m = delay_price if delay_price > 1e-9 * m else m
-        tau = pair.norm / (1.0 + pair.norm * (best[0] + best[1] + best[2]))
+        tau = pair.weight * pair.norm / (1.0 + pair.norm * (best[0] + best[1] + best[2]))
     accuracy = 0.2 * tolerance
     trial = cython.declare(cython.double[4])
     target = max(need, lower + tolerance)
@@ -271,7 +271,7 @@ def _column(
     best: cython.p_double,
     columns: cython.double[:, ::1],
 ) -> cython.void:
-    """Write the column of the best shares and deadline, its energy without the ratio."""
+    """Write the column of the best shares and deadline, its energy without prices."""
     b, power, speed, deadline = best[0], best[1], best[2], best[3]
     reached = fulfil(pair, b, power, speed, deadline)
     phi, p, f = reached.phi, reached.p, reached.f
@@ -291,12 +291,7 @@ def _column(
 def price(
     c: cython.const[cython.double][:, ::1],
     norm: cython.double,
-    prices: cython.const[cython.double][:, ::1],
-    ratio: cython.double,
-    t0: cython.double,
-    t1: cython.double,
-    rho: cython.const[cython.double][::1],
-    offload: cython.const[cython.double][:, ::1],
+    terms: cython.const[cython.double][:, ::1],
     tolerance: cython.const[cython.double][::1],
     need: cython.const[cython.double][::1],
     hints: cython.const[cython.double][:, :, ::1],
@@ -318,20 +313,7 @@ def price(
     best = cython.declare(cython.double[4])
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(
-                c,
-                k,
-                norm,
-                prices[k, 0],
-                prices[k, 1],
-                prices[k, 2],
-                ratio,
-                t0,
-                t1,
-                rho[k],
-                offload[k, 0],
-                offload[k, 1],
-            )
+            pair = make_pair(c, k, norm, terms)
             if proves:
                 proof = prove(pair, hints, k, tolerance[k], need[k], most, tree, best)
                 bounds[k, 0], bounds[k, 1] = proof.upper, proof.lower

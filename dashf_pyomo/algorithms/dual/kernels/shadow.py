@@ -14,9 +14,8 @@ __all__ = ["shadow_prices_of"]
 def shadow_prices_of(
     c: cython.const[cython.double][:, ::1],
     norm: cython.double,
-    ratio: cython.double,
+    terms: cython.const[cython.double][:, ::1],
     shares: cython.const[cython.double][:, ::1],
-    deadline: cython.double,
     out: cython.double[:, ::1],
     first: cython.Py_ssize_t,
     last: cython.Py_ssize_t,
@@ -26,10 +25,10 @@ def shadow_prices_of(
     gradient = cython.declare(cython.double[4])
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(c, k, norm, 0.0, 0.0, 0.0, ratio, 0.0, deadline, 0.0, 0.0, 1.0)
+            pair = make_pair(c, k, norm, terms)
             for i in range(3):
                 theta[i] = log(max(shares[k, i], LEAST_SHARE))
-            theta[3] = log(deadline)
+            theta[3] = log(pair.t1)
             if value_and_gradient(pair, theta, gradient, FREE) > -inf:
                 for i in range(4):
                     out[k, i] = gradient[i] * exp(-theta[i])
