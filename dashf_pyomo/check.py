@@ -211,7 +211,7 @@ def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
         return " lies below the SCR of the allocation"
     if not (result.method in methods and methods[result.method].proves_bounds):
         return f", but method {result.method} proves no bounds"
-    if not result.bound_source:
+    if not (result.bound_source or "").strip():
         return ": it has no source"
     if result.restriction:
         return f", but method {result.method} solves a stricter problem, {result.restriction}"
@@ -241,6 +241,10 @@ def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result) -> F
         wrong = detail
     elif result.termination is Termination.REFUSED and result.claim is not Claim.UNKNOWN:
         wrong = f"refused, but {result.claim}"
+    elif result.termination is Termination.REFUSED and (result.bound is not None or result.trace):
+        wrong = "refused, but with a bound or a trace"
+    elif result.claim is Claim.CERTIFIED and result.termination is Termination.ERROR:
+        wrong = "certified by a run that ended in an error"
     elif result.claim is Claim.CERTIFIED and result.gap is None:
         wrong = "certified without a bound"
     elif result.claim is Claim.CERTIFIED and any(entry.refuted == result.bound_source for entry in result.trace):

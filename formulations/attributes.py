@@ -89,28 +89,51 @@ class Attribute:
                 raise ValueError(f"attribute {self.name}: unknown part {part!r}; expected some of {', '.join(PARTS)}")
 
     def weights(self, scenario: Any) -> dict[str, Array]:
-        """Return the weight of every part, shape (N, M) each, for a `Scenario`."""
-        shape = scenario.channel_gain.shape
-        return {
-            part: np.broadcast_to(np.asarray(weight(scenario) if callable(weight) else weight, dtype=np.float64), shape)
-            for part, weight in self.parts.items()
-        }
+        """Return the weight of every part, shape (N, M) each, for a `Scenario`.
+
+        Raises
+        ------
+        ValueError
+            If a weight does not broadcast to that shape, is negative or not finite.
+        """
+        shape, found = scenario.channel_gain.shape, {}
+        for part, weight in self.parts.items():
+            values = np.asarray(weight(scenario) if callable(weight) else weight, dtype=np.float64)
+            where = f"attribute {self.name}: weight of {part}"
+            try:
+                found[part] = np.broadcast_to(values, shape)
+            except ValueError:
+                raise ValueError(f"{where} has shape {values.shape}; expected one that broadcasts to {shape}") from None
+            if not (np.isfinite(values).all() and (values >= 0.0).all()):
+                raise ValueError(f"{where} is negative or not finite; expected numbers of at least 0")
+        return found
+
+    def same_as(self, other: Attribute) -> bool:
+        """Return whether another declaration says the same; functions are told apart by their names."""
+        return (self.name, self.unit, _named(self.parts)) == (other.name, other.unit, _named(other.parts))
 
 
 #: Every attribute by name.
 ATTRIBUTES: dict[str, Attribute] = {}
 
 
+def _named(parts: Mapping[str, Weight]) -> dict[str, Any]:
+    return {
+        part: (weight.__module__, weight.__qualname__) if callable(weight) else weight for part, weight in parts.items()
+    }
+
+
 def declare(attribute: Attribute) -> Attribute:
-    """Add an attribute.
+    """Add an attribute; the same declaration again changes nothing.
 
     Raises
     ------
     ValueError
         If another one has its name.
     """
-    if attribute.name in ATTRIBUTES:
-        raise ValueError(f"attribute {attribute.name!r} is declared already; expected another name")
+    known = ATTRIBUTES.get(attribute.name)
+    if known is not None and not known.same_as(attribute):
+        raise ValueError(f"attribute {attribute.name!r} is declared already, otherwise; expected another name")
     ATTRIBUTES[attribute.name] = attribute
     return attribute
 

@@ -24,13 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import read_numbers, require_finite, shown
-from .attributes import ATTRIBUTES, STATED_PARTS
+from .attributes import ATTRIBUTES, PARTS, STATED_PARTS
 from .documents import InputError, ScenarioError
+from .formulation import formulations
 
 __all__ = [
     "ALL_EXTRAS",
     "EXCESS_PRICE",
     "LIMITS",
+    "OUR_LIMITS",
     "Constraints",
     "Extra",
     "Limit",
@@ -106,6 +108,8 @@ class Limit:
     at_least: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind in PARTS:
+            raise ValueError(f"limit {self.key}: kind {str(self.kind)!r} is the name of a part; expected another one")
         if self.attribute not in ATTRIBUTES:
             raise ValueError(f"limit {self.key}: unknown attribute {self.attribute!r}; expected a declared one")
         if self.at_least and not (self.attribute in ("rate_up", "rate_down") and self.over is Over.USER):
@@ -136,11 +140,15 @@ _PAIRS = ("forbidden", "forced")
 def declare(*limits: Limit) -> None:
     """Add a kind of extra constraints with all its limits, so that what supports a kind knows what it is.
 
+    The same declaration again changes nothing.
+
     Raises
     ------
     ValueError
         If a key or a kind is taken.
     """
+    if all(LIMITS.get(limit.key) == limit for limit in limits):
+        return
     for limit in limits:
         if limit.key in LIMITS or limit.key in _PAIRS:
             raise ValueError(f"limit {limit.key!r} is declared already; expected another key")
@@ -155,6 +163,9 @@ declare(
     Limit("downlink_rate", Extra.RATE, "(X3) minimum downlink rate", Over.USER, "rate_down", at_least=True),
 )
 declare(Limit("server_energy", Extra.ENERGY, "(X4) server energy", Over.SERVER, "server_energy"))
+
+#: Keys of the limits that there are wherever this package is.
+OUR_LIMITS = frozenset(LIMITS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +231,8 @@ class Constraints:
             document = document.to_dict()
         if not isinstance(document, Mapping):
             raise ScenarioError(f"constraints = {shown(document)}; expected an object or null")
+        if any(key not in (*LIMITS, *_PAIRS) for key in document):
+            list(formulations)  # an extension may declare it
         known = (*LIMITS, *_PAIRS)
         for key in document:
             if key not in known:

@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import indexed, read_numbers, shaped, shown
-from .constraints import Constraints, Extra
+from .attributes import ATTRIBUTES, Attribute
+from .attributes import declare as declare_attribute
+from .constraints import LIMITS, OUR_LIMITS, Constraints, Extra, Limit
+from .constraints import declare as declare_limit
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
 from .objective import SCR, Objective, service_cost
 from .paper import PRESETS, READINGS, draw_fields
@@ -406,7 +409,13 @@ class Scenario:
         return hashlib.sha256(canonical(self.to_dict()).encode("utf-8")).hexdigest()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Scenario.from_dict, (self.to_dict(),))
+        return (_restored, (self.to_dict(), self._declarations()))
+
+    def _declarations(self) -> tuple[tuple[Attribute, Limit], ...]:
+        """Return the limits of its constraints that are not ours, for a process where nobody has declared them."""
+        used = {} if self.constraints is None else self.constraints.to_dict()
+        limits = (LIMITS[key] for key in used if key in LIMITS and key not in OUR_LIMITS)
+        return tuple((ATTRIBUTES[limit.attribute], limit) for limit in limits)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self.to_dict() == other.to_dict()
@@ -421,6 +430,13 @@ class Scenario:
         from .notebook import scenario_html
 
         return scenario_html(self)
+
+
+def _restored(document: dict[str, Any], declarations: tuple[tuple[Attribute, Limit], ...]) -> Scenario:
+    for attribute, limit in declarations:
+        declare_attribute(attribute)
+        declare_limit(limit)
+    return Scenario.from_dict(document)
 
 
 def _check_text(field: str, value: Any) -> None:

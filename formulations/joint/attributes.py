@@ -79,12 +79,15 @@ class _OfUsers:
             If there is no such user or server.
         """
         model = self.model
-        user, servers = (index, list(model.servers)) if isinstance(index, int) else (index[0], [index[1]])
+        if isinstance(index, tuple):
+            user, servers = index[0], [index[1]]
+        else:
+            user, servers = index, list(model.servers)
         if user not in model.users or any(server not in model.servers for server in servers):
             raise KeyError(index)
         scenario = model.dashf.scenario
         if self.name in _OWN:
-            if not isinstance(index, int):
+            if isinstance(index, tuple):
                 raise KeyError(index)
             return float(getattr(scenario, _OWN[self.name])[user]) * getattr(model, self.name)[user]
         formulation = model.dashf.formulation
