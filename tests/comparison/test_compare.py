@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,12 +48,13 @@ def test_the_numbers_are_those_of_the_command(dashf: Dashf, tmp_path: Path) -> N
     assert [row.gap for row in found] == [row["gap"] for row in said["methods"]]
 
 
-def test_the_text_is_what_the_command_prints(dashf: Dashf) -> None:
+def test_the_text_is_what_the_command_prints(dashf: Dashf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # as wide as the text, so that no cell is broken into lines
     said = dashf("gap", "--users", 3, "--methods", "rucaa,nearest").out
     shown = str(dashf_pyomo.compare(SCENARIO, ["rucaa", "nearest"]))
 
     def cells(text: str) -> list[list[str]]:  # without the time, in which runs differ, and so the widths
-        lines = [line.split("│") for line in text.splitlines() if not line.startswith(("┏", "┡", "└"))]
+        lines = [re.split("[│┃]", line) for line in text.splitlines() if not line.startswith(("┏", "┡", "└"))]
         return [[part.strip() for part in (*line[:4], *line[5:])] for line in lines]
 
     assert cells(shown) == cells(said) and len(cells(said)) > 3
