@@ -130,7 +130,12 @@ class AssociationCoefficients:
             unit = best_time or 1.0
         user_end = (user_time <= CLOSED_ABOVE * unit) & (user_cost <= CLOSED_ABOVE * scale)
         server_end = (server_time <= CLOSED_ABOVE * unit) & (server_cost <= CLOSED_ABOVE * scale)
-        _keep_one_open(user_end, server_end, user_time, server_time)
+        shares = [
+            pairs.bandwidth / s.bandwidth_max,
+            pairs.server_power / s.server_power_max,
+            pairs.server_speed / s.server_speed_max,
+        ]
+        _keep_one_open(user_end, server_end, user_time, server_time, np.max(shares, axis=0) <= 1.0)
 
         def kept(array: Array, open_: NDArray[np.bool_], divisor: float) -> Array:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -151,9 +156,9 @@ class AssociationCoefficients:
             uplink_time=kept(uplink, user_end, unit),
             user_end=user_end.astype(np.float64),
             server_end=server_end.astype(np.float64),
-            bandwidth_share=pairs.bandwidth / s.bandwidth_max,
-            power_share=pairs.server_power / s.server_power_max,
-            speed_share=pairs.server_speed / s.server_speed_max,
+            bandwidth_share=shares[0],
+            power_share=shares[1],
+            speed_share=shares[2],
             time_unit=unit,
             objective_unit=scale,
             limits=pair_rows(s, whole, user_end, server_end),
@@ -183,13 +188,20 @@ def _largest(array: Array) -> float:
 
 
 def _keep_one_open(
-    user_end: NDArray[np.bool_], server_end: NDArray[np.bool_], user_time: Array, server_time: Array
+    user_end: NDArray[np.bool_],
+    server_end: NDArray[np.bool_],
+    user_time: Array,
+    server_time: Array,
+    fits: NDArray[np.bool_],
 ) -> None:
-    """Open the fastest end of every user that has none open."""
-    shut = np.flatnonzero(~(user_end | server_end).any(axis=1))
+    """Open the fastest end of every user that has none open at a server whose budgets it fits alone."""
+    fits = np.where(fits.any(axis=1, keepdims=True), fits, True)
+    shut = np.flatnonzero(~((user_end | server_end) & fits).any(axis=1))
     for user in shut:
-        own, served = int(np.argmin(user_time[user])), int(np.argmin(server_time[user]))
-        if user_time[user, own] <= server_time[user, served]:
+        own_time = np.where(fits[user], user_time[user], np.inf)
+        served_time = np.where(fits[user], server_time[user], np.inf)
+        own, served = int(np.argmin(own_time)), int(np.argmin(served_time))
+        if own_time[own] <= served_time[served]:
             user_end[user, own] = True
         else:
             server_end[user, served] = True

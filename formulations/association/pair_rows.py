@@ -203,13 +203,14 @@ def limited_offloading(
 
 def _ends_of(rows: Rows, ends: Terms, server: NDArray[np.int64]) -> tuple[Array, Array]:
     """Return what users take of the rows of a limit at phi = 0 and at phi = 1, relative to the bound, shape (N,)."""
-    at = np.arange(len(server)), server
-    taken = [np.zeros(len(server)), np.zeros(len(server))]
-    bound = rows.bound[rows.row_of(server)]
+    at, bound = (np.arange(len(server)), server), rows.bound[rows.row_of(server)]
+    at_zero, at_one = np.zeros(len(server)), np.zeros(len(server))
     for part, weight in rows.weights.items():
         with np.errstate(over="ignore", invalid="ignore"):
             share = np.nan_to_num(weight[at] * getattr(ends, part) / bound, nan=0.0, posinf=_MOST_SHARE)
-        for end, none in enumerate((Factor.OWN, Factor.LEFT)):
-            zero = PARTS[part] is none or (end == 0 and PARTS[part] is Factor.USER)
-            taken[end] = taken[end] + np.where(zero, 0.0, np.minimum(share, _MOST_SHARE))
-    return taken[0], taken[1]
+        share = np.minimum(share, _MOST_SHARE)
+        if PARTS[part] in (Factor.LEFT, Factor.SERVED):
+            at_zero = at_zero + share
+        if PARTS[part] in (Factor.OWN, Factor.USER, Factor.SERVED):
+            at_one = at_one + share
+    return at_zero, at_one
