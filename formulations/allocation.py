@@ -17,7 +17,7 @@ from .arrays import indexed, read_numbers, require_finite, shown
 from .constraints import EXCESS_PRICE, Over
 from .documents import InputError, check_keys
 from .scenario import Scenario
-from .terms import Sites, Terms, rows_of
+from .terms import Sites, Stages, Terms, rows_of
 
 __all__ = [
     "FEASIBILITY_TOLERANCE",
@@ -197,7 +197,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Stages):
     """Evaluation of an allocation, with all its parts; arrays have shape (N,).
 
     Parameters
@@ -228,16 +228,6 @@ class Evaluation:
     energy_server: Array
     energy_downlink: Array
     violations: tuple[Violation, ...]
-
-    @property
-    def user_delay(self) -> Array:
-        """Delay of each user, s, shape (N,)."""
-        return self.time_local + self.time_uplink + self.time_server + self.time_downlink
-
-    @property
-    def energy_by_user(self) -> Array:
-        """Energy that is spent for each user, by itself and by its server, J, shape (N,)."""
-        return self.energy_local + self.energy_uplink + self.energy_server + self.energy_downlink
 
     @property
     def max_violation(self) -> float:
@@ -278,7 +268,11 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     a = _possible(allocation)
     sites, terms = Sites(s, a.server), _terms(s, a)
     user_score = sites.score(a.bandwidth, a.server_power, a.server_speed)
-    delay, energy, score = float(np.max(terms.delay)), float(np.sum(terms.energy)), float(np.sum(user_score))
+    delay, energy, score = (
+        float(np.max(terms.user_delay)),
+        float(np.sum(terms.energy_by_user)),
+        float(np.sum(user_score)),
+    )
     totals = {"(3j) finite delay": delay, "(1) finite score": score}
     if np.isfinite(delay):  # an infinite delay comes with an infinite energy
         totals["(2) finite energy"] = energy

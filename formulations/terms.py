@@ -18,7 +18,7 @@ from .constraints import LIMITS, Limit, Over
 from .documents import InputError
 from .scenario import Scenario
 
-__all__ = ["Rows", "Sites", "Terms", "least_rates", "row_of_pairs", "rows_of", "upper_rows"]
+__all__ = ["Rows", "Sites", "Stages", "Terms", "least_rates", "row_of_pairs", "rows_of", "upper_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -135,8 +135,31 @@ class Sites:
         )
 
 
+class Stages:
+    """Four times and four energies of training, and their sums; the base of `Terms` and of an evaluation."""
+
+    time_local: Array
+    time_uplink: Array
+    time_server: Array
+    time_downlink: Array
+    energy_local: Array
+    energy_uplink: Array
+    energy_server: Array
+    energy_downlink: Array
+
+    @property
+    def user_delay(self) -> Array:
+        """Delay of each user, s."""
+        return self.time_local + self.time_uplink + self.time_server + self.time_downlink
+
+    @property
+    def energy_by_user(self) -> Array:
+        """Energy that is spent for each user, by itself and by its server, J."""
+        return self.energy_local + self.energy_uplink + self.energy_server + self.energy_downlink
+
+
 @dataclass(frozen=True, eq=False)
-class Terms:
+class Terms(Stages):
     """Every part of `attributes.PARTS`, in its unit; arrays broadcast to the shape of the sites."""
 
     served: Array
@@ -155,16 +178,6 @@ class Terms:
     energy_uplink: Array
     energy_server: Array
     energy_downlink: Array
-
-    @property
-    def delay(self) -> Array:
-        """The sum of the four times."""
-        return self.time_local + self.time_uplink + self.time_server + self.time_downlink
-
-    @property
-    def energy(self) -> Array:
-        """The sum of the four energies."""
-        return self.energy_local + self.energy_uplink + self.energy_server + self.energy_downlink
 
     @property
     def user_end(self) -> tuple[Array, Array]:

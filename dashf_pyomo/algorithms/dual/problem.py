@@ -104,11 +104,11 @@ class SeparableProblem:
 
         Raises
         ------
-        NotImplementedError
+        InputError
             If the objective is not the SCR: the longest delay that matters is known for that alone.
         """
         if self.objective.kind is not ObjectiveKind.SCR:
-            raise NotImplementedError(f"objective {self.objective.kind}: no longest delay is known; give a box")
+            raise InputError(f"objective {self.objective.kind}: no longest delay is known; expected a box with one")
         return Box.whole((self.data.least_delay, self.data.most_delay), self.data.usable)
 
     def bound(self, prices: Prices, dual_value: float, box: Box) -> float:

@@ -26,7 +26,8 @@ def as_html(template: str, **values: Any) -> str:
 
 def as_html_section(table: object) -> str:
     """Return a table as a section of a page."""
-    return str(_pages().get_template("table.html").module.section(table))  # type: ignore[attr-defined]
+    macros: Any = _pages().get_template("table.html").module  # its attributes are the macros of the template
+    return str(macros.section(table))
 
 
 def as_latex(table: object) -> str:

@@ -112,7 +112,7 @@ def test_prices_of_another_objective_show_no_bound() -> None:
     prices = Prices(0.5, np.zeros((1, 3)), np.ones(1)).balanced(problem.time_weight)
     with pytest.raises(ValueError, match=r"price of the cost = 0\.5; expected 1\.0"):
         problem.bound(prices, 1.0, Box.whole((1.0, 2.0), np.full((1, 1), True)))
-    with pytest.raises(NotImplementedError, match="objective cost"):
+    with pytest.raises(InputError, match="objective cost: no longest delay is known"):
         problem.whole()
 
 
