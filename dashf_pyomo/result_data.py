@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
+from formulations.objective import Objective, ObjectiveKind
 
 from .status import Claim, Status, Termination, in_one_word, in_two_words
 from .trace import TraceEntry, is_number
@@ -31,7 +32,9 @@ __all__ = [
 VERSION, VERSIONS = 2, (1, 2)
 
 #: Kinds of objectives, and whether each is to be large ("max") or small ("min").
-SENSES = {"scr": "max"}
+SENSES = {
+    str(kind): str(Objective(kind, 1.0 if kind is ObjectiveKind.UTILITY else None).sense) for kind in ObjectiveKind
+}
 
 #: Key of `Result.readings` under which a method says what it demands of allocations beyond the scenario.
 RESTRICTION = "restriction"
@@ -166,7 +169,7 @@ class ResultData:
         if evaluation is None:
             return {}
         numbers = {name: getattr(evaluation, name) for name in ("scr", "score", "delay", "energy", "max_violation")}
-        return {"value": evaluation.scr, **numbers}
+        return {"value": evaluation.value, **numbers}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON document (format ``dashf-result``, version 2) with its digest."""

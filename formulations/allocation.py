@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .arrays import indexed, read_numbers, require_finite, shown
 from .constraints import EXCESS_PRICE, Over
 from .documents import InputError, check_keys
+from .objective import SCR
 from .scenario import Scenario
 from .terms import Sites, Stages, Terms, rows_of
 
@@ -202,8 +203,11 @@ class Evaluation(Stages):
 
     Parameters
     ----------
+    value
+        The objective of the scenario; `Objective.worst` where it is no finite number.
     scr, score, delay, energy
-        SCR (2), total score (1), delay T (s), total energy (J). An infinite delay has an SCR of zero.
+        SCR (2), total score (1), largest delay (s), total energy (J). An infinite delay has an SCR of zero. Where the
+        objective is the SCR, with user weights or another delay in the cost, SCR and score are those.
     user_score
         v_n.
     time_local, time_uplink, time_server, time_downlink
@@ -214,6 +218,7 @@ class Evaluation(Stages):
         Every constraint that is broken at all, largest first.
     """
 
+    value: float
     scr: float
     score: float
     delay: float
@@ -268,20 +273,24 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
     a = _possible(allocation)
     sites, terms = Sites(s, a.server), _terms(s, a)
     user_score = sites.score(a.bandwidth, a.server_power, a.server_speed)
+    weights = np.ones(s.n_users) if s.objective.user_weight is None else np.array(s.objective.user_weight)
     delay, energy, score = (
         float(np.max(terms.user_delay)),
         float(np.sum(terms.energy_by_user)),
-        float(np.sum(user_score)),
+        float(np.sum(weights * user_score)),
     )
     totals = {"(3j) finite delay": delay, "(1) finite score": score}
     if np.isfinite(delay):  # an infinite delay comes with an infinite energy
         totals["(2) finite energy"] = energy
     violations = _violations(s, allocation, totals)
     if s.constraints is not None:
-        violations += _extra_violations(s, a.server, terms)
+        violations += _extra_violations(s, allocation, terms)
         violations.sort(key=lambda violation: -violation.relative)
+    cost = s.cost(terms.user_delay, terms.energy_by_user)
+    scr = SCR.value(score, cost)
     return Evaluation(
-        scr=s.objective.value(score, float(s.cost(delay, energy))),
+        value=_value(s, score, cost, user_score, terms),
+        scr=scr,
         score=score,
         delay=delay,
         energy=energy,
@@ -289,6 +298,12 @@ def evaluate(scenario: Scenario, allocation: Allocation) -> Evaluation:
         **{part: getattr(terms, part) for part in _TIMES_AND_ENERGIES},
         violations=tuple(violations),
     )
+
+
+def _value(s: Scenario, score: float, cost: float, user_score: Array, terms: Terms) -> float:
+    if s.objective.kind.by_user:
+        return s.objective.value_by_user(user_score, s.user_costs(terms.user_delay, terms.energy_by_user))
+    return s.objective.value(score, cost)
 
 
 def _terms(s: Scenario, a: Allocation) -> Terms:
@@ -301,8 +316,7 @@ def limit_margins(scenario: Scenario, allocation: Allocation) -> list[Array]:
     """Return how far every declared limit is from being broken, relative to it, negative where it is broken."""
     terms, found = _terms(scenario, _possible(allocation)), []
     for rows in rows_of(scenario):
-        relative = rows.values(terms, allocation.server)[rows.active] / rows.bound[rows.active]
-        found.append(relative - 1.0 if rows.limit.at_least else 1.0 - relative)
+        found.append(-rows.excess(rows.values(terms, allocation.server))[rows.active])
     return found
 
 
@@ -319,7 +333,7 @@ def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:
         Dinkelbach's y.
     """
     s, e = scenario, evaluate(scenario, allocation)
-    value = float(s.objective.parametric(e.score, s.cost(e.delay, e.energy), ratio))
+    value = float(s.objective.parametric(e.score, s.cost(e.user_delay, e.energy_by_user), ratio))
     return value if s.constraints is None else value - EXCESS_PRICE * s.score_scale * e.extra_excess
 
 
@@ -379,18 +393,38 @@ def _violations(s: Scenario, a: Allocation, totals: Mapping[str, float]) -> list
     return sorted(found, key=lambda violation: -violation.relative)
 
 
-def _extra_violations(s: Scenario, server: NDArray[np.int64], terms: Terms) -> Iterator[Violation]:
+def _extra_violations(s: Scenario, a: Allocation, terms: Terms) -> Iterator[Violation]:
     """Yield the extra constraints that are broken."""
+    server = a.server
     for rows in rows_of(s):
         limit, value = rows.limit, rows.values(terms, server)
-        over = rows.bound - value if limit.at_least else value - rows.bound
+        over = rows.excess(value)
         for i in np.flatnonzero(over > 0).tolist():
             where = "all users" if limit.over is Over.ALL else f"{limit.over} {i}"
-            numbers = float(value[i]), float(rows.bound[i]), float(over[i] / rows.bound[i])
-            yield Violation(limit.label, where, *numbers, extra=True, limited_by=(limit.key, i))
+            numbers = float(value[i]), float(rows.bound[i]), float(over[i])
+            yield Violation(limit.label, where, *numbers, extra=True, limited_by=(limit.key, rows.index + i))
+    yield from _offload_violations(s, a.offload)
     for user in np.flatnonzero(~s.allowed[np.arange(len(server)), server]).tolist():
         where, numbers = f"user {user} at server {server[user]}", (1.0, 0.0, 1.0)
         yield Violation("(X2) association not allowed", where, *numbers, extra=True, limited_by=("allowed", user))
+
+
+def _offload_violations(s: Scenario, offload: Array) -> Iterator[Violation]:
+    """Yield the users whose offloading is out of its range, or not whole where it is binary."""
+    assert s.constraints is not None
+    low, high = s.constraints.offload.T
+    nearest = np.clip(offload, low, high)
+    label, key = "(X7) offloading range", "offload"
+    for user in np.flatnonzero(offload != nearest).tolist():
+        numbers = float(offload[user]), float(nearest[user]), float(abs(offload[user] - nearest[user]))
+        yield Violation(label, f"user {user}", *numbers, extra=True, limited_by=(key, user))
+    if s.constraints.binary_offload:
+        nearest = np.round(offload)
+        for user in np.flatnonzero(offload != nearest).tolist():
+            numbers = float(offload[user]), float(nearest[user]), float(abs(offload[user] - nearest[user]))
+            yield Violation(
+                "(X7) binary offloading", f"user {user}", *numbers, extra=True, limited_by=("binary_offload", user)
+            )
 
 
 def _servers(value: Any) -> NDArray[np.int64]:

@@ -153,3 +153,16 @@ _sum("delay", "s", "time_local", "time_uplink", "time_server", "time_downlink")
 _sum("energy", "J", "energy_local", "energy_uplink", "energy_server", "energy_downlink")
 _sum("user_energy", "J", "energy_local", "energy_uplink")
 _sum("server_energy", "J", "energy_server", "energy_downlink")
+
+
+def _part_of_all(scenario: Any) -> float:
+    return 1.0 / float(scenario.channel_gain.shape[0])
+
+
+declare(
+    Attribute(
+        "mean_delay",
+        "s",
+        dict.fromkeys(("time_local", "time_uplink", "time_server", "time_downlink"), _part_of_all),
+    )
+)

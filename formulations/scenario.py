@@ -22,7 +22,7 @@ from .attributes import declare as declare_attribute
 from .constraints import LIMITS, OUR_LIMITS, Constraints, Extra, Limit
 from .constraints import declare as declare_limit
 from .documents import ScenarioError, canonical, check_keys, read_document, write_document
-from .objective import SCR, Objective, service_cost
+from .objective import SCR, Aspect, Objective, service_cost
 from .paper import PRESETS, READINGS, draw_fields
 from .score import Score
 
@@ -54,7 +54,12 @@ _SHAPES = {
     "score_scale": "",
     "score_norm": "",
 }
-_MAY_BE_ZERO = {"weight_energy"}
+_MAY_BE_ZERO = {"weight_energy", "weight_time"}
+
+#: Keys of `constraints` that version 1 does not know.
+_SINCE_2 = frozenset({"user_energy", "total_energy", "users_per_server", "mean_delay"}) | {
+    *("offload", "binary_offload", "rows"),
+}
 _POSITIONS = {"user_position": "N2", "server_position": "M2"}
 
 #: Fields that hold numbers, and arguments of `Scenario.random` that do, for readers of text.
@@ -74,7 +79,7 @@ class Scenario:
     """Instance of Problem (3): N mobile users, M edge servers, and all that is given.
 
     A scalar is accepted wherever a vector is expected and means the same value for all. Arrays are
-    copied and read-only. Every number is finite and positive (`weight_energy` may be zero).
+    copied and read-only. Every number is finite and positive (one of the two weights may be zero).
 
     Parameters
     ----------
@@ -176,7 +181,9 @@ class Scenario:
             object.__setattr__(self, "readings", MappingProxyType(dict(self.readings)))
         constraints = Constraints.read(self.constraints, gain.shape[0], gain.shape[1])
         object.__setattr__(self, "constraints", constraints)
-        object.__setattr__(self, "objective", Objective.read(self.objective))
+        object.__setattr__(self, "objective", Objective.read(self.objective, gain.shape[0]))
+        if self.weight_time == 0.0 and self.weight_energy == 0.0:
+            raise ScenarioError("weight_time = weight_energy = 0: nothing costs anything; expected one above 0")
 
     # -- sizes and derived data ---------------------------------------------------------------
 
@@ -205,11 +212,17 @@ class Scenario:
     @property
     def score(self) -> Score:
         """The score of a user as a function of its shares."""
-        return Score(self.score_scale, self.score_norm)
+        return Score(self.score_scale, self.score_norm, self.objective.function)
 
-    def cost(self, delay: float | Array, energy: float | Array) -> Array:
-        """Return omega_t T + omega_e E, (1), of a delay in s and an energy in J."""
-        return service_cost(delay, energy, self.weight_time, self.weight_energy)
+    def cost(self, user_delay: Array, user_energy: Array) -> float:
+        """Return omega_t T + omega_e E, (1), of the users' delays (s) and energies (J), counted by the objective."""
+        objective = self.objective
+        energy = float(np.sum(objective.cost_weights(self.n_users) * user_energy))
+        return float(service_cost(objective.total_delay(user_delay), energy, self.weight_time, self.weight_energy))
+
+    def user_costs(self, user_delay: Array, user_energy: Array) -> Array:
+        """Return omega_t D_n + omega_e E_n, (1), of every user, shape (N,)."""
+        return service_cost(user_delay, user_energy, self.weight_time, self.weight_energy)
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
@@ -302,7 +315,7 @@ class Scenario:
         if name is not None:
             drawn["name"] = name
         extra = Constraints.read(constraints, users, servers)
-        return cls(**drawn, seed=int(seed), constraints=extra, objective=Objective.read(objective))
+        return cls(**drawn, seed=int(seed), constraints=extra, objective=Objective.read(objective, users))
 
     # -- extra constraints --------------------------------------------------------------------
 
@@ -310,6 +323,12 @@ class Scenario:
     def extra_kinds(self) -> frozenset[Extra]:
         """The kinds of extra constraints that it declares."""
         return frozenset() if self.constraints is None else self.constraints.kinds
+
+    @property
+    def demands(self) -> frozenset[Extra]:
+        """What it demands beyond the printed problem: kinds of extra constraints, and aspects of the objective."""
+        aspects = self.objective.aspects | ({str(Aspect.NO_TIME)} if self.weight_time == 0.0 else set())
+        return self.extra_kinds | {Extra(aspect) for aspect in aspects}
 
     def without(self, kinds: Iterable[Extra]) -> Scenario:
         """Return the scenario without some kinds of extra constraints, of which any bound is one of this one too."""
@@ -358,10 +377,12 @@ class Scenario:
     # -- JSON ---------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scenario as a JSON document (format ``dashf-scenario``, version 1, which says all of it)."""
+        """Return the scenario as a JSON document of format ``dashf-scenario``: version 1 if that says all of it."""
+        constraints = None if self.constraints is None else self.constraints.to_dict()
+        objective = self.objective.to_dict()
         document: dict[str, Any] = {
             "format": "dashf-scenario",
-            "version": 1,
+            "version": 1 if objective is None and _SINCE_2.isdisjoint(constraints or ()) else 2,
             "name": self.name,
             "seed": self.seed,
         }
@@ -369,7 +390,9 @@ class Scenario:
             value = getattr(self, field)
             document[field] = value.tolist() if isinstance(value, np.ndarray) else value
         document["readings"] = None if self.readings is None else dict(self.readings)
-        document["constraints"] = None if self.constraints is None else self.constraints.to_dict()
+        document["constraints"] = constraints
+        if objective is not None:
+            document["objective"] = objective
         return document
 
     @classmethod

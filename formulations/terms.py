@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from . import physics
 from .attributes import ATTRIBUTES
-from .constraints import LIMITS, Limit, Over
+from .constraints import LIMITS, Limit, Over, RowKind
 from .documents import InputError
+from .linear_rows import Row
 from .scenario import Scenario
 
 __all__ = ["Rows", "Sites", "Stages", "Terms", "least_rates", "row_of_pairs", "rows_of", "upper_rows"]
@@ -211,11 +212,18 @@ class Rows:
         Largest value of every row, or least value, SI; infinite, or zero, where there is none.
     weights
         Weight of every part at every pair, shape (N, M) each.
+    unit
+        What counts as one in every row, positive: the size of its bound, or what a whole server comes to where that is
+        zero.
+    index
+        Where `Constraints` has it: the index of the first row in `limit.key`.
     """
 
     limit: Limit
     bound: Array
     weights: Mapping[str, Array]
+    unit: Array
+    index: int = 0
 
     @property
     def active(self) -> Index:
@@ -223,13 +231,24 @@ class Rows:
         return np.flatnonzero(self.bound != self.limit.none)
 
     def relative(self, units: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the coefficient of every part that comes in units, relative to the bound of its row, shape (N, M).
+        """Return the coefficient of every part that comes in units, relative to the unit of its row, shape (N, M).
 
-        Where there is no bound it is zero.
+        Where there is no bound it is zero. The right-hand side to go with it is `right`.
         """
-        bound = self.bound[:, np.newaxis] if self.limit.over is Over.USER else self.bound
+        unit = self.unit[:, np.newaxis] if self.limit.over is Over.USER else self.unit
         with np.errstate(over="ignore"):
-            return {part: weight * units[part] / bound for part, weight in self.weights.items()}
+            return {part: weight * units[part] / unit for part, weight in self.weights.items()}
+
+    @property
+    def right(self) -> Array:
+        """The bound of every row relative to its unit: one, but for rows with negative numbers; infinite for none."""
+        return np.where(np.isfinite(self.bound), self.bound / np.where(np.isfinite(self.unit), self.unit, 1.0), np.inf)
+
+    def excess(self, values: Array) -> Array:
+        """Return by how much values of the rows are beyond their bounds, relative to their units; negative within."""
+        over = self.bound - values if self.limit.at_least else values - self.bound
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.bound == self.limit.none, -np.inf, over / self.unit)
 
     def gather(self, values: Array, server: Index) -> Array:
         """Return the sums of what every user takes, shape (N,), by rows."""
@@ -266,12 +285,32 @@ def row_of_pairs(over: Over, pair: Index, n_servers: int) -> Index:
 
 
 def rows_of(scenario: Scenario) -> tuple[Rows, ...]:
-    """Return the rows of every limit that a scenario declares, in the order of their declaration."""
+    """Return the rows of every limit, and the linear rows, that a scenario declares, in the order of declaration."""
     if scenario.constraints is None:
         return ()
     declared = ((LIMITS[key], bound) for key, bound in scenario.constraints.limits.items())
-    rows = (Rows(limit, bound, ATTRIBUTES[limit.attribute].weights(scenario)) for limit, bound in declared)
-    return tuple(found for found in rows if found.active.size)
+    rows = [Rows(limit, bound, ATTRIBUTES[limit.attribute].weights(scenario), bound) for limit, bound in declared]
+    linear = [_linear(scenario, row, index) for index, row in enumerate(scenario.constraints.rows)]
+    return tuple(found for found in (*rows, *linear) if found.active.size)
+
+
+def _linear(scenario: Scenario, row: Row, index: int) -> Rows:
+    weights = row.weights(scenario)
+    unit = abs(row.at_most)
+    if unit == 0.0:
+        s, sites = scenario, Sites(scenario)
+        whole = sites.terms(
+            s.bandwidth_max,
+            sites.user("user_power_max"),
+            s.server_power_max,
+            sites.user("user_speed_max"),
+            s.server_speed_max,
+        )
+        taken = whole.weighted({part: np.abs(weight) for part, weight in weights.items()})
+        largest = float(np.max(taken, where=np.isfinite(taken), initial=0.0))
+        unit = largest if largest > 0.0 else 1.0
+    limit = Limit("rows", RowKind(row), f"(X8) row {row.name!r}", Over.ALL, row.terms[0].attribute)
+    return Rows(limit, np.array([row.at_most]), weights, np.array([unit]), index)
 
 
 def upper_rows(scenario: Scenario) -> tuple[Rows, ...]:

@@ -127,7 +127,7 @@ class Method(ABC):
     def refusal(self, scenario: Scenario) -> str:
         """Return why the method cannot take a scenario with these options, or an empty text."""
         try:
-            require_support(f"method {self.name}", self.honours(), scenario.extra_kinds)
+            require_support(f"method {self.name}", self.honours(), scenario.demands)
         except InputError as error:
             return str(error)
         return ""

@@ -43,7 +43,7 @@ class _Step:
 
     def __init__(self, run: Run, formulation: Formulation, backend: str, **options: Any) -> None:
         label = f"formulation {formulation.subproblem}/{formulation.name}"
-        require_support(label, formulation.supports, run.scenario.extra_kinds)
+        require_support(label, formulation.supports, run.scenario.demands)
         self._run = run
         self._formulation = formulation
         self._options = options

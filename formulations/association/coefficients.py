@@ -99,7 +99,7 @@ class AssociationCoefficients:
             Dinkelbach's y, score per cost.
         """
         s, sites = scenario, Sites(scenario)
-        require_support("AO part 1", ASSOCIATION_EXTRAS, s.extra_kinds)
+        require_support("AO part 1", ASSOCIATION_EXTRAS, s.demands)
         column = np.newaxis
         whole = sites.terms(
             pairs.bandwidth, pairs.user_power[:, column], pairs.server_power, pairs.user_speed[:, column],

@@ -80,7 +80,7 @@ class JointLimits:
     def of(cls, scenario: Scenario, time_unit: float) -> JointLimits | None:
         """Return the limits in a unit of time, or None where the scenario has none; a kind without rows is refused."""
         s, extra = scenario, scenario.constraints
-        require_support("the joint models", JOINT_EXTRAS, s.extra_kinds)
+        require_support("the joint models", JOINT_EXTRAS, s.demands)
         if extra is None:
             return None
         units, nats = whole_parts(s, time_unit=time_unit), np.log(2.0) / s.bandwidth_max

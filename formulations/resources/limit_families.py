@@ -48,7 +48,7 @@ def require_rows(scenario: Scenario) -> None:
     InputError
         If there is one.
     """
-    require_support("AO part 2", RESOURCE_EXTRAS, scenario.extra_kinds)
+    require_support("AO part 2", RESOURCE_EXTRAS, scenario.demands)
 
 
 def relative_parts(scenario: Scenario, rows: Rows, server: Index) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pyomo.environ as pyo
 import pytest
 from helpers import assert_clear
 
-from formulations import InputError, Scenario
+from formulations import ALL_EXTRAS, Evaluation, InputError, Scenario, evaluate
+from formulations.association.pair_resources import equal_split
+from formulations.constraints import require_support
 from formulations.objective import SCR, Objective, Sense, service_cost
-from formulations.score import Score
+from formulations.score import SCORES, Score, ScoreFunction
 
 
 def test_score_by_hand() -> None:
@@ -99,14 +102,20 @@ def test_the_printed_objective_needs_no_words_and_changes_no_file(tmp_path: Path
 @pytest.mark.parametrize(
     ("declared", "parts"),
     [
-        ({"kind": "cost"}, ("objective.kind", "'cost'", "expected 'scr'")),
-        ({"kind": "scr", "delay": "mean"}, ("objective.delay", "'mean'", "expected 'largest'")),
-        ({"price": 3.0}, ("objective.price", "3.0", "expected null")),
+        ({"kind": "costs"}, ("objective.kind", "'costs'", "expected one of scr, utility, cost")),
+        ({"kind": "scr", "delay": "longest"}, ("objective.delay", "'longest'", "expected one of largest, mean, sum")),
+        ({"score": "cube"}, ("objective.score", "'cube'", "expected one of log, sqrt, linear")),
+        ({"price": 3.0}, ("objective.price", "3.0", "expected none for kind scr")),
+        ({"kind": "utility"}, ("objective.price", "None", "expected a number > 0")),
+        ({"kind": "utility", "price": -1.0}, ("objective.price", "-1.0", "expected a number > 0")),
+        ({"kind": "max-min", "delay": "mean"}, ("objective.delay", "'mean'", "expected none for kind max-min")),
+        ({"user_weight": [1.0]}, ("objective.user_weight", "(1,)", "expected (2,)")),
+        ({"user_weight": [1.0, 0.0]}, ("objective.user_weight", "0.0", "expected numbers > 0")),
         ({"what": 1}, ("objective", "'what'", "expected only kind")),
         ("scr", ("objective", "'scr'", "expected an object or null")),
     ],
 )
-def test_another_objective_is_refused_in_one_line(declared: Any, parts: tuple[str, ...]) -> None:
+def test_what_is_no_objective_is_refused_in_one_line(declared: Any, parts: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as caught:
         Scenario.random(2, 2, 0).replace(objective=declared)
     assert_clear(caught.value, *parts)
@@ -123,3 +132,79 @@ def test_a_field_is_replaced_by_its_name() -> None:
 
 def test_objectives_are_equal_by_what_they_say() -> None:
     assert Objective.read(None) == Objective.read({"kind": "scr"}) == Objective()
+
+
+def _evaluated(**objective: Any) -> tuple[Scenario, Evaluation]:
+    scenario = Scenario.random(3, 2, 0, objective=objective)
+    return scenario, evaluate(scenario, equal_split(scenario, np.array([0, 1, 0]), np.array([0.2, 0.5, 0.9])))
+
+
+def test_every_kind_of_objective_is_what_its_formula_says() -> None:
+    w = np.array([1.0, 2.0, 3.0])
+    scenario, plain = _evaluated()
+    v, delay, energy = plain.user_score, plain.user_delay, plain.energy_by_user
+    of, ow = scenario.weight_time, scenario.weight_energy
+    by_user = v / (of * delay + ow * energy)
+    expected = {
+        plain.scr: {},
+        (w * v).sum() / (of * delay.max() + ow * energy.sum()): {"user_weight": w.tolist()},
+        v.sum() / (of * delay.mean() + ow * energy.sum()): {"delay": "mean"},
+        v.sum() / (of * delay.sum() + ow * energy.sum()): {"delay": "sum"},
+        v.sum() - 30.0 * (of * delay.max() + ow * energy.sum()): {"kind": "utility", "price": 30.0},
+        of * delay.max() + ow * energy.sum(): {"kind": "cost"},
+        of * (w * delay).sum() / 3 + ow * (w * energy).sum(): {
+            "kind": "cost",
+            "delay": "mean",
+            "user_weight": w.tolist(),
+        },
+        (w * by_user).sum(): {"kind": "sum-of-ratios", "user_weight": w.tolist()},
+        (w * by_user).min(): {"kind": "max-min", "user_weight": w.tolist()},
+    }
+    assert len(expected) == 9
+    for value, objective in expected.items():
+        assert _evaluated(**objective)[1].value == pytest.approx(value, rel=1e-12), objective
+
+
+def test_a_score_function_changes_the_users_scores_alone() -> None:
+    scenario, plain = _evaluated()
+    shares = np.expm1(plain.user_score / scenario.score_scale)  # varpi_2 s
+    for name, g in (("sqrt", np.sqrt), ("linear", np.positive)):
+        e = _evaluated(score=name)[1]
+        np.testing.assert_allclose(e.user_score, scenario.score_scale * g(shares), rtol=1e-9)
+        np.testing.assert_array_equal(e.user_delay, plain.user_delay)
+
+
+@pytest.mark.parametrize("function", SCORES.values(), ids=SCORES)
+def test_score_functions_have_their_slope_bend_and_conjugate(function: ScoreFunction) -> None:
+    t = np.linspace(1e-3, 9.0, 4001)
+    step = 1e-5
+    np.testing.assert_allclose(
+        (function.value(t + step) - function.value(t - step)) / (2 * step), function.slope(t), rtol=1e-3
+    )
+    slopes = (function.slope(t + step) - function.slope(t - step)) / (2 * step)
+    np.testing.assert_allclose(-slopes, function.bend(t), rtol=1e-3, atol=1e-6)
+    assert float(function.value(np.zeros(1))[0]) == 0.0
+    for tau in (0.0, 1e-3, 0.1, 0.3, 1.0, 3.0):
+        best = float(function.conjugate(np.array(tau), 9.0))
+        reached = (function.value(np.append(t, 0.0)) - tau * np.append(t, 0.0)).max()
+        assert reached - 1e-9 <= best <= reached + 2e-3, (tau, best, reached)
+
+
+def test_an_objective_survives_its_file_and_another_process() -> None:
+    declared = {"kind": "utility", "price": 2.5, "delay": "sum", "user_weight": 2.0, "score": "sqrt"}
+    scenario = Scenario.random(2, 2, 0, objective=declared)
+    document = scenario.to_dict()
+    assert document["version"] == 2 and document["objective"]["user_weight"] == [2.0, 2.0]
+    assert Scenario.from_dict(document) == scenario == pickle.loads(pickle.dumps(scenario))
+    assert scenario.sha256 != Scenario.random(2, 2, 0).sha256
+
+
+def test_what_differs_from_the_printed_objective_is_demanded_by_name() -> None:
+    assert Scenario.random(2, 2, 0).demands == frozenset()
+    scenario = Scenario.random(2, 2, 0, objective={"kind": "cost", "delay": "mean", "score": "linear"}, weight_time=0.0)
+    assert scenario.demands == {
+        *("objective cost", "mean delay in the cost", "other score function", "no weight of delay")
+    }
+    with pytest.raises(InputError) as caught:
+        require_support("method nobody", ALL_EXTRAS, scenario.demands)
+    assert_clear(caught.value, "method nobody", "objective", "mean delay in the cost", "objective cost")

@@ -135,16 +135,20 @@ def test_every_field_holds_finite_numbers_of_its_shape(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_every_field_but_the_weight_of_energy_is_above_zero(field: str) -> None:
+def test_every_field_but_a_weight_is_above_zero(field: str) -> None:
     values = scenario_values()
-    for bad in (-1.0,) if field == "weight_energy" else (-1.0, 0.0):
+    for bad in (-1.0,) if field in ("weight_energy", "weight_time") else (-1.0, 0.0):
         with pytest.raises(ScenarioError) as caught:
             Scenario(**with_leaf(values, field, bad))
         assert_clear(caught.value, f"{field}{last_index(field)} = {bad}; expected a number >")
 
 
-def test_energy_may_be_free() -> None:
+def test_energy_or_time_may_be_free_but_not_both() -> None:
     assert Scenario(**{**scenario_values(), "weight_energy": 0}).weight_energy == 0.0
+    assert Scenario(**{**scenario_values(), "weight_time": 0}).weight_time == 0.0
+    with pytest.raises(ScenarioError) as caught:
+        Scenario(**{**scenario_values(), "weight_energy": 0, "weight_time": 0})
+    assert_clear(caught.value, "weight_time = weight_energy = 0", "expected one above 0")
 
 
 BAD_LEAVES: list[tuple[object, str]] = [

@@ -196,10 +196,10 @@ def _scenario(job: _Job, inside: list[Difference], strict: bool) -> Scenario:
     """
     recognised, name, honours = job.recognised, f"method {job.method.name}", job.method.honours()
     scenario = recognised.info.scenario
-    require_support(name, honours, scenario.extra_kinds)
+    require_support(name, honours, scenario.demands)
     declared = restricted(recognised, inside)
     try:
-        require_support(name, honours, declared.extra_kinds)
+        require_support(name, honours, declared.demands)
     except InputError:
         if strict:
             raise refusal(job.method, recognised, inside) from None
