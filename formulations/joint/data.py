@@ -1,12 +1,13 @@
 """Data of the joint models that are known before a solver starts: units, bounds, and pairs that cannot be used.
 
-Everything follows from an allocation that is known (its SCR is a lower bound y on the optimum) and from the data:
-an allocation that is at least as good has delay <= score / (y omega_t) and energy <= score / (y omega_e), where the
-score is at most what the budgets allow. What this excludes is removed by proof.
+Everything follows from an allocation that is known and from the data. The score of any allocation is at most what the
+budgets allow, S. One that is at least as good as the known one costs at most S / y where the known SCR is y, at most
+(S - v) / price where the known utility is v, and at most v where the known cost is v; delays and energies are bounded
+by what they cost. What this excludes is removed by proof.
 
-That proof is about the SCR. Where something else is to be optimised, or the allocations wanted are worse than the known
-one, the data is made with ``assume_scr=False``: a longest delay takes the place of the bound from y, and everything
-else follows from it.
+That proof is about the objective that the scenario declares. Where something else is to be optimised, or allocations
+are wanted that are worse than the known one, the data is made with ``assume_scr=False``: a longest delay takes the
+place of the bound from the known value, and everything else follows from it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..association.coefficients import optimal_offloading
 from ..association.pair_resources import equal_split, where_allowed
 from ..constraints import Over
 from ..documents import InputError
+from ..objective import DelayKind, ObjectiveKind
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from ..terms import Sites, rows_of
@@ -47,28 +49,29 @@ def known_allocation(scenario: Scenario) -> Allocation:
     InputError
         If none of them has an SCR above zero.
     """
-    best, most = None, 0.0
+    objective = scenario.objective
+    best, most = None, objective.worst
     users = np.arange(scenario.n_users, dtype=np.int64)
     for chosen in (np.argmax(scenario.channel_gain, axis=1), users % scenario.n_servers):
         server = where_allowed(scenario, chosen)
         allocation = equal_split(scenario, server, np.full(scenario.n_users, 0.5))
         ratio = evaluate(scenario, allocation).scr
         for _ in range(3):  # Dinkelbach in the offloading alone
-            offload = optimal_offloading(scenario, allocation, ratio)
+            offload = optimal_offloading(scenario, allocation, objective.cost_price or ratio)
             allocation = equal_split(scenario, server, offload)
             ratio = max(ratio, evaluate(scenario, allocation).scr)
-        if scenario.constraints is not None:
-            e = evaluate(scenario, allocation)
-            ratio = e.scr if e.feasible else 0.0
-        if ratio > most:
-            best, most = allocation, ratio
+        e = evaluate(scenario, allocation)
+        # The last iterate may be worse in the ratio than one before by rounding.
+        value = ratio if objective.kind is ObjectiveKind.SCR and scenario.constraints is None else e.value
+        if (e.feasible or scenario.constraints is None) and objective.better(value, most):
+            best, most = allocation, value
     if best is None and scenario.constraints is not None:
         raise InputError(
             "no simple allocation meets the extra constraints; give the joint models a known one (method minlp does)"
         )
     if best is None:
         raise InputError(
-            "no simple allocation has a positive service-cost ratio; the joint models need one to scale by"
+            "no simple allocation has a positive service-cost ratio or a finite value; the joint models scale by one"
         )
     return best
 
@@ -81,23 +84,18 @@ class JointData:
     ----------
     scenario
         The data.
-    ratio
-        A lower bound on the optimal SCR, from an allocation that is known.
+    value
+        The objective of an allocation that is known: the optimum is at least as good.
     pairs
         Coefficients; the time unit is the known allocation's delay, the cost unit its cost.
     longest
         The longest delay, scaled, of data that assumes nothing about the SCR; None where the known one bounds all.
     stated
         Whether that longest delay is part of the problem: somebody stated it, or the scenario's limits imply it.
-
-    Raises
-    ------
-    InputError
-        If the weight of time is zero: then no bound on the delay follows, and none need be attained.
     """
 
     scenario: Scenario
-    ratio: float
+    value: float
     pairs: ScaledPairs
     longest: float | None = None
     stated: bool = False
@@ -126,22 +124,29 @@ class JointData:
         Raises
         ------
         InputError
-            If the known allocation is not feasible, the scenario has no weight on time, or the longest delay is none.
+            If the known allocation is not feasible, users have ratios of their own, the weight of time is zero and no
+            limit bounds every delay (then none need be attained), or the longest delay is none.
         """
-        if scenario.weight_time <= 0.0:
-            raise InputError("weight_time = 0: the best delay is unbounded; the joint models need a positive weight")
+        if scenario.objective.kind.by_user:
+            raise InputError(f"objective {scenario.objective.kind}: expected one with a common cost")
+        if scenario.weight_time <= 0.0 and not np.isfinite(_limited_delay(scenario)).all():
+            raise InputError(
+                "weight_time = 0: the best delay is unbounded; expected a positive weight, or a limit of every delay"
+            )
         # Without extra constraints a known allocation must not hide that the data allow none to scale by.
         simple = known_allocation(scenario) if known is None or scenario.constraints is None else known
         allocation = simple if known is None else known
         e = evaluate(scenario, allocation)
-        if not (e.feasible and e.scr > 0.0):
+        scr = scenario.objective.kind is ObjectiveKind.SCR
+        if not (e.feasible and (e.scr > 0.0 if scr else np.isfinite(e.value))):
             raise InputError("the known allocation is not feasible or has no SCR above zero; expected a feasible one")
-        pairs = ScaledPairs.of(scenario, e.delay, e.score / e.scr)
+        cost = e.score / e.scr if scr else scenario.cost(e.user_delay, e.energy_by_user)
+        pairs = ScaledPairs.of(scenario, e.delay, cost)
         if assume_scr:
             if longest_delay is not None:
                 raise InputError(f"longest_delay = {longest_delay!r}; expected none, or assume_scr=False with it")
-            return cls(scenario, e.scr, pairs)
-        found = cls(scenario, e.scr, pairs, *_longest(scenario, longest_delay, e.delay))
+            return cls(scenario, e.value, pairs)
+        found = cls(scenario, e.value, pairs, *_longest(scenario, longest_delay, e.delay))
         if found.most_delay < found.least_delay:
             raise InputError(
                 f"longest delay of {found.most_delay * e.delay:.6g} s; expected at least "
@@ -157,6 +162,20 @@ class JointData:
         return self.scenario.score_scale / self.pairs.cost_unit
 
     @property
+    def value_unit(self) -> float:
+        """What one unit of the scaled value is: an SCR, a score, or minus a cost; the scaled value is maximised."""
+        kind = self.scenario.objective.kind
+        if kind is ObjectiveKind.COST:
+            return -self.pairs.cost_unit
+        return self.scr_unit if kind is ObjectiveKind.SCR else self.scenario.score_scale
+
+    @property
+    def ratio(self) -> float:
+        """Price y of the cost in the parametric form: the known SCR, else the price of the cost."""
+        price = self.scenario.objective.cost_price
+        return self.value if price is None else price
+
+    @property
     def assumes_scr(self) -> bool:
         """Whether what is worse than the known allocation is left out."""
         return self.longest is None
@@ -170,7 +189,7 @@ class JointData:
     def cost_left_out(self) -> float:
         """A scaled cost that every allocation exceeds which the bounds on delay and energy leave out."""
         if self.longest is None:
-            return self.most_score / self.least_ratio
+            return self._most_known_cost
         return self.pairs.time_weight * self.longest
 
     # -- bounds on whole allocations ----------------------------------------------------------
@@ -179,14 +198,47 @@ class JointData:
     def most_score(self) -> float:
         """Bound on the scaled score that follows from the budgets."""
         s = self.scenario
-        return s.score.largest_total(s.n_users, s.n_servers) * (1.0 + WIDENED)
+        total = s.score.largest_total(s.n_users, s.n_servers) * (1.0 + WIDENED)
+        return total * float(s.objective.score_weights(s.n_users).max())
+
+    @property
+    def _most_known_cost(self) -> float:
+        """Bound on the scaled cost of an allocation at least as good as the known one."""
+        kind = self.scenario.objective.kind
+        if kind is ObjectiveKind.SCR:
+            return self.most_score / self.least_ratio
+        known = self.value / abs(self.value_unit)
+        if kind is ObjectiveKind.COST:
+            return known * (1.0 + WIDENED)
+        most = max(self.most_score, known)
+        return (most - known + WIDENED * (abs(most) + abs(known))) / self.least_ratio * (1.0 + WIDENED)
 
     @property
     def most_delay(self) -> float:
         """Bound on the scaled delay of an allocation at least as good as the known one, or the longest delay."""
         if self.longest is not None:
             return self.longest
-        return self.most_score / (self.least_ratio * self.pairs.time_weight) * (1.0 + WIDENED)
+        s, weight = self.scenario, self.pairs.time_weight
+        if s.objective.kind is ObjectiveKind.SCR and s.objective.delay is DelayKind.LARGEST and weight > 0.0:
+            return self.most_score / (self.least_ratio * weight) * (1.0 + WIDENED)
+        return float(self._own_delay.max())
+
+    @cached_property
+    def _own_delay(self) -> Array:
+        """Bound on every user's scaled delay, by the known cost and by limits, shape (N,)."""
+        s, weight = self.scenario, self.pairs.time_weight
+        limited = _limited_delay(s) / self.pairs.time_unit * (1.0 + WIDENED)
+        if weight == 0.0:
+            return limited
+        counted = s.objective.delay_weights(s.n_users)
+        if not counted.any():
+            return np.minimum(self._most_known_cost / weight * (1.0 + WIDENED), limited)
+        # What the others cost at least is not left for one user's delay.
+        least = weight * counted * self.pair_delay.min(axis=1)
+        others = least.sum() * (1.0 - WIDENED) - least
+        with np.errstate(divide="ignore", over="ignore"):
+            own = (self._most_known_cost - np.maximum(others, 0.0)) / (weight * counted)
+        return np.minimum(own * (1.0 + WIDENED), limited)
 
     @property
     def most_energy(self) -> float:
@@ -198,7 +250,7 @@ class JointData:
             sending = np.maximum(price["energy_uplink"], price["energy_downlink"])
             most = np.where(self.scenario.allowed, training + sending * self.longest, 0.0)
             return float(most.max(axis=1).sum()) * (1.0 + WIDENED)
-        return (self.most_score / self.least_ratio - self.pairs.time_weight * self.least_delay) * (1.0 + WIDENED)
+        return (self._most_known_cost - self.least_cost) * (1.0 + WIDENED)
 
     @cached_property
     def pair_delay(self) -> Array:
@@ -228,12 +280,16 @@ class JointData:
         """Upper bound on the scaled cost."""
         if self.longest is not None:
             return self.pairs.time_weight * self.longest + self.most_energy
-        return self.most_score / self.least_ratio
+        return self._most_known_cost
 
     @property
     def least_cost(self) -> float:
         """Lower bound on the scaled cost."""
-        return self.pairs.time_weight * self.least_delay
+        s = self.scenario
+        if s.objective.delay is DelayKind.LARGEST:
+            return self.pairs.time_weight * self.least_delay
+        least = s.objective.delay_weights(s.n_users) * self.pair_delay.min(axis=1)
+        return self.pairs.time_weight * float(least.sum()) * (1.0 - WIDENED)
 
     # -- bounds on pairs ----------------------------------------------------------------------
 
@@ -254,6 +310,8 @@ class JointData:
     def user_delay(self) -> Array:
         """Bound on every user's scaled delay: that on the whole, and its own limit, shape (N,)."""
         most = np.full(self.scenario.n_users, self.most_delay)
+        if self.longest is None:
+            most = np.minimum(most, self._own_delay)
         return most if self.limits is None else np.minimum(most, self.limits.delay * (1.0 + WIDENED))
 
     @cached_property
@@ -293,6 +351,9 @@ class JointData:
                 s.user_epochs,
                 *self._of_limits(Over.USER),
                 s.allowed,
+                s.objective.score_weights(s.n_users),
+                s.objective.cost_weights(s.n_users),
+                *([] if s.constraints is None else [s.constraints.offload]),
             ]
         )
         return _neighbours(rows)
@@ -314,6 +375,14 @@ class JointData:
             ]
         )
         return _neighbours(rows)
+
+
+def _limited_delay(scenario: Scenario) -> Array:
+    """Return the longest delay of every user, s, that limits of the scenario allow, shape (N,)."""
+    n, extra = scenario.n_users, scenario.constraints
+    if extra is None:
+        return np.full(n, np.inf)
+    return np.minimum(extra.delay_limit, n * float(extra.limits["mean_delay"][0]))
 
 
 def _longest(scenario: Scenario, longest_delay: float | None, known_delay: float) -> tuple[float, bool]:

@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
-from ..constraints import Over
+from ..constraints import Over, require_support
 from ..documents import InputError
 from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
-from .pair_parts import JointLimits
+from .pair_parts import JOINT_EXTRAS, JointLimits
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -161,6 +161,7 @@ def build(scenario: Scenario) -> cp.Problem:
         "energy_server": cp.multiply(rest, cp.square(psi)),
         "energy_downlink": cp.multiply(pi, down),
     }
+    require_support("the joint models", JOINT_EXTRAS, scenario.demands)
     limits = JointLimits.of(scenario, 1.0)
     if limits is not None:
         constraints.append(x <= scenario.allowed.astype(float))

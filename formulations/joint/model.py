@@ -29,11 +29,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..allocation import Allocation, evaluate
+from ..constraints import require_support
 from ..documents import InputError
 from ..lazy import lazy
 from ..scenario import Scenario
 from .attributes import Attributes
 from .data import JointData
+from .pair_parts import JOINT_EXTRAS
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
@@ -132,6 +134,7 @@ def decisions(
         What the builder was called with besides the scenario.
     """
     s = data.scenario
+    require_support("the joint models", JOINT_EXTRAS, s.demands)
     model = pyo.ConcreteModel(name=f"dashf-{name}")
     model.dashf = JointInfo(name, data, ratio, arguments or {})
     model.attributes = Attributes(model)

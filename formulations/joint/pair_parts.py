@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attributes import STATED_PARTS
-from ..constraints import Extra, Over, require_support
+from ..constraints import Extra, Over
 from ..scaled import whole_parts
 from ..scenario import Scenario
 from ..terms import Rows, least_rates, upper_rows
@@ -78,9 +78,8 @@ class JointLimits:
 
     @classmethod
     def of(cls, scenario: Scenario, time_unit: float) -> JointLimits | None:
-        """Return the limits in a unit of time, or None where the scenario has none; a kind without rows is refused."""
+        """Return the limits in a unit of time, or None where the scenario has none."""
         s, extra = scenario, scenario.constraints
-        require_support("the joint models", JOINT_EXTRAS, s.demands)
         if extra is None:
             return None
         units, nats = whole_parts(s, time_unit=time_unit), np.log(2.0) / s.bandwidth_max
