@@ -17,6 +17,7 @@ from formulations.constraints import relaxation_text
 
 from ..backends import BackendError
 from ..deadline import Deadline
+from ..objectives import best_of
 from ..result_data import source_text
 from ..trace import EntryKind
 from .run import Run
@@ -79,15 +80,15 @@ class RelaxedRun(Run):
         return found
 
     def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
-        """Enter an upper bound on the SCR of the relaxation, which is one of the whole scenario too, as what it is."""
+        """Enter a bound on the value of the relaxation, which is one of the whole scenario too, as what it is."""
         if not super().record_bound(bound, source, tolerance=tolerance, **facts):
             return False
         return self.whole.record_bound(bound, self._named(source), tolerance=tolerance, **facts)
 
     @property
-    def upper_bound(self) -> float | None:
-        """The least bound that stands for the whole run, or for this one."""
-        return super().upper_bound if self.whole.upper_bound is None else self.whole.upper_bound
+    def bound(self) -> float | None:
+        """The bound that stands for the whole run, or else for this one."""
+        return super().bound if self.whole.bound is None else self.whole.bound
 
     def withdraw(self, source: str, text: str, **facts: Any) -> None:
         """Enter what refutes a source, in the whole run too: it may be an allocation that breaks the limits."""
@@ -212,8 +213,8 @@ class _Searches:
         """Return a line on how the search ended whose answer is the best, and which limits it was not told of."""
         whole = self._run.scenario
         kept = [answer for answer in self._answers if answer.keeps(whole)]
-        if not kept:
+        best = best_of(whole.objective.kind, kept, lambda answer: evaluate(whole, answer.allocation).value)
+        if best is None:
             return self._last
-        best = max(kept, key=lambda answer: evaluate(whole, answer.allocation).scr)
         idle = sorted(self._kinds - best.told)
         return f"{best.said}; not binding: {', '.join(idle)}" if idle else best.said
