@@ -425,7 +425,8 @@ def proven_bound(
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], problem.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    rounding = 1e-9 * (problem.scenario.score.largest * problem.score_weights + np.abs(proof.best))
+    size = np.where(np.isfinite(proof.best), np.abs(proof.best), 0.0)
+    rounding = 1e-9 * (problem.scenario.score.largest * problem.score_weights + size)
     wrong = np.isnan(proof.best) | np.isposinf(proof.best) | (known > proof.best + rounding)
     if wrong.any():
         return np.inf, proof

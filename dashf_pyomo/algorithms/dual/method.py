@@ -74,11 +74,11 @@ class Dual(Method):
         return "" if self.rigour == "proven" else f"rigour = {self.rigour}"
 
     def honours(self) -> frozenset[str]:
-        """Return what allocations keep: the pairs, and with `relax` all that the search for allocations knows."""
-        return DashfPlus().honours() if self.relax else self.supports
+        """Return what allocations keep: what has prices, and with `relax` all that the search for allocations knows."""
+        return self.supports | DashfPlus().honours() if self.relax else self.supports
 
     def bounded(self, scenario: Scenario) -> Scenario:
-        """Return the problem that bounds are of: with `relax` the scenario with no limits but its pairs."""
+        """Return the problem that bounds are of: with `relax` the scenario without the limits that have no prices."""
         return scenario.without(self._relaxed(scenario)) if self.relax else scenario
 
     def refusal(self, scenario: Scenario) -> str:
@@ -86,8 +86,10 @@ class Dual(Method):
         beyond, outside = super().refusal(scenario), out_of_range(scenario)
         if not beyond:
             return f"method {self.name}: {outside}" if outside else ""
-        able = not self.relax and not outside and not unsupported(DashfPlus().honours(), scenario.extra_kinds)
-        return f"{beyond}; relax=true bounds {relaxation_text(self._relaxed(scenario))}" if able else beyond
+        relaxed = self._relaxed(scenario)
+        able = not (self.relax or outside or unsupported(DashfPlus().honours(), scenario.demands))
+        helps = relaxed and not unsupported(self.supports, scenario.demands - relaxed)
+        return f"{beyond}; relax=true bounds {relaxation_text(relaxed)}" if able and helps else beyond
 
     def _relaxed(self, scenario: Scenario) -> frozenset[Extra]:
         return unsupported(self.supports, scenario.extra_kinds)
