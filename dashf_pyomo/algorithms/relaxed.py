@@ -30,6 +30,9 @@ Search = Callable[[Run], str]
 #: Share of the time, where that is limited, for the search without limits.
 _FIRST_SHARE = 0.25
 
+#: Most kinds of limits of which every set is tried: their number doubles with each kind.
+_ALL_SETS = 4
+
 #: With less time left, s, the search with all limits is the first: there may be time for one alone.
 _LITTLE_TIME = 10.0
 
@@ -50,7 +53,7 @@ class RelaxedRun(Run):
     def __init__(self, whole: Run, scenario: Scenario) -> None:
         super().__init__(scenario, whole.limits)
         self.whole = whole
-        self._said = {} if scenario == whole.scenario else {"relaxed": True}
+        self._said = {} if _limits(scenario) == _limits(whole.scenario) else {"relaxed": True}
 
     @property
     def elapsed(self) -> float:
@@ -111,14 +114,19 @@ class RelaxedRun(Run):
         """Leave the trace to the whole run."""
 
 
+def _limits(scenario: Scenario) -> Mapping[str, Any]:
+    return {} if scenario.constraints is None else scenario.constraints.to_dict()
+
+
 def within_limits(run: Run, search: Search) -> str:
     """Search with every set of kinds of limits that can matter, and return a line on how it ended.
 
     The search first runs without extra constraints. If its answer keeps them all, nothing else is run. Else it runs
     with each kind, with each two and so on; a set is left out if the answer to a part of it keeps all of it. What a
     search does follows from the limits that it is told of alone. So whatever is the best for some kinds of limits is
-    found also where there are more of them, and is kept if it keeps those too. Where time is limited, all limits come
-    before the sets between, and first of all where it is short.
+    found also where there are more of them, and is kept if it keeps those too; of more than `_ALL_SETS` kinds only each
+    alone and all together are tried. Where time is limited, all limits come before the sets between, and first of all
+    where it is short.
 
     Parameters
     ----------
@@ -130,9 +138,8 @@ def within_limits(run: Run, search: Search) -> str:
     if run.scenario.constraints is None:
         return search(run)
     kinds = sorted(run.scenario.constraints.kinds)
-    nothing, *between, everything = (
-        frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)
-    )
+    sizes = range(len(kinds) + 1) if len(kinds) <= _ALL_SETS else (0, 1, len(kinds))
+    nothing, *between, everything = (frozenset(told) for size in sizes for told in combinations(kinds, size))
     left = run.deadline.left()
     if left is None:
         sets = [nothing, *between, everything]
