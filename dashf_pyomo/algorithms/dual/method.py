@@ -130,10 +130,15 @@ class Dual(Method):
     def _bound(self, run: Run) -> str:
         """Bound the scenario of a run, which the method honours as it is."""
         from .search import Search
-        from .start import first_allocation
+        from .start import first_allocation, seek_by_prices
 
+        settings = self.settings(run)
         first_allocation(run, few=run.scenario.n_users <= self.joint_users)
-        search = Search(run, self.settings(run))
+        if not run.has_incumbent:
+            seek_by_prices(run, settings)
+        if not run.has_incumbent:
+            return "no allocation found that meets the extra constraints"
+        search = Search(run, settings)
         try:
             said = search.run_to_end()
         except (KeyboardInterrupt, Exception) as error:  # raised again, whatever it is
