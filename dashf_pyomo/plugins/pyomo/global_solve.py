@@ -244,7 +244,7 @@ class _Case:
             nonlocal number
             entry = TraceEntry(number, time.perf_counter() - start, facts={"nodes": progress.nodes})
             reached = progress.objective
-            self._call.log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
+            self._call.log(replace(entry, scr=reached, best=reached, bound=progress.bound))
             number += 1
 
         left = self._call.deadline.left()
