@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from formulations import Extra, Scenario
+from formulations.attributes import STATED_PARTS, TIMES, WHOLE_DELAY
 from formulations.constraints import relaxation_text, unsupported
+from formulations.linear_rows import SIGNED
+from formulations.objective import Aspect
 
 from ...backends import BackendError
 from ...deadline import OutOfTimeError
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Dual"]
 
+#: Limits of single users, which are part of their problems, and what rows may be about: whatever has a price.
+PRICED_EXTRAS: frozenset[str] = (STATED_PARTS - TIMES) | {
+    *(WHOLE_DELAY, SIGNED, Extra.ASSOCIATION, Extra.DELAY, Extra.OFFLOAD, Extra.BINARY),
+}
+
+#: What the objective may be.
+PRICED_ASPECTS = frozenset(str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS))
+
 #: Share of the time for allocations that keep limits which the bound does not know.
 _LIMITED_SHARE = 0.4
 
@@ -41,7 +52,7 @@ class Dual(Method):
     summary = "certified upper bound by column generation with proven pricing, and an allocation near it"
     proves_bounds = True
     writes_certificates = True
-    supports = frozenset({Extra.ASSOCIATION})
+    supports = frozenset({*PRICED_EXTRAS, *PRICED_ASPECTS})
     bound_source = "dual: column generation with proven pricing"
     advised = 1
     relaxing: ClassVar[Mapping[str, Any]] = {"relax": True}
