@@ -21,8 +21,8 @@ from cvxpy.problems.problem import SolverStats
 from cvxpy.reductions.solution import Solution
 
 from formulations import FEASIBILITY_TOLERANCE, InputError
-from formulations.objective import ObjectiveKind, Sense
 from formulations.joint.literal_cvxpy import JointProblem, domain, fingerprint, joint_problem
+from formulations.objective import ObjectiveKind, Sense
 from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods, run_method

@@ -151,16 +151,17 @@ class JointData:
         known
             The known allocation.
         assume_scr
-            Whether allocations with a lower SCR than the known one may be left out.
+            Whether allocations with a worse objective than the known one may be left out. If not, the known one only
+            gives units, and may break extra constraints.
         longest_delay
             Without that: the longest delay, s; `LONGEST` times that of the known allocation by default.
 
         Raises
         ------
         InputError
-            If the known allocation is not feasible, the best delay may be unbounded (time costs nothing, or only the sum
-            of the users' ratios counts) and no limit bounds every one (then none need be attained), or the longest delay
-            is none.
+            If the known allocation is not feasible, the best delay may be unbounded (time costs nothing, or only the
+            sum of the users' ratios counts) and no limit bounds every one (then none need be attained), or the longest
+            delay is none.
         """
         kind = scenario.objective.kind
         if not np.isfinite(_limited_delay(scenario)).all():
@@ -176,7 +177,8 @@ class JointData:
         allocation = simple if known is None else known
         e = evaluate(scenario, allocation)
         positive = kind is ObjectiveKind.SCR or kind.by_user
-        if not (e.feasible and (e.value > 0.0 if positive else np.isfinite(e.value))):
+        usable = e.feasible or (not assume_scr and np.isfinite(e.delay))
+        if not (usable and (e.value > 0.0 if positive else np.isfinite(e.value))):
             raise InputError("the known allocation is not feasible or has no SCR above zero; expected a feasible one")
         pairs = ScaledPairs.of(scenario, e.delay, _cost_unit(scenario, e))
         if assume_scr:
@@ -205,10 +207,15 @@ class JointData:
 
     @property
     def value_unit(self) -> float:
-        """What one unit of the models' objective is: an SCR or a sum of ratios, a score, or a cost."""
+        """What one unit of the scaled value is, which is maximised: an SCR or ratios, a score, or minus a cost."""
         if self.kind is ObjectiveKind.COST:
-            return self.pairs.cost_unit
+            return -self.pairs.cost_unit
         return self.scenario.score_scale if self.kind is ObjectiveKind.UTILITY else self.scr_unit
+
+    @property
+    def objective_unit(self) -> float:
+        """What one unit of the models' objective is, which has the sense of the scenario's."""
+        return abs(self.value_unit)
 
     @property
     def ratio(self) -> float:
@@ -247,7 +254,7 @@ class JointData:
             return np.inf
         if self.kind is ObjectiveKind.SCR:
             return self.most_score / self.least_ratio
-        known = self.value / self.value_unit
+        known = self.value / self.objective_unit
         if self.kind is ObjectiveKind.COST:
             return known * (1.0 + WIDENED)
         most = max(self.most_score, known)
@@ -280,6 +287,11 @@ class JointData:
             return np.inf
         counted = self.scenario.objective.delay_weights(self.scenario.n_users)
         return self.pairs.time_weight * self.longest * (float(counted.min()) if counted.any() else 1.0)
+
+    @property
+    def leaves_nothing_out(self) -> bool:
+        """Whether every allocation of the scenario is within the bounds."""
+        return self.longest is not None and self.cost_left_out == np.inf
 
     def left_out(self, ratio: float | None = None) -> float:
         """Return a bound on the models' objective at all allocations that the bounds leave out: those cost much.
@@ -480,7 +492,7 @@ class JointData:
 
     @property
     def time_bound(self) -> Array:
-        """Bound on every time of a user in the models, shape (N,): `user_delay` where users have delays of their own."""
+        """Bound on every time of a user in the models, shape (N,): tighter where users have delays of their own."""
         own = self.kind.by_user or self.scenario.objective.delay is not DelayKind.LARGEST
         return self.user_delay if own else np.full(self.scenario.n_users, self.most_delay)
 

@@ -92,7 +92,7 @@ class JointInfo:
         """
         data = self.data
         if self.ratio is None:
-            return objective_bound * data.value_unit
+            return objective_bound * data.objective_unit
         if objective_bound > 0.0 and data.least_cost == 0.0:
             return math.inf
         return data.scenario.objective.bound(
@@ -253,9 +253,7 @@ def objective(model: pyo.ConcreteModel, stated: Stated, *, epigraph: bool = True
         model.objective = pyo.Objective(expr=cost, sense=pyo.minimize)
     elif data.kind is ObjectiveKind.UTILITY or found.ratio is not None:
         price = data.least_ratio if found.ratio is None else found.ratio / data.scr_unit
-        model.objective = pyo.Objective(
-            expr=data.scenario.objective.parametric(score, cost, price), sense=pyo.maximize
-        )
+        model.objective = pyo.Objective(expr=data.scenario.objective.parametric(score, cost, price), sense=pyo.maximize)
     elif not epigraph:
         model.objective = pyo.Objective(expr=score / cost, sense=pyo.maximize)
     else:

@@ -41,8 +41,8 @@ def build(
     known
         An allocation whose SCR bounds times and resources; a simple one is made where none is given.
     ratio
-        y, SI; the known allocation's SCR by default. For another objective none: utility and cost are stated themselves,
-        at their own price.
+        y, SI; the known allocation's SCR by default. None for another objective: utility and cost are stated
+        themselves, at their own price.
     assume_scr, longest_delay
         Whether what is worse than it may be left out; if not, the longest delay, see `JointData.of`.
 

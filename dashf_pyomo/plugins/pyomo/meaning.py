@@ -1,8 +1,8 @@
 """Meaning of an extended model: its objective, and how far the bounds of its formulation hold for it.
 
 A joint model leaves out, by proof, what is worse than a known allocation in the scenario's objective, or, built with
-``assume_scr=False``, what takes longer than a longest delay. What a solver proves about the model says nothing about that; here it is said
-what it does say.
+``assume_scr=False``, what takes longer than a longest delay. What a solver proves about the model says nothing about
+that; here it is said what it does say.
 """
 
 from __future__ import annotations

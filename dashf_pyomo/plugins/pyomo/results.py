@@ -190,7 +190,7 @@ def objective_bound(found: JointInfo, bound: float | None) -> float:
     if bound is None:
         return -math.inf if data.scenario.objective.sense is Sense.MIN else math.inf
     if found.ratio is None:
-        return bound / data.value_unit
+        return bound / data.objective_unit
     if bound >= found.ratio:
         return (1.0 - found.ratio / bound) * data.most_score
     return (bound - found.ratio) / data.scr_unit * data.least_cost
