@@ -33,11 +33,13 @@ __all__ = ["Dual"]
 
 #: Limits of single users, which are part of their problems, and what rows may be about: whatever has a price.
 PRICED_EXTRAS: frozenset[str] = (STATED_PARTS - TIMES) | {
-    *(WHOLE_DELAY, SIGNED, Extra.ASSOCIATION, Extra.DELAY, Extra.OFFLOAD, Extra.BINARY),
+    *(WHOLE_DELAY, SIGNED, Extra.ASSOCIATION, Extra.DELAY, Extra.RATE, Extra.OFFLOAD, Extra.BINARY),
 }
 
 #: What the objective may be.
-PRICED_ASPECTS = frozenset(str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS))
+PRICED_ASPECTS = frozenset(
+    str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME)
+)
 
 #: Share of the time for allocations that keep limits which the bound does not know.
 _LIMITED_SHARE = 0.4

@@ -329,7 +329,7 @@ def shadow_prices(
     norm: float,
     energy_price: ArrayLike,
     shares: Array,
-    deadline: float,
+    deadline: ArrayLike,
     *,
     weight: ArrayLike = 1.0,
     offload_price: ArrayLike = 0.0,
@@ -353,7 +353,7 @@ def shadow_prices(
     shares
         Shares b, pi, psi of the server, shape (K, 3).
     deadline
-        T, in time units.
+        T, in time units, a number or shape (K,).
     need_up, need_down, score
         Least rates and g, as in `Terms` and `price_pairs`.
 
