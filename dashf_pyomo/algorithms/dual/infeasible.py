@@ -11,6 +11,7 @@ for what it takes whatever it does.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
