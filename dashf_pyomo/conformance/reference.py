@@ -4,9 +4,9 @@ Every association that is allowed, and every pattern of phi where offloading is 
 continuous problem is solved by SciPy's SLSQP from several starts, in logarithms of the resources, with exact
 derivatives. The equations are those of Section II, written here once more, and none of `formulations.resources` or
 `formulations.joint` is used, so that a mistake there is not repeated here. Every candidate is judged by
-`formulations.evaluate`, and counts only if it breaks nothing beyond rounding. So a reference is a value that is reached:
-a largest value is at least it, a least value at most. That it is the optimum is likely for tiny scenarios, and nowhere
-claimed. From three users on, SLSQP is much faster where the environment sets ``OPENBLAS_NUM_THREADS=1``.
+`formulations.evaluate`, and counts only if it breaks nothing beyond rounding. So a reference is a value that is
+reached, and a bound may not exclude it. That it is the optimum is likely for tiny scenarios, and nowhere claimed. From
+three users on, SLSQP is much faster where the environment sets ``OPENBLAS_NUM_THREADS=1``.
 """
 
 from __future__ import annotations
@@ -516,7 +516,7 @@ class _Fixed:
         return end if np.isfinite(end).all() else x
 
     def refined(self, x: Array) -> tuple[Allocation, Array] | None:
-        """Return the allocation of a point that is solved again and again, and the point; None where a row is broken."""
+        """Return allocation and point where solving again and again ends, None where that breaks a row."""
         s = self.scenario
         for margin in _MARGINS:
             best: tuple[Allocation, Array] | None = None
