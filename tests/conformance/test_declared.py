@@ -21,6 +21,7 @@ from dashf_pyomo.conformance.declared_methods import MethodEntry, method_matrix,
 from dashf_pyomo.conformance.reference import STRICT, Reference, reference_optimum
 from dashf_pyomo.result import Result
 from dashf_pyomo.status import Claim
+from dashf_pyomo.trace import EntryKind, TraceEntry
 from formulations import evaluate
 from formulations.objective import DelayKind, ObjectiveKind
 
@@ -150,17 +151,31 @@ def test_a_method_that_takes_what_it_does_not_honour_fails(monkeypatch: pytest.M
         MethodEntry("nearest", case).require_refusal()
 
 
-@pytest.mark.parametrize("lie", ["bound", "value", "allocation", "infeasible", "certified", "better", "objective"])
-def test_a_false_claim_is_noticed(lie: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ("bound", "excludes"),
+        ("value", "the evaluator"),
+        ("allocation", "its allocation is not feasible"),
+        ("infeasible", "it says infeasible"),
+        ("certified", "certified with a gap of 0.09"),
+        ("contradiction", "refuted by itself"),
+        ("better", "is better than the best known"),
+        ("objective", "it is about cost"),
+    ],
+)
+def test_a_false_claim_is_noticed(lie: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = DeclaredCase("shared", "scr-largest", "delay_limit")
     entry = MethodEntry("dashf-plus", case)
     good, best, free = outcome(entry), case.reference, case.free.reference
+    contradiction = TraceEntry(9, 1.0, EntryKind.CONTRADICTION, contradiction="refuted by itself")
     told: dict[str, Any] = {
         "bound": {"bound": best.value * (1 - 1e-5)},
         "value": {"value": best.value * (1 + 1e-7)},
         "allocation": {"allocation": free.allocation, "value": free.value},
         "infeasible": {"claim": Claim.INFEASIBLE, "allocation": None},
         "certified": {"claim": Claim.CERTIFIED, "bound": 1.1 * best.value},
+        "contradiction": {"trace": (*good.trace, contradiction)},
         "better": {},
         "objective": {"objective": "cost", "sense": "min"},
     }[lie]
@@ -168,7 +183,7 @@ def test_a_false_claim_is_noticed(lie: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(f"{module}.run_method", lambda *_: replace(good, **told))
     if lie == "better":  # than a reference that is none
         monkeypatch.setattr(DeclaredCase, "reference", Reference(0.9 * best.value, best.allocation))
-    with pytest.raises(ConformanceError):
+    with pytest.raises(ConformanceError, match=said):
         entry.run()
 
 
