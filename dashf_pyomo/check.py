@@ -1,7 +1,7 @@
 """Independent re-evaluation of a result file: what can be verified is, and what cannot is named.
 
-Times, solver versions, the message, what ended the run and the SCR of iterates that were not kept cannot be found again
-from the file; the findings say so instead of calling them verified.
+Times, solver versions, the message, what ended the run and the value of iterates that were not kept cannot be found
+again from the file; the findings say so instead of calling them verified.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
 from formulations.arrays import shown
 from formulations.constraints import relaxation_text
 from formulations.documents import InputError, digest
+from formulations.objective import ObjectiveKind, Sense
 from formulations.reach import unreachable
 
 from .algorithms import configure, methods
 from .certificate import Certificate, CertificateError, UnprovenError, verify
+from .objectives import SCR, bound_claim, is_better, is_refuted, name_of, sense_of, side_of, size_of, worst_of
 from .result import Result
 from .result_data import source_text
 from .status import Claim, Termination
@@ -80,8 +82,8 @@ def check(
     Returns
     -------
     list of Finding
-        In the order digest, scenario, allocation and its numbers, certificate, bound, claim, method, trace, and what
-        could not be checked. The claims hold if all findings do.
+        In the order digest, scenario, objective, allocation and its numbers, certificate, bound, claim, method, trace,
+        and what could not be checked. The claims hold if all findings do.
 
     Raises
     ------
@@ -109,6 +111,9 @@ def _prove(
     scenario: Scenario, certificate: Certificate, progress: Callable[[int, int], None] | None, workers: int
 ) -> _Proof:
     """Return what a certificate proves of a scenario: it may be one of the scenario without some of its limits."""
+    if scenario.objective.aspects:
+        said = ", ".join(sorted(scenario.objective.aspects))
+        return _Proof(None, f"certificates are of the SCR as printed, not of an objective with {said}")
     bounded, name = scenario, ""
     for left_out, relaxation in scenario.relaxations():
         if relaxation.sha256 == certificate.scenario_sha256:
@@ -127,6 +132,8 @@ def _findings(
     yield Finding("digest", computed == document["digest"], f"{computed[:16]}... computed")
     same = result.matches(scenario)
     yield Finding("scenario", same, f"{scenario.sha256[:16]}... is the scenario's hash")
+    kind = str(scenario.objective.kind)  # the sense follows from it
+    yield Finding("objective", result.objective == kind, f"{kind} is the scenario's, {result.objective} claimed")
     yield from _evaluation(scenario, document, result)
     if proof is not None:
         yield _certificate(scenario, result, proof)
@@ -158,6 +165,8 @@ def _evaluation(scenario: Scenario, document: Mapping[str, Any], result: Result)
         found, claimed = truth[name], getattr(result, name)
         # Violations are relative numbers already.
         scale = 1.0 if name == "max_violation" else abs(found)
+        if name == "value":
+            scale = size_of(scenario.objective.kind, found, evaluation.score)
         holds = claimed is not None and math.isfinite(found) and abs(claimed - found) <= CLAIM_TOLERANCE * scale
         yield Finding(
             name, holds, f"{found:.9g} evaluated, {'nothing' if claimed is None else f'{claimed:.9g}'} claimed"
@@ -168,13 +177,15 @@ def _certificate(scenario: Scenario, result: Result, proof: _Proof) -> Finding:
     """Return what a certificate proves, even if the result claims less, and whether the allocation refutes it."""
     if proof.bound is None:
         return Finding("certificate", False, f"proves nothing of this scenario: {proof.said}")
-    said = f"proves SCR <= {proof.bound:.9g} for {proof.said}"
+    kind = scenario.objective.kind
+    said = f"proves {bound_claim(kind, proof.bound)} for {proof.said}"
     try:
         reached = None if result.allocation is None else evaluate(scenario, result.allocation)
     except InputError:
         reached = None
-    if reached is not None and reached.feasible and reached.scr > proof.bound * (1.0 + ALLOCATION_TOLERANCE):
-        return Finding("certificate", False, f"{said}, but the allocation has SCR {reached.scr:.9g}")
+    truth = reached if reached is not None and reached.feasible else None
+    if truth is not None and is_refuted(kind, proof.bound, truth.value, ALLOCATION_TOLERANCE, truth.score):
+        return Finding("certificate", False, f"{said}, but the allocation has {name_of(kind)} {truth.value:.9g}")
     return Finding("certificate", True, said)
 
 
@@ -189,26 +200,29 @@ def _bound(scenario: Scenario, document: Mapping[str, Any], result: Result, proo
         said = f"upper_bound = {shown(document['upper_bound'])}, bound = {shown(result.bound)}"
         yield Finding("upper bound", False, f"{said}: expected the same where the objective is the SCR, else null")
         return
+    kind, claim = result.objective, side_of(result.objective)
     if result.bound is None:
-        yield Finding("upper bound", result.bound_source is None, "none claimed")
+        yield Finding(claim, result.bound_source is None, "none claimed")
         return
     said = f"{result.bound:.9g} by {result.bound_source!r}"
     wrong = _wrong_with_bound(scenario, result)
     if wrong:
-        yield Finding("upper bound", False, f"{said}{wrong}")
+        yield Finding(claim, False, f"{said}{wrong}")
     elif proof is None:
-        yield Finding("upper bound", True, f"{said} rests on that solver's word", checked=False)
+        yield Finding(claim, True, f"{said} rests on that solver's word", checked=False)
     elif proof.bound is None:
-        yield Finding("upper bound", False, f"{said}, but the certificate does not prove it: {proof.said}")
+        yield Finding(claim, False, f"{said}, but the certificate does not prove it: {proof.said}")
     else:
-        holds = proof.bound <= result.bound
-        yield Finding("upper bound", holds, f"{said}, the certificate proves {proof.bound:.9g} for {proof.said}")
+        holds = not is_better(kind, proof.bound, result.bound)
+        yield Finding(claim, holds, f"{said}, the certificate proves {proof.bound:.9g} for {proof.said}")
 
 
 def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
     """Return what speaks against a bound before any proof, or an empty text."""
-    if result.value is not None and result.bound is not None and result.bound < result.value:
-        return " lies below the SCR of the allocation"
+    kind = result.objective
+    if result.value is not None and result.bound is not None and is_better(kind, result.value, result.bound):
+        beyond = "above" if sense_of(kind) is Sense.MIN else "below"
+        return f" lies {beyond} the {name_of(kind)} of the allocation"
     if not (result.method in methods and methods[result.method].proves_bounds):
         return f", but method {result.method} proves no bounds"
     if not (result.bound_source or "").strip():
@@ -288,42 +302,43 @@ def _contradiction(result: Result) -> str:
     """Return what is wrong with the trace, or an empty text."""
     if len(result.trace) != result.iterations + 1 and (result.trace or result.iterations or result.allocation):
         return f"{len(result.trace)} entries for {result.iterations} iterations"
-    before = 0.0
+    before, kind = 0.0, result.objective
     kept: TraceEntry | None = None
     bound: float | None = None
     for number, entry in enumerate(result.trace):
         if entry.iteration != number:
             return f"entry {number} says iteration {entry.iteration}"
-        if entry.accepted and entry.scr is None:
-            return f"entry {number} lacks scr"
+        if entry.accepted and entry.value is None:
+            return f"entry {number} lacks {'scr' if kind == SCR else 'value'}"
         if entry.time < before:
             return f"the time of entry {number} goes back"
         before = entry.time
-        best = None if kept is None else kept.scr
-        better = entry.scr is not None and (best is None or entry.scr > best)
+        best = None if kept is None else kept.value
+        better = entry.value is not None and (best is None or is_better(kind, entry.value, best))
         if better and not entry.accepted and entry.delay is not None:
-            return f"entry {number} is feasible, has the best SCR and is not accepted"
+            return f"entry {number} is feasible, has the best {name_of(kind)} and is not accepted"
         if entry.accepted:
-            kept, best = entry, entry.scr
+            kept, best = entry, entry.value
         if entry.best != best:
             return f"entry {number} says best {shown(entry.best)}, the entries say otherwise"
-        told = entry.upper_bound
-        if told is not None and told < (best or 0.0):
-            return f"the upper bound of entry {number} is {shown(told)}"
-        # Only a bound that the incumbent refutes is given up (or lifted to the incumbent, within the tolerances of its
-        # source).
-        rises = bound is not None and (told is None or (told > bound and told != best))
-        if rises and not entry.contradiction:
-            return f"the upper bound of entry {number} rises"
+        told = entry.bound
+        if told is not None and is_better(kind, worst_of(kind) if best is None else best, told):
+            return f"the {side_of(kind)} of entry {number} is {shown(told)}"
+        # Only a bound that the incumbent refutes is given up (or moved to the incumbent, within the tolerances of its
+        # source; those of a utility are relative to its parts, and it may be moved beyond).
+        moved = told == best or (kind == ObjectiveKind.UTILITY and entry.accepted)
+        loosened = bound is not None and (told is None or (is_better(kind, told, bound) and not moved))
+        if loosened and not entry.contradiction:
+            return f"the {side_of(kind)} of entry {number} {'falls' if sense_of(kind) is Sense.MIN else 'rises'}"
         bound = told
     if before > result.wall_time:
         return "it is longer than the wall time"
-    if bound != result.upper_bound:
-        return f"it ends with the upper bound {shown(bound)}"
+    if bound != result.bound:
+        return f"it ends with the {side_of(kind)} {shown(bound)}"
     if kept is None or result.allocation is None:
         same = kept is None and result.allocation is None
         return "" if same else "it and the result differ on whether there is an allocation"
-    for name in ("scr", "delay", "energy"):
+    for name in ("scr", "delay", "energy", *(() if kind == SCR else ("value",))):
         reached, claimed = getattr(kept, name), getattr(result, name)
         if reached is None or claimed is None or abs(reached - claimed) > CLAIM_TOLERANCE * abs(claimed):
             return f"the kept entry has {name} {shown(reached)}, the result says {shown(claimed)}"

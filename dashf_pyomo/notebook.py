@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from formulations.markup import facts_table, table
 
-from .result_data import bound_text
+from .objectives import SCR, bound_text, name_of, side_of
 
 if TYPE_CHECKING:
     from formulations import Allocation
@@ -32,12 +32,15 @@ def number(value: float | None) -> str:
 
 
 def facts(result: ResultData) -> list[tuple[str, str]]:
-    """Return what a result says, by name: SCR, bound, gap, parts of the SCR, effort, how it ended."""
+    """Return what a result says, by name: value, bound, gap, parts of the value, effort, how it ended."""
+    kind = result.objective
+    bound = bound_text(result.bound, kind=kind)
     return [
-        ("SCR", number(result.scr)),
-        ("upper bound", bound_text(result.upper_bound) + (f", of {result.bound_of}" if result.bound_of else "")),
+        (name_of(kind), number(result.value)),
+        (side_of(kind), bound + (f", of {result.bound_of}" if result.bound_of else "")),
         ("gap", "none" if result.gap is None else f"{result.gap:.3%}"),
         *([("keeps also", result.restriction)] if result.restriction else []),
+        *([] if kind == SCR else [("SCR", number(result.scr))]),
         ("score", number(result.score)),
         ("delay (s)", number(result.delay)),
         ("energy (J)", number(result.energy)),

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from decimal import ROUND_CEILING, Context
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
 from formulations import Allocation, Evaluation, InputError, Scenario
 from formulations.arrays import shown
 from formulations.documents import check_keys, digest, read_document, write_document
-from formulations.objective import Objective, ObjectiveKind
 
+from .objectives import SCR, SENSES
 from .status import Claim, Status, Termination, in_one_word, in_two_words
 from .trace import TraceEntry, is_number
 
 __all__ = [
     "RESTRICTION",
     "ResultData",
-    "bound_text",
     "read_result_document",
     "relative_gap",
     "relaxation_of",
@@ -30,11 +27,6 @@ __all__ = [
 
 #: The version that is written, and those that are read.
 VERSION, VERSIONS = 2, (1, 2)
-
-#: Kinds of objectives, and whether each is to be large ("max") or small ("min").
-SENSES = {
-    str(kind): str(Objective(kind, 1.0 if kind is ObjectiveKind.UTILITY else None).sense) for kind in ObjectiveKind
-}
 
 #: Key of `Result.readings` under which a method says what it demands of allocations beyond the scenario.
 RESTRICTION = "restriction"
@@ -65,22 +57,6 @@ def relative_gap(value: float | None, bound: float | None) -> float | None:
         return None
     size = max(abs(value), abs(bound))
     return abs(value - bound) / size if size > 0.0 else None
-
-
-def bound_text(upper_bound: float | None, digits: int = 6) -> str:
-    """Return an upper bound as people see it: to so many digits, upwards, so that it still is one.
-
-    Parameters
-    ----------
-    upper_bound
-        The bound, or None.
-    digits
-        Significant digits.
-    """
-    if upper_bound is None or not math.isfinite(upper_bound):
-        return "none" if upper_bound is None else str(upper_bound)
-    raised = float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(upper_bound))))
-    return f"{raised:#.{digits}g}".rstrip(".")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +99,7 @@ class ResultData:
     claim: Claim
     message: str = ""
     allocation: Allocation | None = None
-    objective: str = "scr"
+    objective: str = SCR
     sense: str = "max"
     value: float | None = None
     bound: float | None = None
@@ -146,7 +122,7 @@ class ResultData:
     @property
     def upper_bound(self) -> float | None:
         """The bound where it is one on the SCR, else None."""
-        return self.bound if self.objective == "scr" else None
+        return self.bound if self.objective == SCR else None
 
     @property
     def gap(self) -> float | None:
@@ -219,7 +195,7 @@ class ResultData:
             values["allocation"] = Allocation.from_dict(values["allocation"], f"{where}: allocation")
         if version == 1:
             values["termination"], values["claim"] = in_two_words(status, values["allocation"] is not None)
-            values |= {"objective": "scr", "sense": "max", "value": values["scr"], "bound": values["upper_bound"]}
+            values |= {"objective": SCR, "sense": SENSES[SCR], "value": values["scr"], "bound": values["upper_bound"]}
         values["termination"] = _member(Termination, values, "termination", where)
         values["claim"] = _member(Claim, values, "claim", where)
         if values["objective"] not in SENSES:
@@ -228,7 +204,8 @@ class ResultData:
         if values["sense"] != sense:
             raise InputError(f"{where}: sense = {shown(values['sense'])}; expected {sense!r} for {values['objective']}")
         values["trace"] = tuple(
-            TraceEntry.from_dict(entry, f"{where}: trace[{number}]") for number, entry in enumerate(values["trace"])
+            TraceEntry.from_dict(entry, f"{where}: trace[{number}]", values["objective"])
+            for number, entry in enumerate(values["trace"])
         )
         return cls(**{key: value for key, value in values.items() if key not in {"format", "version", *_DERIVED}})
 

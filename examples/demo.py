@@ -13,7 +13,7 @@ from rich.table import Table
 
 import dashf_pyomo
 from dashf_pyomo.check import check
-from dashf_pyomo.result_data import bound_text
+from dashf_pyomo.objectives import bound_text
 from formulations import Scenario
 
 METHODS = ("rucaa", "gucaa", "gucro", "aauco", "dashf", "dashf-plus", "dual")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ATTRIBUTES", "PARTS", "STATED_PARTS", "Attribute", "Factor", "declare"]
+__all__ = ["ATTRIBUTES", "PARTS", "STATED_PARTS", "TIMES", "WHOLE_DELAY", "Attribute", "Factor", "declare"]
 
 Array = NDArray[np.float64]
 
@@ -61,6 +61,10 @@ STATED_PARTS = frozenset(
     }
 )
 
+#: The four times of a user. An attribute that counts all alike demands no more than their sum.
+TIMES = frozenset({"time_local", "time_uplink", "time_server", "time_downlink"})
+WHOLE_DELAY = "the whole delay"
+
 #: A weight of a part: a number, or from a scenario an array that broadcasts to shape (N, M).
 Weight = float | Callable[[Any], Any]
 
@@ -87,6 +91,14 @@ class Attribute:
         for part in self.parts:
             if part not in PARTS:
                 raise ValueError(f"attribute {self.name}: unknown part {part!r}; expected some of {', '.join(PARTS)}")
+
+    @property
+    def demands(self) -> frozenset[str]:
+        """What a formulation has to state for it: its parts, or `WHOLE_DELAY` in place of its times."""
+        weights = [self.parts.get(part, 0.0) for part in TIMES]
+        parts = frozenset(self.parts)
+        whole = parts >= TIMES and all(weight is weights[0] or weight == weights[0] for weight in weights)
+        return parts - TIMES | {WHOLE_DELAY} if whole else parts
 
     def weights(self, scenario: Any) -> dict[str, Array]:
         """Return the weight of every part, shape (N, M) each, for a `Scenario`.

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import read_numbers, require_finite, shown
-from .attributes import ATTRIBUTES, PARTS, STATED_PARTS
+from .attributes import ATTRIBUTES, PARTS, STATED_PARTS, TIMES, WHOLE_DELAY
 from .documents import InputError, ScenarioError
 from .formulation import formulations
 from .linear_rows import Row
@@ -152,9 +152,9 @@ class Limit:
             raise ValueError(f"limit {self.key}: a least {self.attribute}; expected one of a user's rate")
 
     @property
-    def parts(self) -> frozenset[str]:
-        """The parts that a formulation has to state."""
-        return frozenset(ATTRIBUTES[self.attribute].parts)
+    def demands(self) -> frozenset[str]:
+        """What a formulation has to state for it."""
+        return ATTRIBUTES[self.attribute].demands
 
     @property
     def none(self) -> float:
@@ -415,12 +415,14 @@ def unsupported(supports: Iterable[str], kinds: Iterable[Extra]) -> frozenset[Ex
         What is asked for.
     """
     known = frozenset(supports)
+    if known >= TIMES:
+        known |= {WHOLE_DELAY}
 
     def stated(kind: Extra) -> bool:
         if isinstance(kind, RowKind):
             return kind.demands <= known
         limits = [limit for limit in LIMITS.values() if limit.kind == kind]
-        return kind in known or (bool(limits) and all(limit.parts <= known for limit in limits))
+        return kind in known or (bool(limits) and all(limit.demands <= known for limit in limits))
 
     return frozenset(kind for kind in kinds if not stated(kind))
 

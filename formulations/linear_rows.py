@@ -100,7 +100,7 @@ class Row:
     @property
     def demands(self) -> frozenset[str]:
         """What a formulation has to state: the parts, and `SIGNED`."""
-        parts = {part for term in self.terms for part in ATTRIBUTES[term.attribute].parts}
+        parts = {part for term in self.terms for part in ATTRIBUTES[term.attribute].demands}
         return frozenset(parts | ({SIGNED} if self.signed else set()))
 
     def weights(self, scenario: Any) -> dict[str, Array]:

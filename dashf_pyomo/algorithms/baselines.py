@@ -18,13 +18,15 @@ from formulations import Allocation, Extra, Scenario
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pair_resources import PairResources, equal_split, start_allocation, where_allowed
 from formulations.formulation import Subproblem
+from formulations.objective import Aspect
 
-from .dashf import backend_names
+from .dashf import backend_names, honoured_by
 from .dinkelbach import dinkelbach
 from .method import Method, methods, option
 from .rounding import ROUNDINGS, offloaded
 from .run import Run
-from .steps import AssociationStep, ResourceStep, formulation_names
+from .steps import AssociationStep, ResourceStep, formulation_names, middle_offload, resources_of
+from .user_ratios import Iterate, by_user_ratios
 
 __all__ = ["Aauco", "Gucaa", "Gucro", "Nearest", "Rucaa", "fewest_users"]
 
@@ -34,13 +36,23 @@ def fewest_users(scenario: Scenario) -> NDArray[np.int64]:
     return np.arange(scenario.n_users, dtype=np.int64) % scenario.n_servers
 
 
-def _half(scenario: Scenario) -> NDArray[np.float64]:
-    return np.full(scenario.n_users, 0.5)
+#: What a baseline of a fixed association honours: it is judged by whatever objective there is, and trains half, or what
+#: the range of phi has next to that.
+_JUDGED = frozenset({*map(str, Aspect), Extra.OFFLOAD, Extra.BINARY})
+
+
+def _over_forms(run: Run, iterate: Iterate, epsilon: float) -> str:
+    """Iterate once, or where users have ratios of their own over their linear forms; return how that ended."""
+    if run.scenario.objective.kind.by_user:
+        return by_user_ratios(run, iterate, epsilon)[0]
+    return iterate(run, None)
 
 
 @dataclass(frozen=True)
 class _AverageAllocation(Method):
     """A fixed association, half of the training each, equal resources."""
+
+    supports = _JUDGED
 
     @abstractmethod
     def associate(self, scenario: Scenario) -> NDArray[np.int64]:
@@ -48,7 +60,7 @@ class _AverageAllocation(Method):
 
     def search(self, run: Run) -> str:
         """Judge the one allocation."""
-        run.record(equal_split(run.scenario, self.associate(run.scenario), _half(run.scenario)), phase="final")
+        run.record(equal_split(run.scenario, self.associate(run.scenario), middle_offload(run.scenario)), phase="final")
         return "one allocation, no optimisation"
 
 
@@ -87,7 +99,7 @@ class Nearest(_AverageAllocation):
 
     name = "nearest"
     summary = "largest channel gain, equal resources (not in the paper)"
-    supports = frozenset({Extra.ASSOCIATION})
+    supports = _JUDGED | {Extra.ASSOCIATION}
 
     def associate(self, scenario: Scenario) -> NDArray[np.int64]:
         """Return the association by largest gain among the servers that are allowed."""
@@ -100,6 +112,7 @@ class Aauco(Method):
     """AAUCO: AO part 1 at the start point's resources, y by Dinkelbach; then average allocation."""
 
     name = "aauco"
+    supports = _JUDGED
     summary = "association and offloading by AO part 1, equal resources"
 
     association: str = option(
@@ -108,15 +121,22 @@ class Aauco(Method):
     delay_rows: str = option("aggregated", "delay rows of AO part 1 (reading of (3j))", choices=DELAY_ROWS)
     rounding: str = option("hungarian", "from fractional to binary association", choices=ROUNDINGS)
     association_backend: str = option("auto", "solver of AO part 1", choices=backend_names)
-    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    epsilon: float = option(1e-4, "stop when the objective grows by less, relative", at_least=0.0)
     max_iterations: int = option(50, "most iterations", at_least=1)
 
     def readings(self) -> dict[str, str]:
         """Return the readings of the paper that this method makes."""
         return {"delay_rows": self.delay_rows, "Hungarian": "server columns replicated"}
 
+    def honours(self) -> frozenset[str]:
+        """Return what AO part 1 supports of what the method does."""
+        return honoured_by(self.supports, (self.association,), ())
+
     def search(self, run: Run) -> str:
-        """Iterate AO part 1 over y."""
+        """Iterate AO part 1 over y, or over linear forms of the users' ratios."""
+        return _over_forms(run, self._iterate, self.epsilon)
+
+    def _iterate(self, run: Run, start: Allocation | None = None) -> str:
         associate = AssociationStep(run, self.association, self.delay_rows, self.rounding, self.association_backend)
         pairs = PairResources.equal(run.scenario)
 
@@ -125,7 +145,7 @@ class Aauco(Method):
             shared = equal_split(run.scenario, associated.server, associated.offload)
             return offloaded(run.scenario, shared, ratio), facts
 
-        start = start_allocation(run.scenario)
+        start = start_allocation(run.scenario) if start is None else start
         return dinkelbach(run, start, step, epsilon=self.epsilon, max_iterations=self.max_iterations)
 
 
@@ -135,11 +155,12 @@ class Gucro(Method):
     """GUCRO: greedy user connection, resources by AO part 2, y by Dinkelbach; half of the training each."""
 
     name = "gucro"
+    supports = _JUDGED
     summary = "users in turn take the server with the fewest users, resources by AO part 2"
 
     allocation: str = option("fp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES))
     allocation_backend: str = option("auto", "solver of AO part 2", choices=backend_names)
-    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    epsilon: float = option(1e-4, "stop when the objective grows by less, relative", at_least=0.0)
     max_iterations: int = option(50, "most outer iterations", at_least=1)
     inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
     inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
@@ -148,10 +169,18 @@ class Gucro(Method):
         """Return the readings of the paper that this method makes."""
         return {"chi = 0": "term dropped"}
 
+    def honours(self) -> frozenset[str]:
+        """Return what AO part 2 supports of what the method does."""
+        return honoured_by(self.supports, (), resources_of(self.allocation))
+
     def search(self, run: Run) -> str:
-        """Iterate AO part 2 over y."""
+        """Iterate AO part 2 over y, or over linear forms of the users' ratios."""
+        return _over_forms(run, self._iterate, self.epsilon)
+
+    def _iterate(self, run: Run, start: Allocation | None = None) -> str:
         allocate = ResourceStep(
             run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations
         )
-        start = equal_split(run.scenario, fewest_users(run.scenario), _half(run.scenario))
+        if start is None:
+            start = equal_split(run.scenario, fewest_users(run.scenario), middle_offload(run.scenario))
         return dinkelbach(run, start, allocate, epsilon=self.epsilon, max_iterations=self.max_iterations)

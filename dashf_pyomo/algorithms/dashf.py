@@ -1,4 +1,4 @@
-"""`dashf`: the paper's algorithm, composed of parts that can be exchanged one by one.
+"""`dashf`: the paper's algorithm, composed of parts that can be exchanged one by one, for other objectives too.
 
 Source: Algorithm 1. Dinkelbach outside; inside, AO part 1 (association and offloading: relaxation, rounding,
 offloading program) and AO part 2 (resources: fractional programming).
@@ -6,15 +6,17 @@ offloading program) and AO part 2 (resources: fractional programming).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from formulations import ALL_EXTRAS, Allocation
+from formulations import ALL_EXTRAS, Allocation, Extra
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pair_resources import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
+from formulations.linear_rows import SIGNED
+from formulations.objective import Aspect
 
 from ..backends import backends
 from .dinkelbach import ACCEPT, dinkelbach
@@ -22,9 +24,27 @@ from .method import Method, methods, option
 from .relaxed import within_limits
 from .rounding import ROUNDINGS
 from .run import Run
-from .steps import AssociationStep, ResourceStep, formulation_names
+from .steps import AssociationStep, ResourceStep, formulation_names, resources_of
+from .user_ratios import NEEDS, by_user_ratios
 
-__all__ = ["Dashf", "backend_names"]
+__all__ = ["HEURISTIC_SUPPORT", "Dashf", "backend_names", "honoured_by"]
+
+_BY_USER = frozenset({str(Aspect.SUM_OF_RATIOS), str(Aspect.MAX_MIN)})
+
+#: What alternating optimisation honours where its formulations do: every allocation is judged by the evaluator, and
+#: roundings and moves know of pairs, of users per server, and of ranges of phi.
+HEURISTIC_SUPPORT = ALL_EXTRAS | {Extra.OFFLOAD, Extra.BINARY, SIGNED} | {str(aspect) for aspect in Aspect}
+
+
+def honoured_by(supports: frozenset[str], associations: Sequence[str], resources: Sequence[str]) -> frozenset[str]:
+    """Return what formulations of AO part 1 and 2 all support, of what a method does.
+
+    Objectives of the users' ratios are honoured where their linear forms are, whatever formulations say of them.
+    """
+    parts = [f"{Subproblem.ASSOCIATION}/{name}" for name in associations]
+    parts += [f"{Subproblem.RESOURCES}/{name}" for name in resources]
+    found = supports.intersection(*(formulations[part].supports for part in parts))
+    return (found - _BY_USER) | (supports & _BY_USER if found >= NEEDS else frozenset())
 
 
 def backend_names() -> list[str]:
@@ -38,11 +58,13 @@ class Dashf(Method):
     """DASHF, Algorithm 1; every field is an exchangeable part or a reading of the paper.
 
     The SCR of an iterate can fall, because rounding and the resources of idle pairs are not exact; with
-    ``accept=best`` the best iterate is kept, and the trace and the message say so.
+    ``accept=best`` the best iterate is kept, and the trace and the message say so. A utility or a cost has a fixed
+    price instead of Dinkelbach's ratio; objectives of the users' own ratios are a sequence of utilities, see
+    `user_ratios`.
     """
 
     name = "dashf"
-    supports = ALL_EXTRAS
+    supports = HEURISTIC_SUPPORT
     summary = "the paper's algorithm: Dinkelbach, SDR, Hungarian rounding, fractional programming"
 
     association: str = option(
@@ -56,9 +78,11 @@ class Dashf(Method):
     allocation_backend: str = option("auto", "solver of AO part 2", choices=backend_names)
     idle_pairs: str = option("hold", "resources of idle pairs after AO part 2", choices=IDLE_PAIRS)
     accept: str = option("best", "iterate to keep; always is the paper's literal behaviour", choices=ACCEPT)
-    epsilon: float = option(1e-4, "stop when SCR grows by less, relative", at_least=0.0)
+    epsilon: float = option(1e-4, "stop when the objective grows by less, relative", at_least=0.0)
     max_iterations: int = option(50, "most outer iterations", at_least=1)
-    falls: int = option(0, "falls of the SCR that do not stop it; the printed test stops at the first", at_least=0)
+    falls: int = option(
+        0, "falls of the objective that do not stop it; the printed test stops at the first", at_least=0
+    )
     inner_epsilon: float = option(1e-4, "stop AO part 2 when its objective grows by less", at_least=0.0)
     inner_iterations: int = option(10, "most solves of AO part 2 per iteration", at_least=1)
 
@@ -80,9 +104,8 @@ class Dashf(Method):
         }
 
     def honours(self) -> frozenset[str]:
-        """Return what both formulations support."""
-        parts = (f"{Subproblem.ASSOCIATION}/{self.association}", f"{Subproblem.RESOURCES}/{self.allocation}")
-        return self.supports.intersection(*(formulations[part].supports for part in parts))
+        """Return what the formulations support, and objectives of the users' ratios where utilities are."""
+        return honoured_by(self.supports, (self.association,), resources_of(self.allocation))
 
     def search(self, run: Run) -> str:
         """Run the algorithm, with as many of the scenario's limits as it has to know."""
@@ -90,19 +113,28 @@ class Dashf(Method):
 
     def improve(self, run: Run) -> str:
         """Run the algorithm on the scenario of a run as it is."""
-        return self.iterate(run)
+        if not run.scenario.objective.kind.by_user:
+            return self.refine(run, self.iterate(run))
+        said, last = by_user_ratios(run, self.iterate, self.epsilon)
+        return self.refine(last, said)
 
-    def iterate(self, run: Run) -> str:
-        """Run Algorithm 1 and nothing else."""
+    def refine(self, run: Run, said: str) -> str:
+        """Do what comes after Algorithm 1, and return the line on how that ended with what is to be added."""
+        return said
+
+    def iterate(self, run: Run, start: Allocation | None = None) -> str:
+        """Run Algorithm 1 and nothing else, from its own start or another one."""
         scenario = run.scenario
-        start = start_allocation(scenario)
         associate = AssociationStep(
             run, self.association, self.delay_rows, self.rounding, self.association_backend, self.rounding_seed
         )
         allocate = ResourceStep(
             run, self.allocation, self.allocation_backend, self.inner_epsilon, self.inner_iterations
         )
-        pairs = PairResources.equal(scenario)
+        if start is None:
+            start, pairs = start_allocation(scenario), PairResources.equal(scenario)
+        else:
+            pairs = PairResources.around(scenario, start, self.idle_pairs)
 
         def step(_: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
             nonlocal pairs

@@ -10,28 +10,37 @@ tried and there are few users, two are turned at once as well: with limits of ra
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from formulations import Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.pair_resources import PairResources, equal_split, where_allowed
 from formulations.formulation import Subproblem
 
-from .dashf import Dashf
+from ..objectives import improvement
+from .dashf import Dashf, honoured_by
+from .dinkelbach import ratio_at
 from .method import methods, option
-from .rounding import ROUNDINGS
+from .rounding import ROUNDINGS, most_users, within_counts
 from .run import Run
-from .steps import ResourceStep, formulation_names
+from .steps import ResourceStep, formulation_names, middle_offload, resources_of
 
 __all__ = ["DashfPlus", "move_users", "seek"]
 
 #: Most users for turns of two at once: their number grows with the square.
 _PAIRED_USERS = 3
+
+#: Most users for exchanges of two between servers that serve as many as they may, likewise.
+_EXCHANGED_USERS = 60
+
+#: Parts for many users.
+_MANY = {"association": "hull", "allocation": "nlp"}
 
 
 @methods.register
@@ -60,12 +69,24 @@ class DashfPlus(Dashf):
         300, "most users for joint-nlp and moves; beyond, hull and nlp are composed instead", at_least=1
     )
 
+    def honours(self) -> frozenset[str]:
+        """Return what the formulations support, those for many users too."""
+        associations, resources = [self.association], [*resources_of(self.allocation)]
+        if self.allocation == "joint-nlp":
+            associations.append(_MANY["association"])
+            resources.append(_MANY["allocation"])
+        return honoured_by(self.supports, associations, resources)
+
     def improve(self, run: Run) -> str:
         """Run Algorithm 1 with these parts, then move users."""
         if self.allocation == "joint-nlp" and run.scenario.n_users > self.joint_users:
-            said = replace(self, association="hull", allocation="nlp").iterate(run)
+            options = {item.name: getattr(self, item.name) for item in fields(Dashf)} | _MANY
+            said = Dashf(**options).improve(run)
             return f"{said}; hull and nlp for more than {self.joint_users} users"
-        said = self.iterate(run)
+        return super().improve(run)
+
+    def refine(self, run: Run, said: str) -> str:
+        """Look for an allocation where Algorithm 1 found none, then move users."""
         allocate = ResourceStep(
             run,
             self.allocation,
@@ -98,8 +119,13 @@ def seek(run: Run, allocate: ResourceStep, tries: int) -> bool:
     first = [np.argmax(s.channel_gain, axis=1), np.arange(s.n_users) % s.n_servers]
     for number in range(tries):
         drawn = first[number] if number < len(first) else rng.integers(s.n_servers, size=s.n_users)
-        start = equal_split(s, where_allowed(s, drawn), np.full(s.n_users, 0.5))
-        ratio = run.record(start, phase="seek").scr
+        server = within_counts(s, where_allowed(s, drawn))
+        offload = middle_offload(s)
+        if s.constraints is not None and s.constraints.binary_offload and number:
+            low, high = s.constraints.offload.T
+            offload = np.where(rng.random(s.n_users) < 0.5, low, high)
+        start = equal_split(s, server, offload)
+        ratio = ratio_at(s.objective, run.record(start, phase="seek").value)
         reached, facts = allocate(start, ratio)
         run.record(reached, phase="seek", ratio=ratio, **facts)
         if run.has_incumbent:
@@ -119,7 +145,7 @@ def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float, tur
     moves
         Most moves that are tried.
     epsilon
-        A move is kept if the SCR grows by more, relative.
+        A move is kept if the value becomes better by more, relative.
     turns
         Whether, where no move to another server helps, users are tried with their training on the other side; then
         two of them at once, if there are few.
@@ -130,27 +156,30 @@ def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float, tur
         Most moves.
     """
     tried = kept = 0
-    incumbent, ratio = run.incumbent
-    proposals = _moves(run, incumbent, ratio, turns)
+    objective = run.scenario.objective
+    incumbent, value = run.incumbent
+    proposals = _moves(run, incumbent, ratio_at(objective, value), turns)
     while tried < moves and not run.closed:
         move, turned = next(proposals, (None, False))
         if move is None:
             break
         tried += 1
+        ratio = ratio_at(objective, value)
         candidate, facts = allocate(move, ratio)
         run.record(candidate, phase="turn" if turned else "move", ratio=ratio, **facts)
-        if run.incumbent[1] > ratio * (1.0 + epsilon):
+        if improvement(objective.kind, value, run.incumbent[1]) > epsilon:
             kept += 1
-            incumbent, ratio = run.incumbent
-            proposals = _moves(run, incumbent, ratio, turns)
+            incumbent, value = run.incumbent
+            proposals = _moves(run, incumbent, ratio_at(objective, value), turns)
     return tried, kept
 
 
 def _moves(run: Run, allocation: Allocation, ratio: float, turns: bool) -> Iterator[tuple[Allocation, bool]]:
     """Yield the allocation with one user moved, by what the move costs before re-optimising, and whether it is a turn.
 
-    A user that changes its server brings an equal share of the new one, the others there shrink in proportion. Turns
-    come after: the user stays and trains on the other side; its offloading is often a local optimum that re-optimising
+    A user that changes its server brings an equal share of the new one, the others there shrink in proportion. Where
+    servers serve as many users as they may, two of them change places. Turns come after: the user stays and trains on
+    the other side, at the other end of its range of phi; its offloading is often a local optimum that re-optimising
     does not leave. Those of two users come last.
     """
     s = run.scenario
@@ -161,15 +190,39 @@ def _moves(run: Run, allocation: Allocation, ratio: float, turns: bool) -> Itera
             moved = allocation.server.copy()
             moved[user] = server
             candidates.append((0, pairs.at(s, moved, allocation.offload)))
+    candidates += [(0, pairs.at(s, moved, allocation.offload)) for moved in _exchanges(s, allocation.server)]
     if turns:
+        low, high = _phi_ends(s)
+        turning = np.flatnonzero(low < high).tolist()
         most = 2 if s.n_users <= _PAIRED_USERS else 1
         for count in range(1, most + 1):
-            for users in combinations(range(s.n_users), count):
+            for users in combinations(turning, count):
                 candidates.append((count, _turned(s, pairs, allocation, users)))
     values = [merit(s, candidate, ratio) for _, candidate in candidates]
     order = [i for i in range(len(candidates)) if np.isfinite(values[i])]
     for i in sorted(order, key=lambda i: (candidates[i][0], -values[i])):
         yield candidates[i][1], candidates[i][0] > 0
+
+
+def _exchanges(s: Scenario, server: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the associations with two users exchanged where neither could move alone, as both servers are full."""
+    if s.n_users > _EXCHANGED_USERS:
+        return
+    full = np.bincount(server, minlength=s.n_servers) >= most_users(s)
+    for one, other in combinations(range(s.n_users), 2):
+        here, there = server[one], server[other]
+        if here != there and full[here] and full[there] and s.allowed[one, there] and s.allowed[other, here]:
+            moved = server.copy()
+            moved[one], moved[other] = there, here
+            yield moved
+
+
+def _phi_ends(s: Scenario) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the largest phi of every user, shape (N,) each."""
+    if s.constraints is None:
+        return np.zeros(s.n_users), np.ones(s.n_users)
+    low, high = s.constraints.offload.T
+    return low, high
 
 
 def _turned(s: Scenario, pairs: PairResources, allocation: Allocation, users: Sequence[int]) -> Allocation:
@@ -178,6 +231,7 @@ def _turned(s: Scenario, pairs: PairResources, allocation: Allocation, users: Se
         name: np.array(getattr(pairs, name)) for name in ("bandwidth", "server_power", "server_speed", "user_power")
     }
     speed, offload = np.array(pairs.user_speed), np.array(allocation.offload)
+    low, high = _phi_ends(s)
     for user in users:
         server = int(allocation.server[user])
         share = 1.0 / np.count_nonzero(allocation.server == server)
@@ -185,5 +239,5 @@ def _turned(s: Scenario, pairs: PairResources, allocation: Allocation, users: Se
             held[name][user, server] = share * getattr(s, f"{name}_max")[server]
         held["user_power"][user] = s.user_power_max[user]
         speed[user] = s.user_speed_max[user]
-        offload[user] = 0.0 if offload[user] > 0.5 else 1.0
+        offload[user] = low[user] if offload[user] > 0.5 * (low[user] + high[user]) else high[user]
     return PairResources(**held, user_speed=speed).at(s, allocation.server, offload)

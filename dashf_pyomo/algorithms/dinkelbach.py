@@ -1,7 +1,8 @@
-"""Dinkelbach's outer loop: solve at a fixed ratio y, set y to the SCR found, until it stops growing.
+"""The outer loop of alternating optimisation: Dinkelbach's for a ratio, at a fixed price for other objectives.
 
-Source: Dinkelbach (1967), lines 3 to 8 of Algorithm 1. With steps that are not exact the SCR can *fall*; the
-printed test stops then too. What the run keeps is its choice, see `Run.record`.
+For a ratio: solve at a fixed y, set y to the ratio found, until it stops growing; Dinkelbach (1967), lines 3 to 8 of
+Algorithm 1. A utility or a cost has its price of cost instead of y, which stays. With steps that are not exact the
+value can become *worse*; the printed test stops then too. What the run keeps is its choice, see `Run.record`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from formulations import Allocation
+from formulations import Allocation, Evaluation
+from formulations.objective import Objective, Sense
 
+from ..objectives import improvement, name_of
 from .run import Run
 
-__all__ = ["ACCEPT", "dinkelbach"]
+__all__ = ["ACCEPT", "dinkelbach", "ratio_at"]
 
 #: ``best`` keeps the best iterate; ``always`` keeps the last, as Algorithm 1 is printed.
 ACCEPT = ("best", "always")
 
 Step = Callable[[Allocation, float], tuple[Allocation, dict[str, Any]]]
+
+
+def ratio_at(objective: Objective, value: float) -> float:
+    """Return y of the parametric form: the value reached where that is the ratio sought, else the price of cost."""
+    return value if objective.cost_price is None else objective.cost_price
+
+
+def _growth(objective: Objective, before: Evaluation, after: Evaluation) -> float:
+    """Return by how much an iterate is better than the one before, relative to its value.
+
+    The linear form of another objective is zero around its own point, so that its score is what counts there.
+    """
+    if objective.cost_weight is None or before.value == after.value:
+        return improvement(objective.kind, before.value, after.value)
+    return improvement(objective.kind, before.score, before.score + (after.value - before.value))
 
 
 def dinkelbach(
@@ -42,40 +60,45 @@ def dinkelbach(
     step
         ``step(allocation, y)`` returns the next iterate and facts for the trace.
     epsilon
-        Stop when y_new/y - 1 is at most this.
+        Stop when the value becomes better by at most this, relative.
     max_iterations
         Most steps.
     accept
         One of `ACCEPT`.
     falls
-        Number of falls of the SCR that do not stop it; the next iterate then starts from the fallen one.
+        Number of falls, iterates with a worse value than the one before, that do not stop it; the next iterate then
+        starts from the fallen one.
     """
-    allocation = start
+    objective, allocation = run.scenario.objective, start
     judged = run.record(start, keep=accept, phase="start")
     # With extra constraints an iterate may break some; there is no fall before one that keeps them.
-    met, ratio = judged.extra_excess == 0.0, judged.scr
-    best, best_iteration = ratio, 0
+    met = judged.extra_excess == 0.0
+    best, best_iteration = judged.value, 0
     for iteration in range(1, max_iterations + 1):
+        ratio = ratio_at(objective, judged.value)
         allocation, facts = step(allocation, ratio)
+        last, before = judged, met
         judged = run.record(allocation, keep=accept, phase="iterate", ratio=ratio, **facts)
-        reached, before, met = judged.scr, met, judged.extra_excess == 0.0
+        reached, met, growth = judged.value, judged.extra_excess == 0.0, _growth(objective, last, judged)
         if not before:
-            settled = abs(reached - ratio) <= epsilon * ratio and not met
-            best, best_iteration, ratio = reached, iteration, reached
-            if settled:
+            best, best_iteration = reached, iteration
+            if abs(growth) <= epsilon and not met:
                 return f"stopped after {iteration} iterations, none of which meets the extra constraints"
             continue
         if not met:
             return f"iterate {iteration} breaks an extra constraint; kept iterate {best_iteration}"
-        if reached > best:
+        if objective.better(reached, best):
             best, best_iteration = reached, iteration
-        if reached < ratio * (1.0 - epsilon) and reached > 0 and falls > 0:
+        found = reached != objective.worst
+        if growth < -epsilon and found and falls > 0:
             falls -= 1
-        elif reached < ratio * (1.0 - epsilon):
-            literal = accept == "always" and reached > 0  # an infeasible iterate is never kept
+        elif growth < -epsilon:
+            literal = accept == "always" and found  # an infeasible iterate is never kept
             kept = "kept it all the same (accept=always)" if literal else f"kept iterate {best_iteration}"
-            return f"iterate {iteration} fell from SCR {ratio:.6g} to {reached:.6g}; {kept}"
-        elif reached - ratio <= epsilon * ratio:
+            became = "rose" if objective.sense is Sense.MIN else "fell"
+            said = f"{became} from {name_of(objective.kind)} {last.value:.6g} to {reached:.6g}"
+            return f"iterate {iteration} {said}; {kept}"
+        elif growth <= epsilon:
             return f"converged in {iteration} iterations"
-        ratio = reached
-    return f"stopped after {max_iterations} iterations, still growing"
+    becomes = "falling" if objective.sense is Sense.MIN else "growing"
+    return f"stopped after {max_iterations} iterations, still {becomes}"

@@ -1,7 +1,8 @@
 """`minlp`: Problem (3) by general global solvers; exact for two or three users, a bound beyond.
 
 A start from DASHF bounds everything in the model. Each incumbent that a solver reports is read, judged and, where it is
-worse than claimed, repaired by `joint-nlp`; each bound is translated to SCR and carries its source. Nothing is taken on
+worse than claimed, repaired by `joint-nlp`; each bound is translated to the objective of the scenario and carries its
+source. Nothing is taken on
 trust: an incumbent is worth what the evaluator says, and a bound below a verified incumbent is a contradiction.
 """
 
@@ -12,27 +13,34 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from formulations import ALL_EXTRAS, InputError
+import numpy as np
+
+from formulations import Allocation, Evaluation, InputError, Scenario
+from formulations.association.pair_resources import equal_split, where_allowed
+from formulations.constraints import unsupported
 from formulations.formulation import Formulation, Language, Subproblem, formulations
 from formulations.joint import JointInfo, info, read, set_values
 from formulations.joint.convexified import CUTS
-from formulations.joint.data import JointData
+from formulations.joint.data import JointData, known_allocation
+from formulations.joint.pair_parts import JOINT_EXTRAS, permitted_offload
 
 from ..backends import BackendError, BackendLimits, OutcomeStatus, backends
 from ..backends.exact import BOUND_TOLERANCE, ExactBackend, ExactOutcome
 from ..backends.model_search import SolverProgress
 from ..deadline import OutOfTimeError
 from ..errors import described
+from ..objectives import is_better, name_of, size_of
 from .dashf import Dashf
 from .dashf_plus import DashfPlus
+from .dinkelbach import ratio_at
 from .method import Method, OptionError, methods, option
 from .run import Run
-from .steps import ResourceStep, formulation_names
+from .steps import ResourceStep, formulation_names, resources_of
 
 __all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
 
-#: An incumbent whose SCR is below its solver's claim by more than this, relative, is repaired. Solvers keep constraints
-#: to about 1e-6, which moves the SCR by more than that.
+#: An incumbent whose value is worse than its solver's claim by more than this, relative, is repaired. Solvers keep
+#: constraints to about 1e-6, which moves the value by more than that.
 CLAIM_TOLERANCE = 1e-6
 
 
@@ -43,6 +51,9 @@ _START_SHARE = 0.4
 _MOST_ROUNDS = 3
 
 STARTS = ("dashf", "dashf-plus")
+
+#: The formulation of AO part 2 by which points are repaired.
+_REPAIR = "joint-nlp"
 
 
 def exact_backend_names() -> list[str]:
@@ -66,7 +77,7 @@ class Minlp(Method):
     proves_bounds = True
     advised = 3
     solves_models = True
-    supports = ALL_EXTRAS
+    supports = JOINT_EXTRAS
 
     formulation: str = option("convexified", "joint formulation", choices=partial(formulation_names, Subproblem.JOINT))
     backend: str = option("auto", "global solver, several separated by +, or auto for the first that works")
@@ -103,17 +114,11 @@ class Minlp(Method):
     def search(self, run: Run) -> str:
         """Find a start, then let each solver improve it and prove a bound."""
         chosen = self.global_solvers()
-        try:
-            with run.part(_START_SHARE):
-                (Dashf() if self.start == "dashf" else DashfPlus()).search(run)
-        except BackendError:
-            if not run.has_incumbent:
-                raise
-        if not run.has_incumbent:
-            return "the start found no allocation that meets the extra constraints; expected one to bound the model by"
-        data = JointData.of(run.scenario, run.incumbent[0])
-        run.record_bound(data.most_score / data.least_cost * data.scr_unit, "data: score bound over least cost")
-        said: list[str] = []
+        start = self._start(run)
+        if run.has_incumbent:
+            data = JointData.of(run.scenario, run.incumbent[0])
+            run.record_bound(data.best() * data.objective_unit, "data: most score at the least cost")
+        said: list[str] = [] if run.has_incumbent or not start else [start]
         ends: list[ExactOutcome] = []
         for place, backend in enumerate(chosen):
             if run.closed and place:
@@ -127,6 +132,27 @@ class Minlp(Method):
         if all(outcome.status is OutcomeStatus.FAILED for outcome in ends):
             raise BackendError("; ".join(said))
         return "; ".join(said)
+
+    def _start(self, run: Run) -> str:
+        """Look for an allocation that bounds the model; return why there is none, where a method says so."""
+        method = Dashf() if self.start == "dashf" else DashfPlus()
+        refused, said = method.refusal(run.scenario), ""
+        if refused:
+            run.note(f"{refused}; the start is a simple allocation")
+        else:
+            try:
+                with run.part(_START_SHARE):
+                    method.search(run)
+            except BackendError as error:
+                if not run.has_incumbent and not run.scenario.demands:
+                    raise
+                said = str(error)
+        if not run.has_incumbent:
+            try:
+                run.record(known_allocation(run.scenario), phase="start")
+            except InputError as error:
+                said = "; ".join(part for part in (said, str(error)) if part)
+        return said
 
     def global_solvers(self) -> list[ExactBackend]:
         """Return the solvers asked for.
@@ -172,9 +198,18 @@ class Minlp(Method):
         options = self._model_options(formulation)
         end = run.deadline.share(1.0 / shares)
         for _ in range(_MOST_ROUNDS):
-            known, before = run.incumbent
+            before = run.incumbent if run.has_incumbent else None
+            known = _for_units(run.scenario) if before is None else before[0]
+            if before is None:  # nothing is known that could leave anything out
+                options |= {"assume_scr": False}
+            else:
+                options.pop("assume_scr", None)
             try:
                 model = formulation.faces[Language.PYOMO](run.scenario, known=known, **options)
+            except InputError as error:
+                if before is None:
+                    raise
+                raise BackendError(f"joint model {self.formulation} cannot be built ({described(error)})") from error
             except (ValueError, ArithmeticError, MemoryError) as error:
                 raise BackendError(f"joint model {self.formulation} cannot be built ({described(error)})") from error
             set_values(model, known)
@@ -197,10 +232,21 @@ class Minlp(Method):
             yield outcome, listener.finish(outcome)
             if outcome.status is not OutcomeStatus.SOLVED or run.closed or run.contradictions:
                 return
+            if before is None and not run.has_incumbent:
+                return
+            if before is None:
+                continue
             if "tangent_error" in options:
                 options["tangent_error"] *= 0.1
-            elif joint.ratio is None or run.incumbent[1] <= before:
+            elif joint.ratio is None or not run.scenario.objective.better(run.incumbent[1], before[1]):
                 return
+
+
+def _for_units(scenario: Scenario) -> Allocation:
+    """Return an allocation that gives a model its units: within the budgets and ranges, whatever limits it breaks."""
+    users = np.arange(scenario.n_users, dtype=np.int64)
+    server = where_allowed(scenario, users % scenario.n_servers)
+    return equal_split(scenario, server, permitted_offload(scenario, np.full(scenario.n_users, 0.5)))
 
 
 class _Listener:
@@ -212,7 +258,9 @@ class _Listener:
         self._joint = joint
         self._model = model
         self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
-        self._improve = ResourceStep(run, "joint-nlp", "auto", 1e-4, 2, two_starts=False)
+        names = [f"{Subproblem.RESOURCES}/{name}" for name in resources_of(_REPAIR)]
+        known = all(not unsupported(formulations[name].supports, run.scenario.demands) for name in names)
+        self._improve = ResourceStep(run, _REPAIR, "auto", 1e-4, 2, two_starts=False) if known else None
 
     def __call__(self, progress: SolverProgress) -> None:
         """Take in one report."""
@@ -226,7 +274,7 @@ class _Listener:
 
     def _judge(self, point: dict[str, float], objective: float | None, facts: dict[str, Any]) -> None:
         """Record a point; where it is worth less than claimed, repair it and record what comes out."""
-        run = self._run
+        run, declared = self._run, self._run.scenario.objective
         try:
             allocation = read(self._model, point)
         except InputError as error:
@@ -234,31 +282,61 @@ class _Listener:
             return
         claimed = None
         if objective is not None and self._joint.ratio is None:
-            claimed = objective * self._joint.data.scr_unit
-        before = run.incumbent[1]
+            claimed = self._joint.value_bound(objective)
+        before = run.incumbent[1] if run.has_incumbent else declared.worst
         found = run.record(allocation, phase="incumbent", claimed=claimed, **facts)
-        if claimed is not None and found.scr >= claimed * (1.0 - CLAIM_TOLERANCE):
+        if claimed is not None and found.feasible and not _short(declared.kind, claimed, found, CLAIM_TOLERANCE):
             return
-        if max(found.scr, claimed or 0.0) <= before:
+        best = found.value if claimed is None or declared.better(found.value, claimed) else claimed
+        after = found
+        if self._improve is not None and declared.better(best, before):
+            ratio = ratio_at(declared, found.value if declared.better(found.value, before) else before)
+            repaired, more = self._improve(allocation, ratio)
+            after = run.record(repaired, phase="repair", claimed=claimed, **facts, **more)
+        elif self._improve is not None:
             return
-        repaired, more = self._improve(allocation, max(found.scr, before))
-        after = run.record(repaired, phase="repair", claimed=claimed, **facts, **more)
-        if claimed is not None and after.scr < claimed * (1.0 - run.limits.gap):
-            run.note(f"claim of {self._solver} rejected: SCR {claimed:.9g} claimed, {after.scr:.9g} after repair")
+        if claimed is not None and _short(declared.kind, claimed, after, run.limits.gap):
+            name = name_of(declared.kind)
+            run.note(f"claim of {self._solver} rejected: {name} {claimed:.9g} claimed, {after.value:.9g} after repair")
 
     def _bound(self, objective_bound: float, facts: dict[str, Any]) -> None:
-        bound = self._joint.upper_bound(objective_bound)
-        self._run.record_bound(bound, self._source, tolerance=BOUND_TOLERANCE, **facts)
+        joint = self._joint
+        if not joint.data.assumes_scr:
+            objective_bound = joint.data.weaker(objective_bound, joint.left_out)
+        self._run.record_bound(joint.value_bound(objective_bound), self._source, tolerance=BOUND_TOLERANCE, **facts)
 
     def finish(self, outcome: ExactOutcome) -> str:
         """Take in the end of the run, and say in a line how it ended."""
         run, name = self._run, self._solver
-        if outcome.bound is not None:
+        if outcome.bound is not None and outcome.status is not OutcomeStatus.INFEASIBLE:
             self._bound(outcome.bound, {"backend": name, "nodes": outcome.nodes})
-        if outcome.status is OutcomeStatus.INFEASIBLE:
-            run.refute(self._source, "that no allocation is as good as the known one")
-        elif outcome.status is OutcomeStatus.UNBOUNDED:
-            run.refute(self._source, "that the SCR is unbounded")
         nodes = "" if outcome.nodes is None else f", {outcome.nodes} nodes"
         trouble = f" ({outcome.message})" if outcome.message else ""
-        return f"{name} on {self._joint.formulation}: {outcome.status}{trouble}{nodes}"
+        said = f"{name} on {self._joint.formulation}: {outcome.status}{trouble}{nodes}"
+        if outcome.status is OutcomeStatus.INFEASIBLE:
+            return self._no_point(said)
+        if outcome.status is OutcomeStatus.UNBOUNDED:
+            claim = f"that the {name_of(run.scenario.objective.kind)} is unbounded"
+            if run.has_incumbent:
+                run.refute(self._source, claim)
+            else:
+                run.withdraw(self._source, f"{self._source} says {claim}, which it is not")
+        return said
+
+    def _no_point(self, said: str) -> str:
+        """Take in that the model has no point."""
+        run, data = self._run, self._joint.data
+        if run.has_incumbent:
+            known = "that no allocation is as good as the known one" if data.assumes_scr else "that there is none"
+            run.refute(self._source, known)
+            return said
+        if data.leaves_nothing_out and self._source not in " ".join(run.contradictions):
+            return run.conclude_infeasible(f"{self._source} finds that no allocation meets the extra constraints")
+        longest = data.most_delay * data.pairs.time_unit
+        return f"{said}; no allocation with delays up to {longest:.6g} s, a limit of every delay would settle it"
+
+
+def _short(kind: str, claimed: float, found: Evaluation, tolerance: float) -> bool:
+    """Return whether what was found is worse than claimed by more than a tolerance, relative to its numbers."""
+    short = is_better(kind, claimed, found.value)
+    return short and abs(claimed - found.value) > tolerance * size_of(kind, claimed, found.score)

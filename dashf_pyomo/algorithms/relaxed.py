@@ -17,6 +17,7 @@ from formulations.constraints import relaxation_text
 
 from ..backends import BackendError
 from ..deadline import Deadline
+from ..objectives import best_of
 from ..result_data import source_text
 from ..trace import EntryKind
 from .run import Run
@@ -28,6 +29,9 @@ Search = Callable[[Run], str]
 
 #: Share of the time, where that is limited, for the search without limits.
 _FIRST_SHARE = 0.25
+
+#: Most kinds of limits of which every set is tried: their number doubles with each kind.
+_ALL_SETS = 4
 
 #: With less time left, s, the search with all limits is the first: there may be time for one alone.
 _LITTLE_TIME = 10.0
@@ -49,7 +53,7 @@ class RelaxedRun(Run):
     def __init__(self, whole: Run, scenario: Scenario) -> None:
         super().__init__(scenario, whole.limits)
         self.whole = whole
-        self._said = {} if scenario == whole.scenario else {"relaxed": True}
+        self._said = {} if _limits(scenario) == _limits(whole.scenario) else {"relaxed": True}
 
     @property
     def elapsed(self) -> float:
@@ -79,15 +83,15 @@ class RelaxedRun(Run):
         return found
 
     def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
-        """Enter an upper bound on the SCR of the relaxation, which is one of the whole scenario too, as what it is."""
+        """Enter a bound on the value of the relaxation, which is one of the whole scenario too, as what it is."""
         if not super().record_bound(bound, source, tolerance=tolerance, **facts):
             return False
         return self.whole.record_bound(bound, self._named(source), tolerance=tolerance, **facts)
 
     @property
-    def upper_bound(self) -> float | None:
-        """The least bound that stands for the whole run, or for this one."""
-        return super().upper_bound if self.whole.upper_bound is None else self.whole.upper_bound
+    def bound(self) -> float | None:
+        """The bound that stands for the whole run, or else for this one."""
+        return super().bound if self.whole.bound is None else self.whole.bound
 
     def withdraw(self, source: str, text: str, **facts: Any) -> None:
         """Enter what refutes a source, in the whole run too: it may be an allocation that breaks the limits."""
@@ -110,14 +114,19 @@ class RelaxedRun(Run):
         """Leave the trace to the whole run."""
 
 
+def _limits(scenario: Scenario) -> Mapping[str, Any]:
+    return {} if scenario.constraints is None else scenario.constraints.to_dict()
+
+
 def within_limits(run: Run, search: Search) -> str:
     """Search with every set of kinds of limits that can matter, and return a line on how it ended.
 
     The search first runs without extra constraints. If its answer keeps them all, nothing else is run. Else it runs
     with each kind, with each two and so on; a set is left out if the answer to a part of it keeps all of it. What a
     search does follows from the limits that it is told of alone. So whatever is the best for some kinds of limits is
-    found also where there are more of them, and is kept if it keeps those too. Where time is limited, all limits come
-    before the sets between, and first of all where it is short.
+    found also where there are more of them, and is kept if it keeps those too; of more than `_ALL_SETS` kinds only each
+    alone and all together are tried. Where time is limited, all limits come before the sets between, and first of all
+    where it is short.
 
     Parameters
     ----------
@@ -129,9 +138,8 @@ def within_limits(run: Run, search: Search) -> str:
     if run.scenario.constraints is None:
         return search(run)
     kinds = sorted(run.scenario.constraints.kinds)
-    nothing, *between, everything = (
-        frozenset(told) for size in range(len(kinds) + 1) for told in combinations(kinds, size)
-    )
+    sizes = range(len(kinds) + 1) if len(kinds) <= _ALL_SETS else (0, 1, len(kinds))
+    nothing, *between, everything = (frozenset(told) for size in sizes for told in combinations(kinds, size))
     left = run.deadline.left()
     if left is None:
         sets = [nothing, *between, everything]
@@ -212,8 +220,8 @@ class _Searches:
         """Return a line on how the search ended whose answer is the best, and which limits it was not told of."""
         whole = self._run.scenario
         kept = [answer for answer in self._answers if answer.keeps(whole)]
-        if not kept:
+        best = best_of(whole.objective.kind, kept, lambda answer: evaluate(whole, answer.allocation).value)
+        if best is None:
             return self._last
-        best = max(kept, key=lambda answer: evaluate(whole, answer.allocation).scr)
         idle = sorted(self._kinds - best.told)
         return f"{best.said}; not binding: {', '.join(idle)}" if idle else best.said

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations import Allocation, Scenario
+from formulations import FEASIBILITY_TOLERANCE, Allocation, Scenario
 from formulations.allocation import merit
 from formulations.association.coefficients import optimal_offloading
 from formulations.association.pair_resources import PairResources
@@ -20,7 +20,17 @@ from formulations.association.pair_resources import PairResources
 if TYPE_CHECKING:
     from formulations.association.model import AssociationSolution
 
-__all__ = ["ROUNDINGS", "RoundingTask", "argmax", "hungarian", "offloaded", "randomised", "slots"]
+__all__ = [
+    "ROUNDINGS",
+    "RoundingTask",
+    "argmax",
+    "hungarian",
+    "most_users",
+    "offloaded",
+    "randomised",
+    "slots",
+    "within_counts",
+]
 
 Array = NDArray[np.float64]
 Servers: TypeAlias = NDArray[np.int64]
@@ -69,7 +79,8 @@ def slots(pairs: PairResources, scenario: Scenario) -> Servers:
 
     The paper matches users and servers one to one, which cannot serve more users than servers. Here a
     server has as many places as each of its three budgets carries users of mean share, at least
-    ceil(N/M) so that there is a place for every user, at most N.
+    ceil(N/M) so that there is a place for every user, at most N; and no more than the users that it may serve, if
+    these leave a place for every user.
     """
     n, m = scenario.n_users, scenario.n_servers
     places = np.full(m, float(n))
@@ -78,7 +89,41 @@ def slots(pairs: PairResources, scenario: Scenario) -> Servers:
         with np.errstate(divide="ignore"):
             # 1/(1/N) may come out a hair below N.
             places = np.minimum(places, np.floor(1.0 / mean * (1.0 + 1e-9)))
-    return np.clip(places, -(-n // m), n).astype(np.int64)
+    found = np.clip(places, -(-n // m), n).astype(np.int64)
+    most = most_users(scenario)
+    limited = np.minimum(found, most)
+    if limited.sum() >= n:
+        return limited
+    return most if most.sum() >= n else found
+
+
+def most_users(scenario: Scenario) -> Servers:
+    """Return how many users each server may serve by its limit of users, at most N, shape (M,)."""
+    n = scenario.n_users
+    if scenario.constraints is None:
+        return np.full(scenario.n_servers, n, dtype=np.int64)
+    limit = scenario.constraints.limits["users_per_server"]
+    return np.floor(np.minimum(limit, n) * (1.0 + FEASIBILITY_TOLERANCE)).astype(np.int64)
+
+
+def within_counts(scenario: Scenario, server: Servers) -> Servers:
+    """Return the association with users of servers that serve too many moved to allowed ones with room, shape (N,).
+
+    Those with the weakest gains move, to the strongest that is left to them; where none is left a user stays.
+    """
+    most, server = most_users(scenario), np.array(server, dtype=np.int64)
+    load = np.bincount(server, minlength=scenario.n_servers)
+    own = scenario.channel_gain[np.arange(len(server)), server]
+    for user in np.argsort(own, kind="stable").tolist():
+        if load[server[user]] <= most[server[user]]:
+            continue
+        gain = np.where(scenario.allowed[user] & (load < most), scenario.channel_gain[user], -1.0)
+        target = int(np.argmax(gain))
+        if gain[target] >= 0.0:
+            load[server[user]] -= 1
+            load[target] += 1
+            server[user] = target
+    return server
 
 
 def hungarian(task: RoundingTask) -> Servers:
@@ -131,10 +176,15 @@ def _resources(pairs: PairResources, scenario: Scenario) -> list[tuple[Array, Ar
 
 
 def _repair(server: Servers, task: RoundingTask) -> Servers:
-    """Move users from servers over budget to servers with room, the smallest loss of x first."""
+    """Move users from servers over budget, or with too many, to servers with room, the smallest loss of x first."""
     x = task.fractional.association
     n, m = x.shape
-    share = np.array([held / budget for held, budget in _resources(task.pairs, task.scenario)])
+    most = most_users(task.scenario)
+    # The part of its places that a user takes; where there is none it takes too much.
+    count = np.where(most < n, np.where(most > 0, 1.0 / np.maximum(most, 1), 2.0), 0.0)
+    share = np.array(
+        [*(held / budget for held, budget in _resources(task.pairs, task.scenario)), np.tile(count, (n, 1))]
+    )
     allowed = task.scenario.allowed
     server = server.copy()
     users = np.arange(n)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from formulations import Allocation, Evaluation, InputError, Scenario, evaluate
+from formulations.objective import Sense
 
 from ..backends import BackendError, BackendLimits
 from ..cores import default_threads
 from ..deadline import Deadline, OutOfTimeError
+from ..objectives import bound_claim, is_refuted, name_of, standing, tightest
 from ..result import Result
 from ..result_data import relative_gap
 from ..status import Claim, Termination
@@ -78,7 +80,7 @@ class Run:
     observer
         Called with every trace entry.
     no_bounds
-        Why what the method calls a bound is none on the SCR of this scenario; empty where it is one.
+        Why what the method calls a bound is none on the objective of this scenario; empty where it is one.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Run:
         self._trace: list[TraceEntry] = []
         self._solvers: dict[str, str] = {}
         self._incumbent: tuple[Allocation, Evaluation] | None = None
-        #: Least bound and its tolerance, by source.
+        #: The bound that says most and its tolerance, by source.
         self._bounds: dict[str, tuple[float, float]] = {}
         self._refuted: set[str] = set()
         self._infeasible = False
@@ -152,22 +154,27 @@ class Run:
         allocation
             The allocation.
         keep
-            ``best``: it becomes the incumbent if it is feasible and better; ``always``: if it is feasible.
+            ``best``: it becomes the incumbent if it is feasible and its value better; ``always``: if it is feasible.
         phase
             The part of the method that found it.
         **facts
             Other facts of the trace entry.
         """
-        evaluation = evaluate(self.scenario, allocation)
-        best = None if self._incumbent is None else self._incumbent[1].scr
-        accepted = evaluation.feasible and (best is None or keep == "always" or evaluation.scr > best)
+        evaluation, best = evaluate(self.scenario, allocation), self._best
+        value = evaluation.value if math.isfinite(evaluation.value) else None  # a cost may be beyond all numbers
+        accepted = (
+            evaluation.feasible
+            and value is not None
+            and (best is None or keep == "always" or self.scenario.objective.better(value, best))
+        )
         if accepted:
+            self._judge_bounds(evaluation)
             self._incumbent = (allocation, evaluation)
-            self._judge_bounds()
         self._tell(
             EntryKind.ALLOCATION,
             facts,
             scr=evaluation.scr,
+            value=value,
             accepted=accepted,
             delay=evaluation.delay if evaluation.feasible else None,  # may be infinite otherwise
             energy=evaluation.energy if evaluation.feasible else None,
@@ -176,57 +183,67 @@ class Run:
         return evaluation
 
     def record_bound(self, bound: float, source: str, *, tolerance: float = 1e-9, **facts: Any) -> bool:
-        """Enter an upper bound on the SCR of every allocation in the trace; the least one that is not refuted stands.
+        """Enter a bound on the value of every allocation in the trace; the best one that is not refuted stands.
 
         Parameters
         ----------
         bound
-            The bound.
+            The bound, an upper one where the objective is maximised, a lower one where it is minimised.
         source
             The method, and what its proof rests on.
         tolerance
-            Relative distance below a verified SCR that the source's tolerances explain; it then counts as that SCR.
+            Distance beyond the bound, relative, of a verified value that the source's tolerances explain, see
+            `standing`.
         **facts
             Other facts of the trace entry.
 
         Returns
         -------
         bool
-            False if the source is refuted: by this bound, which lies below the SCR of the incumbent that the evaluator
-            verified, or before. None of its bounds is used then.
+            False if the source is refuted: by this bound, which the incumbent that the evaluator verified is beyond, or
+            before. None of its bounds is used then.
         """
+        objective = self.scenario.objective
         if self._no_bounds:
-            self.note(f"SCR <= {bound:.9g} of {source} is not entered: {self._no_bounds}")
+            self.note(f"{bound_claim(objective.kind, bound)} of {source} is not entered: {self._no_bounds}")
             return True
         if source in self._refuted:
             return False
-        if not bound < math.inf:
+        if not (bound < math.inf if objective.sense is Sense.MAX else bound > -math.inf):
             return True  # infinite or no number: it says nothing
-        before = self.upper_bound
-        self._bounds[source] = (min(bound, self._bounds.get(source, (bound, 0.0))[0]), tolerance)
-        if not self._judge_bounds(**facts):
+        before, (known, _) = self.bound, self._bounds.get(source, (bound, tolerance))
+        self._bounds[source] = (bound if objective.better(known, bound) else known, tolerance)
+        if self._incumbent is not None and not self._judge_bounds(self._incumbent[1], **facts):
             return source not in self._refuted
-        if before is None or (self.upper_bound is not None and self.upper_bound < before):
+        if before is None or (self.bound is not None and objective.better(before, self.bound)):
             self._tell(EntryKind.BOUND, facts, bound_source=source)
         return True
 
-    def _judge_bounds(self, **facts: Any) -> bool:
-        """Drop every source with a bound that the incumbent refutes; return whether there was none."""
-        if self._incumbent is None:
-            return True
-        scr, good = self._incumbent[1].scr, True
+    def _judge_bounds(self, verified: Evaluation, **facts: Any) -> bool:
+        """Drop every source with a bound that an incumbent refutes; return whether there was none."""
+        kind, good = self.scenario.objective.kind, True
         for source, (bound, tolerance) in list(self._bounds.items()):
-            if bound < scr * (1.0 - tolerance):
+            if is_refuted(kind, bound, verified.value, tolerance, verified.score):
                 good = False
-                self.refute(source, f"SCR <= {bound:.9g}", **facts)
-            elif bound < scr:
-                self._bounds[source] = (scr, tolerance)
+                self._refute(source, bound_claim(kind, bound), verified.value, **facts)
         return good
+
+    def _standing(self) -> dict[str, float]:
+        """Return the bounds as they stand beside the incumbent, by source."""
+        kind, known = self.scenario.objective.kind, None if self._incumbent is None else self._incumbent[1]
+        value, score = (None, None) if known is None else (known.value, known.score)
+        return {
+            source: standing(kind, bound, value, tolerance, score)
+            for source, (bound, tolerance) in self._bounds.items()
+        }
 
     def refute(self, source: str, claim: str, **facts: Any) -> None:
         """Enter that the verified incumbent refutes what a source says; none of its bounds is used any more."""
-        _, scr = self.incumbent
-        self.withdraw(source, f"{source} says {claim}, but an allocation with SCR {scr:.9g} is verified", **facts)
+        self._refute(source, claim, self.incumbent[1], **facts)
+
+    def _refute(self, source: str, claim: str, value: float, **facts: Any) -> None:
+        reached = f"{name_of(self.scenario.objective.kind)} {value:.9g}"
+        self.withdraw(source, f"{source} says {claim}, but an allocation with {reached} is verified", **facts)
 
     def withdraw(self, source: str, text: str, **facts: Any) -> None:
         """Enter what refutes a source; none of its bounds is used any more."""
@@ -246,9 +263,15 @@ class Run:
 
     def _tell(self, kind: EntryKind, facts: Mapping[str, Any], **about: Any) -> None:
         """Make a trace entry of a kind, with facts of the method and the fields of `TraceEntry` that it is about."""
-        best = None if self._incumbent is None else self._incumbent[1].scr
         entry = TraceEntry(
-            len(self._trace), self.elapsed, kind, best=best, upper_bound=self.upper_bound, facts=dict(facts), **about
+            len(self._trace),
+            self.elapsed,
+            kind,
+            best=self._best,
+            bound=self.bound,
+            facts=dict(facts),
+            objective=str(self.scenario.objective.kind),
+            **about,
         )
         self._trace.append(entry)
         if self._observer is not None:
@@ -256,7 +279,7 @@ class Run:
 
     @property
     def incumbent(self) -> tuple[Allocation, float]:
-        """The allocation that is kept, and its SCR.
+        """The allocation that is kept, and its value.
 
         Raises
         ------
@@ -265,7 +288,12 @@ class Run:
         """
         if self._incumbent is None:
             raise LookupError("no feasible allocation was recorded yet")
-        return self._incumbent[0], self._incumbent[1].scr
+        return self._incumbent[0], self._incumbent[1].value
+
+    @property
+    def _best(self) -> float | None:
+        """The value of the incumbent, or None."""
+        return None if self._incumbent is None else self._incumbent[1].value
 
     @property
     def has_incumbent(self) -> bool:
@@ -273,14 +301,19 @@ class Run:
         return self._incumbent is not None
 
     @property
+    def bound(self) -> float | None:
+        """The bound on the value that says most of those that stand, or None."""
+        return tightest(self.scenario.objective.kind, self._standing().values())
+
+    @property
     def upper_bound(self) -> float | None:
-        """The least bound on the SCR that stands, or None."""
-        return min((bound for bound, _ in self._bounds.values()), default=None)
+        """The bound where the objective is maximised, else None."""
+        return self.bound if self.scenario.objective.sense is Sense.MAX else None
 
     @property
     def closed(self) -> bool:
         """Whether incumbent and bound agree within the asked gap."""
-        gap = None if self._incumbent is None else relative_gap(self._incumbent[1].scr, self.upper_bound)
+        gap = relative_gap(self._best, self.bound)
         return gap is not None and gap <= self.limits.gap
 
     def used(self, solver: str, version: str) -> None:
@@ -308,8 +341,8 @@ class Run:
         if self.contradictions:
             message = f"CONTRADICTION: {'; '.join(self.contradictions)}; {message}"
         allocation, evaluation = self._incumbent or (None, None)
-        bound = self.upper_bound
-        source = next((name for name, (value, _) in self._bounds.items() if value == bound), None)
+        bound, objective = self.bound, self.scenario.objective
+        source = next((name for name, value in self._standing().items() if value == bound), None)
         return Result(
             method=method,
             options=dict(options),
@@ -319,6 +352,8 @@ class Run:
             claim=self._claim(termination),
             message=message,
             allocation=allocation,
+            objective=str(objective.kind),
+            sense=str(objective.sense),
             **Result.claims(evaluation),
             bound=bound,
             bound_source=source,

@@ -11,8 +11,9 @@ from operator import methodcaller
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from formulations import Allocation, evaluate
+from formulations import Allocation, Scenario, evaluate
 from formulations.allocation import merit
 from formulations.association.coefficients import AssociationCoefficients
 from formulations.association.pair_resources import PairResources, where_allowed
@@ -25,12 +26,34 @@ from ..errors import described
 from .rounding import ROUNDINGS, RoundingTask, offloaded
 from .run import Run
 
-__all__ = ["AssociationStep", "ResourceStep", "formulation_names"]
+__all__ = ["AssociationStep", "ResourceStep", "formulation_names", "middle_offload", "resources_of"]
 
 
 def formulation_names(subproblem: Subproblem) -> list[str]:
     """Return the names of the registered formulations of a subproblem."""
     return [entry.name for entry in formulations.values() if entry.subproblem is subproblem]
+
+
+#: The formulation of AO part 2 that polishes where another one frees the offloading too.
+_POLISH = "nlp"
+
+
+def resources_of(allocation: str) -> tuple[str, ...]:
+    """Return the names of the formulations that `ResourceStep` solves for one of AO part 2."""
+    frees = formulations[f"{Subproblem.RESOURCES}/{allocation}"].frees_offloading
+    return (allocation, _POLISH) if frees else (allocation,)
+
+
+def middle_offload(scenario: Scenario) -> NDArray[np.float64]:
+    """Return half of the training for every user, or what its range has next to that, shape (N,).
+
+    Where offloading is binary the server trains all, if the range leaves that.
+    """
+    half = np.full(scenario.n_users, 0.5)
+    if scenario.constraints is None:
+        return half
+    nearest = np.clip(half, *scenario.constraints.offload.T)
+    return np.floor(nearest) if scenario.constraints.binary_offload else nearest
 
 
 #: What data that a model cannot hold, values that are no solution, and solvers that break down raise: for the run each
@@ -159,7 +182,7 @@ class ResourceStep(_Step):
     allocation, backend
         Names of the parts.
     epsilon
-        Stop when (10) grows by less, relative to the score.
+        Stop when (10) grows by less, relative to the score, or to the cost where that is the objective.
     max_iterations
         Most solves of the formulation per start.
     two_starts
@@ -189,7 +212,7 @@ class ResourceStep(_Step):
         # Where both offloading and resources move, a run may stop short; at fixed offloading it does not.
         self._polish: ResourceStep | None = None
         if formulation.frees_offloading:
-            self._polish = ResourceStep(run, "nlp", backend, epsilon, max_iterations, optional=optional)
+            self._polish = ResourceStep(run, _POLISH, backend, epsilon, max_iterations, optional=optional)
 
     def __call__(self, allocation: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         """Return the allocation with better resources (never worse in (10)), and facts for the trace.
@@ -207,7 +230,7 @@ class ResourceStep(_Step):
         starts = [allocation]
         if self._formulation.frees_offloading and self._two_starts:
             # Offloading has many local optima: the middle is the other start.
-            middle = replace(allocation, offload=np.full(scenario.n_users, 0.5))
+            middle = replace(allocation, offload=middle_offload(scenario))
             if np.isfinite(evaluate(scenario, middle).delay):
                 starts.append(middle)
         best, value = allocation, merit(scenario, allocation, ratio)
@@ -238,6 +261,9 @@ class ResourceStep(_Step):
             growth = reached - value
             if growth > 0:
                 allocation, value = candidate, reached
-            if growth <= self._epsilon * abs(evaluate(scenario, allocation).score):
+            judged = evaluate(scenario, allocation)
+            # A cost has no score; it is itself the size of (10).
+            size = judged.value if scenario.objective.score_weight == 0.0 else judged.score
+            if growth <= self._epsilon * abs(size):
                 break
         return allocation, value

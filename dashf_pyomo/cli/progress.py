@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ..objectives import name_of
 from .trace_rows import TraceRow, TraceRows, fitting, heading, line
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class TraceView(_Display):
             return
         row = self._rows.row(entry)
         self._last = (*self._last, row)[-_MOST_ROWS:]
-        self._said = f"{self._label}  iteration {entry.iteration}  best SCR {row['incumbent'] or 'none yet'}"
+        best = f"best {name_of(entry.objective)} {row['incumbent'] or 'none yet'}"
+        self._said = f"{self._label}  iteration {entry.iteration}  {best}"
 
     def _start(self) -> None:
         from rich.console import Console

@@ -10,6 +10,7 @@ from formulations import Scenario
 from formulations.documents import canonical
 
 from ..notebook import facts
+from ..objectives import side_of
 from ..result import Result
 from ..status import Claim, Termination
 from ..trace import EntryKind
@@ -112,10 +113,10 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     for name, value in facts(result):
         table.add_row(name, Text(value))
     console.print(table)
-    if result.upper_bound is None and result.allocation is not None:
+    if result.bound is None and result.allocation is not None:
         able = methods[result.method].proves_bounds
         why = "it ended before one was proven" if able else "the method cannot say how far this is from the optimum"
-        console.print(f"No upper bound: {why}.", highlight=False, soft_wrap=True)
+        console.print(f"No {side_of(result.objective)}: {why}.", highlight=False, soft_wrap=True)
     if certificate:
         said = [entry.note for entry in result.trace if entry.kind is EntryKind.CERTIFICATE]
         console.print(Text(said[-1] if said else "no certificate: it ended before there was a bound"), soft_wrap=True)

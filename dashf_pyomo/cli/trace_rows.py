@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
-from ..result_data import bound_text, relative_gap
+from ..objectives import bound_text, name_of
+from ..result_data import relative_gap
 from ..trace import EntryKind, TraceEntry
 
 __all__ = ["Column", "TraceRow", "TraceRows", "fitting", "heading", "line"]
@@ -45,7 +47,7 @@ def _amount(value: float | None) -> str:
 
 
 def _bound(entry: TraceEntry) -> str:
-    return "" if entry.upper_bound is None else bound_text(entry.upper_bound, 7)
+    return "" if entry.bound is None else bound_text(entry.bound, 7, entry.objective)
 
 
 def _deadlines(entry: TraceEntry) -> str:
@@ -54,7 +56,7 @@ def _deadlines(entry: TraceEntry) -> str:
 
 
 def _gap(entry: TraceEntry) -> str:
-    gap = relative_gap(entry.best, entry.upper_bound)
+    gap = relative_gap(entry.best, entry.bound)
     return "" if gap is None else f"{gap:.3%}"
 
 
@@ -64,6 +66,8 @@ def _event(entry: TraceEntry) -> str:
     return " ".join(said.split()) or ("bound" if entry.kind is EntryKind.BOUND else "")
 
 
+#: Stands for the column of values, whose head is the objective.
+_VALUE = Column("value", 9, 9, lambda entry: _amount(entry.value))
 _SPEED = "cells/s"
 _COLUMNS = (
     Column("time (s)", 8, 0, lambda entry: f"{entry.time:.1f}"),
@@ -74,12 +78,20 @@ _COLUMNS = (
     Column("rounds", 6, 8, _count("rounds")),
     Column(_SPEED, 7, 5, _count(_SPEED)),
     Column("nodes", 8, 4, _count("nodes")),
-    Column("SCR", 9, 9, lambda entry: _amount(entry.scr)),
+    _VALUE,
     Column("bound", 9, 0, _bound),
     Column("incumbent", 9, 0, lambda entry: _amount(entry.best)),
     Column("gap", 8, 0, _gap),
     Column("event", 10, 2, _event),
 )
+
+
+@cache
+def _columns(kind: str) -> tuple[Column, ...]:
+    """Return all columns for entries with an objective."""
+    head = name_of(kind)
+    value = replace(_VALUE, head=head, width=max(_VALUE.width, len(head)))
+    return tuple(value if column is _VALUE else column for column in _COLUMNS)
 
 
 class TraceRows:
@@ -97,14 +109,15 @@ class TraceRows:
 
     @property
     def bounded(self) -> bool:
-        """Whether there was an upper bound."""
+        """Whether there was a bound."""
         return any(column.head == "bound" for column in self.columns)
 
     def row(self, entry: TraceEntry) -> TraceRow:
         """Return the texts of an entry."""
         entry = replace(entry, facts={**entry.facts, _SPEED: self._speed(entry)})
-        row = {column.head: column.show(entry) for column in _COLUMNS}
-        self.columns = tuple(column for column in _COLUMNS if row[column.head] or column in self.columns)
+        known = _columns(entry.objective)
+        row = {column.head: column.show(entry) for column in known}
+        self.columns = tuple(column for column in known if row[column.head] or column in self.columns)
         return row
 
     def _speed(self, entry: TraceEntry) -> str | None:

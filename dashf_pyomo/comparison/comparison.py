@@ -17,8 +17,9 @@ from formulations.documents import write_document
 from ..errors import BackendError, optional_package
 from ..files import file_names, writing
 from ..notebook import number
+from ..objectives import bound_text
 from ..result import Result
-from ..result_data import bound_text, relaxation_of
+from ..result_data import relaxation_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

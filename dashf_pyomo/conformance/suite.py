@@ -129,7 +129,7 @@ class Entry:
         self._require(bool(reached) or bound is not None or excused, f"neither a point nor a bound: {said}")
         self._require(max(reached, default=0.0) <= best * (1 + LOOSE), f"better than the best known: {reached}")
         if bound is not None and self.formulation.kind in (Kind.RELAXATION, Kind.EXACT):
-            upper = joint.upper_bound(bound)
+            upper = joint.value_bound(bound)
             self._require(upper >= best * (1 - TIGHT), f"bound {upper:.9g} below the best known {best:.9g}")
         if outcome.status is OutcomeStatus.SOLVED and self.formulation.kind is Kind.EXACT:
             found = max(reached, default=0.0)

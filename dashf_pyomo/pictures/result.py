@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from formulations import Evaluation, InputError, Scenario
 from formulations.arrays import shown
 
-from ..result_data import ResultData, bound_text, relative_gap
+from ..objectives import bound_text, name_of
+from ..result_data import ResultData, relative_gap
 from .allocation import MOST_SERVERS, draw_association, draw_delay, draw_shares
 from .bounds import draw_bound_over_deadlines, draw_bound_over_time, profile_of, proves
 from .course import draw_convergence
@@ -53,7 +54,7 @@ def picture_of_result(result: ResultData, scenario: Scenario | None = None, kind
     kind
         ``result`` shows association, shares of the budgets, delay of each user and convergence, and the bounds where
         the method proves any; ``allocation`` the first three of these; ``bounds`` bound and incumbent over time, and
-        the bound over the deadline T if the trace has it; ``convergence`` SCR and bound over iterations.
+        the bound over the deadline T if the trace has it; ``convergence`` value and bound over iterations.
 
     Raises
     ------
@@ -106,20 +107,20 @@ def _rows(kind: str, result: ResultData, scenario: Scenario | None, evaluation: 
 
 
 def _title(result: ResultData, scenario: Scenario | None, evaluation: Evaluation | None) -> str:
-    bound = result.upper_bound
+    bound, kind = result.bound, result.objective
     if scenario is None:
-        facts, scr = [clean(result.method)], result.scr
-        facts.append("no allocation" if scr is None else f"SCR {scr:.6g} claimed")
+        facts, value = [clean(result.method)], result.value
+        facts.append("no allocation" if value is None else f"{name_of(kind)} {value:.6g} claimed")
     else:
-        facts, scr = (
+        facts, value = (
             [f"{clean(result.method)} on {clean(scenario.name)}"],
-            None if evaluation is None else evaluation.scr,
+            None if evaluation is None else evaluation.value,
         )
-        facts.append("no allocation" if scr is None else f"SCR {scr:.6g}")
-    facts += [str(result.status), "no bound" if bound is None else f"bound {bound_text(bound)}"]
+        facts.append("no allocation" if value is None else f"{name_of(kind)} {value:.6g}")
+    facts += [str(result.status), "no bound" if bound is None else f"bound {bound_text(bound, kind=kind)}"]
     facts += [f"which is of {result.bound_of}"] if result.bound_of else []
     facts += [f"keeps also: {clean(result.restriction)}"] if result.restriction else []
-    facts += [] if (gap := relative_gap(scr, bound)) is None else [f"gap {gap:.2%}"]
+    facts += [] if (gap := relative_gap(value, bound)) is None else [f"gap {gap:.2%}"]
     if evaluation is not None and not evaluation.feasible:
         facts.append(f"BREAKS CONSTRAINTS by {evaluation.max_violation:.2g}")
     return "   |   ".join(facts)

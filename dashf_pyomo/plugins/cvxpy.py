@@ -22,6 +22,7 @@ from cvxpy.reductions.solution import Solution
 
 from formulations import FEASIBILITY_TOLERANCE, InputError
 from formulations.joint.literal_cvxpy import JointProblem, domain, fingerprint, joint_problem
+from formulations.objective import ObjectiveKind, Sense
 from formulations.registry import when_discovered
 
 from ..algorithms import Limits, configure, methods, run_method
@@ -134,7 +135,7 @@ def _solve(
 
     def tell(entry: TraceEntry) -> None:
         if verbose:
-            numbers = (entry.scr, entry.best, entry.upper_bound)
+            numbers = (entry.value, entry.best, entry.bound)
             shown = " ".join("-".rjust(12) if value is None else f"{value:12.6g}" for value in numbers)
             print(f"{entry.iteration:>6} {entry.time:>9.2f} {shown}")
         if observer is not None:
@@ -147,15 +148,16 @@ def _solve(
 
 def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, result: Result) -> float:
     """Give the problem its values, status and statistics."""
-    bound = math.inf
-    if extension.restricts and result.upper_bound is not None:
-        bound = result.upper_bound
+    worst = math.inf if result.sense == Sense.MAX else -math.inf
+    bound = result.bound if extension.restricts and result.bound is not None else worst
     extra: dict[str, Any] = {
         "result": result,
         "status": str(result.status),
         "message": result.message,
+        "value": result.value,
         "scr": result.scr,
-        "upper_bound": bound,
+        "bound": bound,
+        "upper_bound": bound if result.objective == ObjectiveKind.SCR else math.inf,
         "bound_source": result.bound_source if math.isfinite(bound) else None,
         "gap": result.gap if math.isfinite(bound) else None,
         "trace": result.trace,
@@ -168,12 +170,12 @@ def _unpack(problem: cp.Problem, joint: JointProblem, extension: _Extension, res
     if result.allocation is None:
         if result.claim is not Claim.INFEASIBLE or not extension.restricts:
             raise cp.error.SolverError(f"method {result.method} found nothing: {result.message}")
-        problem.unpack(Solution(s.INFEASIBLE, -math.inf, {}, {}, attributes))
+        problem.unpack(Solution(s.INFEASIBLE, -worst, {}, {}, attributes))
         return float(problem.value)
     values = joint.values(result.allocation)
     ours = {variable.id: values[name] for name, variable in joint.variables.items()}
     point = {variable.id: ours.get(variable.id, variable.value) for variable in problem.variables()}
-    problem.unpack(Solution(s.USER_LIMIT, result.scr, point, {}, attributes))
+    problem.unpack(Solution(s.USER_LIMIT, result.value, point, {}, attributes))
     for constraint in problem.constraints:
         _judge(constraint, extra)
     for variable in problem.variables():

@@ -18,8 +18,8 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .model import decisions, objective, rows
-from .pair_parts import JOINT_EXTRAS, PairParts, limit_rows
+from .model import Stated, decisions, objective, rows
+from .pair_parts import JOINT_EXTRAS, PairParts, state_limits
 from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def build(
     arguments = {"known": known, "ratio": ratio, "assume_scr": assume_scr, "longest_delay": longest_delay}
     model = decisions("activity", data, ratio, arguments)
     _switch(model, data)
-    cost = data.pairs.time_weight * model.delay + _state_users(model, data)
-    objective(model, sum(model.score[n] for n in model.users), cost)
+    objective(model, _state_users(model, data))
     return model
 
 
@@ -90,15 +89,15 @@ def _switch(model: pyo.ConcreteModel, data: JointData) -> None:
         return model.score[n] <= score.in_pyomo(shares)
 
     rows(model, "score_row", model.users, score_row)
-    model.score_budget = pyo.Constraint(expr=sum(model.score[n] for n in model.users) <= data.most_score)
+    model.score_budget = pyo.Constraint(expr=sum(model.score[n] for n in model.users) <= data.largest_total)
 
 
-def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
-    """State rates, times and energies of each user; return the total weighted energy."""
+def _state_users(model: pyo.ConcreteModel, data: JointData) -> Stated:
+    """State rates, times and energies of each user; return what users have."""
     c, s, users, servers = data.pairs, data.scenario, model.users, model.servers
     width = s.bandwidth_max / s.bandwidth_max.mean()  # bandwidths of all servers in one unit
     link = c.link_time[:, 0] * width[0]  # in that unit the same for all servers
-    delay, energy = data.most_delay, data.most_energy
+    longest, energy = data.time_bound.tolist(), data.user_energy.tolist()
     least = np.where(data.usable, data.least_bandwidth * width, np.inf).min(axis=1)
     up_signal, down_signal = c.snr_up * width, c.snr_down * width
     speed = 1.0 / c.server_time
@@ -111,8 +110,8 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
     model.rate_up = pyo.Var(users, bounds=sized(wide * np.log1p(strong_up / wide)))
     model.rate_down = pyo.Var(users, bounds=sized(wide * np.log1p(strong_down / wide)))
     model.speed = pyo.Var(users, bounds=sized(speed.max(axis=1)))
-    model.times = pyo.Var(range(1, 5), users, bounds=(0, delay))
-    model.energies = pyo.Var(range(1, 5), users, bounds=(0, energy))
+    model.times = pyo.Var(range(1, 5), users, bounds={(i, n): (0, longest[n]) for i in range(1, 5) for n in users})
+    model.energies = pyo.Var(range(1, 5), users, bounds={(i, n): (0, energy[n]) for i in range(1, 5) for n in users})
     model.rows = pyo.ConstraintList()
     add, times, energies = model.rows.add, model.times, model.energies
     price = c.energy_prices
@@ -142,9 +141,14 @@ def _state_users(model: pyo.ConcreteModel, data: JointData) -> Any:
             for need, rate in ((limits.need_up, model.rate_up), (limits.need_down, model.rate_down)):
                 if need[n, 0] > 0:  # rates are in one unit for all servers, as the bandwidths
                     add(rate[n] >= need[n, 0] * width[0])
-        for taken in limit_rows(limits, pair_parts(model), list(users * servers)):
-            add(taken <= 1)
-    return sum(energies[i, n] for i in range(1, 5) for n in users)
+        state_limits(model, model.rows, limits, pair_parts(model), list(users * servers))
+    return Stated(
+        score=lambda n: model.score[n],
+        delay=lambda n: sum(times[i, n] for i in range(1, 5)),
+        energy=lambda n: sum(energies[i, n] for i in range(1, 5)),
+        scores=sum(model.score[n] for n in users),
+        energies=sum(energies[i, n] for i in range(1, 5) for n in users),
+    )
 
 
 def pair_parts(model: pyo.ConcreteModel) -> PairParts:

@@ -20,7 +20,7 @@ the relative error of either function. Whatever a solver returns, the bound is o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,8 @@ from ..formulation import Feature, Formulation, Kind, Language, Subproblem, form
 from ..lazy import lazy
 from ..scenario import Scenario
 from .data import JointData
-from .model import decisions, objective
-from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
+from .model import Stated, decisions, objective
+from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, state_limits
 from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
@@ -112,29 +112,31 @@ def build(
         _state_pair(model, data, pair, cuts, tangent_error)
     if data.limits is not None:
         _limit(model, data, data.limits, tangent_error)
-    objective(model, sum(model.score[n] for n in model.users), _cost(model, data))
+    objective(model, _stated(model, data))
     return model
 
 
 def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) -> None:
     """State variables and what ties users, servers and pairs together."""
-    delay, energy = data.most_delay, data.most_energy
     pairs = model.pairs
+    longest = {(n, k): (0, float(data.time_bound[n])) for n, k in pairs}
+    root = {pair: (0, np.sqrt(most)) for pair, (_, most) in longest.items()}
+    energy = {(n, k): (0, float(data.user_energy[n])) for n, k in pairs}
     model.own = pyo.Var(pairs, bounds=(0, 1), doc="w = phi x")
     model.own_bandwidth = pyo.Var(pairs, bounds=(0, 1), doc="z = beta w")
     model.served_speed = pyo.Var(pairs, bounds=(0, 1), doc="q = psi v")
     model.served_power = pyo.Var(pairs, bounds=(0, 1), doc="s <= pi v")
     for i in (1, 2, 3, 4):
-        setattr(model, f"time{i}", pyo.Var(pairs, bounds=(0, delay)))
-    model.energy1 = pyo.Var(pairs, bounds=(0, energy))
-    model.energy3 = pyo.Var(pairs, bounds=(0, energy))
-    model.exposure2 = pyo.Var(pairs, bounds=(0, delay), doc="y2: power times time")
-    model.exposure4 = pyo.Var(pairs, bounds=(0, delay), doc="y4: power times time")
+        setattr(model, f"time{i}", pyo.Var(pairs, bounds=longest))
+    model.energy1 = pyo.Var(pairs, bounds=energy)
+    model.energy3 = pyo.Var(pairs, bounds=energy)
+    model.exposure2 = pyo.Var(pairs, bounds=longest, doc="y2: power times time")
+    model.exposure4 = pyo.Var(pairs, bounds=longest, doc="y4: power times time")
     most_slow = {(n, k): (0, 1.0 / max(float(data.pairs.local_time[n]), LEAST_TIME)) for n, k in pairs}
     model.slowness = pyo.Var(pairs, bounds=most_slow, doc="w^2 / t1 at least")
-    model.mean_up = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt(z t2) at most")
+    model.mean_up = pyo.Var(pairs, bounds=root, doc="sqrt(z t2) at most")
     if "downlink" in cuts:
-        model.mean_down = pyo.Var(pairs, bounds=(0, np.sqrt(delay)), doc="sqrt((beta - z) t4) at most")
+        model.mean_down = pyo.Var(pairs, bounds=root, doc="sqrt((beta - z) t4) at most")
     most_rate = {pair: (0, float(np.log1p(data.pairs.snr_down[pair]))) for pair in pairs}
     model.rate_down = pyo.Var(pairs, bounds=most_rate, doc="R(beta - z, s) at most")
     limited = frozenset() if data.limits is None else data.limits.parts
@@ -147,18 +149,18 @@ def _couple(model: pyo.ConcreteModel, data: JointData, cuts: tuple[str, ...]) ->
     model.rows = pyo.ConstraintList()
     add = model.rows.add
     for n in model.users:
-        mine = [(n, k) for k in model.servers if (n, k) in pairs]
+        mine = _of(model, n)
         shares = sum(model.bandwidth[q] + model.server_power[q] + model.server_speed[q] for q in mine)
         add(model.offload[n] == sum(model.own[q] for q in mine))
         add(model.score[n] <= score.in_pyomo(shares))
-        add(sum(time[q] for time in (model.time1, model.time2, model.time3, model.time4) for q in mine) <= model.delay)
+        add(_user_delay(model, n) <= model.delay)
         if "delay" in cuts:
             add(model.delay >= sum(data.pair_delay[q] * model.x[q] for q in mine))
     for k in model.servers:
         for share in (model.bandwidth, model.server_power, model.server_speed):
             add(sum(share[n, k] for n in model.users) <= 1)
     if "score" in cuts:
-        add(sum(model.score[n] for n in model.users) <= data.most_score)
+        add(sum(model.score[n] for n in model.users) <= data.largest_total)
 
 
 def _limit(model: pyo.ConcreteModel, data: JointData, limits: JointLimits, tangent_error: float) -> None:
@@ -181,8 +183,7 @@ def _limit(model: pyo.ConcreteModel, data: JointData, limits: JointLimits, tange
             add(model.worked[q] * w >= c.local_time[q[0]] ** 2 * model.slowness[q] ** 2)
         if "energy_server" in limits.parts:
             add(model.trained[q] * (x - w) >= model.served_speed[q] ** 2)
-    for taken in limit_rows(limits, pair_parts(model), list(model.pairs)):
-        add(taken <= 1)
+    state_limits(model, model.rows, limits, pair_parts(model), list(model.pairs))
 
 
 def pair_parts(model: pyo.ConcreteModel) -> PairParts:
@@ -221,17 +222,36 @@ def _unpriced(priced: Any, price: Callable[[Pair], float], pair: Pair) -> Any:
     return priced[pair] / float(price(pair))
 
 
-def _cost(model: pyo.ConcreteModel, data: JointData) -> Any:
-    """Return the scaled cost."""
+def _of(model: pyo.ConcreteModel, user: int) -> list[Pair]:
+    """Return the pairs of a user."""
+    return [(user, k) for k in model.servers if (user, k) in model.pairs]
+
+
+def _user_delay(model: pyo.ConcreteModel, user: int) -> Any:
+    times = (model.time1, model.time2, model.time3, model.time4)
+    return sum(time[q] for time in times for q in _of(model, user))
+
+
+def _stated(model: pyo.ConcreteModel, data: JointData) -> Stated:
+    """Return what users have."""
     price = data.pairs.energy_prices
-    energy = sum(
-        model.energy1[pair]
-        + price["energy_uplink"][pair] * model.exposure2[pair]
-        + model.energy3[pair]
-        + price["energy_downlink"][pair] * model.exposure4[pair]
-        for pair in model.pairs
+
+    def energy(pairs: Iterable[Pair]) -> Any:
+        return sum(
+            model.energy1[pair]
+            + price["energy_uplink"][pair] * model.exposure2[pair]
+            + model.energy3[pair]
+            + price["energy_downlink"][pair] * model.exposure4[pair]
+            for pair in pairs
+        )
+
+    return Stated(
+        score=lambda n: model.score[n],
+        delay=partial(_user_delay, model),
+        energy=lambda n: energy(_of(model, n)),
+        scores=sum(model.score[n] for n in model.users),
+        energies=energy(model.pairs),
     )
-    return data.pairs.time_weight * model.delay + energy
 
 
 def _state_pair(
@@ -252,7 +272,7 @@ def _state_pair(
     for part in (w, beta, pi, psi):
         add(part <= x)
     for time in (t1, t2, t3, t4):
-        add(time <= data.most_delay * x)
+        add(time <= float(data.time_bound[n]) * x)
     if "bandwidth" in cuts:
         add(beta >= least * x)
     add(z == beta * w)

@@ -17,8 +17,8 @@ from ..lazy import lazy
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
 from .data import JointData
-from .model import decisions, objective, rows
-from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, limit_rows
+from .model import Stated, decisions, objective, rows
+from .pair_parts import JOINT_EXTRAS, JointLimits, PairParts, state_limits
 from .user_values import UserValues, put, put_ratio
 
 if TYPE_CHECKING:
@@ -54,18 +54,18 @@ def build(
     data = JointData.of(scenario, known, assume_scr, longest_delay)
     arguments = {"known": known, "assume_scr": assume_scr, "longest_delay": longest_delay}
     model = decisions("literal", data, arguments=arguments)
-    score, cost = state(model, data)
-    objective(model, score, cost, epigraph=False)
+    objective(model, state(model, data), epigraph=False)
     return model
 
 
-def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
-    """State (3b) to (3j) and return score and cost as expressions in scaled units."""
+def state(model: pyo.ConcreteModel, data: JointData) -> Stated:
+    """State (3b) to (3j) and return what users have."""
     c, pairs = data.pairs, model.users * model.servers
-    least, delay = data.least_bandwidth, data.most_delay
-    model.local_time = pyo.Var(model.users, bounds=(0, delay), doc="T^(t1)")
+    least, longest = data.least_bandwidth, data.time_bound.tolist()
+    model.local_time = pyo.Var(model.users, bounds={n: (0, longest[n]) for n in model.users}, doc="T^(t1)")
+    of_pairs = {(n, k): (0, longest[n]) for n, k in pairs}
     for label in ("uplink_time", "server_time", "downlink_time"):
-        setattr(model, label, pyo.Var(pairs, bounds=(0, delay), doc=f"{label} where connected, else 0"))
+        setattr(model, label, pyo.Var(pairs, bounds=of_pairs, doc=f"{label} where connected, else 0"))
     # An idle pair has no rate to speak of, and a logarithm none at zero: solvers need to see that this is above it.
     model.width = pyo.Var(pairs, doc="bandwidth where connected, else 1")
     for n, k in pairs:
@@ -109,13 +109,12 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
             down[n, k] * rate(c.snr_down[n, k], n, k, power[n, k]) >= c.link_time[n, k] * x[n, k] * (1 - phi[n])
         ),
     )
-    rows(
-        model,
-        "delay_row",
-        model.users,
-        lambda n: local[n] + sum(x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in servers) <= model.delay,
-        "(3j), aggregated over servers",
-    )
+
+    def user_delay(n: int) -> Any:
+        return local[n] + sum(x[n, k] * (up[n, k] + served[n, k] + down[n, k]) for k in servers)
+
+    said = "(3j), aggregated over servers"
+    rows(model, "delay_row", model.users, lambda n: user_delay(n) <= model.delay, said)
     for label in shares:
         rows(model, f"{label}_budget", servers, partial(budget, label), "(3d), (3f), (3h)")
 
@@ -126,9 +125,16 @@ def state(model: pyo.ConcreteModel, data: JointData) -> tuple[Any, Any]:
     def score(n: int, k: int) -> Any:
         return model.x[n, k] * data.scenario.score.in_pyomo(bandwidth[n, k] + power[n, k] + speed[n, k])
 
-    everywhere = list(pairs)
-    energy = sum(parts.total(part, price, everywhere) for part, price in c.energy_prices.items())
-    return sum(score(n, k) for n, k in pairs), c.time_weight * model.delay + energy
+    def energy(of: list[tuple[int, int]]) -> Any:
+        return sum(parts.total(part, price, of) for part, price in c.energy_prices.items())
+
+    return Stated(
+        score=lambda n: sum(score(n, k) for k in servers),
+        delay=user_delay,
+        energy=lambda n: energy([(n, k) for k in servers]),
+        scores=sum(score(n, k) for n, k in pairs),
+        energies=energy(list(pairs)),
+    )
 
 
 def pair_parts(model: pyo.ConcreteModel) -> PairParts:
@@ -174,8 +180,7 @@ def _limit(
         ):
             if need[n, k] > 0:
                 model.extra.add(rate(snr[n, k], n, k, sent) >= need[n, k] * model.x[n, k])
-    for taken in limit_rows(limits, parts, pairs):
-        model.extra.add(taken <= 1)
+    state_limits(model, model.extra, limits, parts, pairs)
 
 
 def complete(model: pyo.ConcreteModel, data: JointData, users: UserValues) -> None:

@@ -1,6 +1,6 @@
-"""Problem (2), (3) as a `cvxpy.Problem`: named variables, the ratio as the objective, products and all.
+"""Problem (2), (3) as a `cvxpy.Problem`: named variables, the declared objective, products and all.
 
-Source: (2), (3), and (X1) to (X4) where the scenario declares them. It is not convex and CVXPY's own solvers refuse it;
+Source: (2), (3), and (X1) to (X8) where the scenario declares them. It is not convex and CVXPY's own solvers refuse it;
 it is there to be read, evaluated, extended by constraints, and solved by ``problem.solve(method="dashf")`` once
 `dashf_pyomo.plugins.cvxpy` is imported. CVXPY's atoms evaluate it independently of `formulations.evaluate`.
 
@@ -8,7 +8,7 @@ it is there to be read, evaluated, extended by constraints, and solved by ``prob
 variable            shape         meaning
 ==================  ============  ==================================================
 ``x``               (N, M)        x_nm, boolean
-``offload``         (N,)          phi_n
+``offload``         (N,)          phi_n; boolean where offloading is binary
 ``bandwidth``       (N, M)        b_nm / b_max of the server, 0 where not connected
 ``server_power``    (N, M)        p_nm / p_max of the server, likewise
 ``server_speed``    (N, M)        F_nm / F_max of the server, likewise
@@ -31,12 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
-from ..constraints import Over
+from ..constraints import Over, require_support
 from ..documents import InputError
 from ..lazy import lazy
+from ..objective import DelayKind, ObjectiveKind
 from ..scaled import ScaledPairs
 from ..scenario import Scenario
-from .pair_parts import JointLimits
+from .pair_parts import JOINT_EXTRAS, JointLimits
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -103,20 +104,25 @@ class JointProblem:
 
 
 def build(scenario: Scenario) -> cp.Problem:
-    """Return Problem (3) for a scenario; the objective is the SCR, SI.
+    """Return Problem (3) for a scenario; the objective is the declared one, SI.
 
     Parameters
     ----------
     scenario
         The data.
+
+    Raises
+    ------
+    InputError
+        If a limit is no finite fraction of the resources.
     """
+    require_support("the joint problem", JOINT_EXTRAS, scenario.demands)
     n, m = scenario.n_users, scenario.n_servers
     c = ScaledPairs.of(scenario, 1.0, 1.0)  # seconds, and cost as it is
     pair, user = {"bounds": [0.0, 1.0], "shape": (n, m)}, {"bounds": [0.0, 1.0], "shape": n}
     x = cp.Variable((n, m), boolean=True, name="x")
-    offload, user_power, user_speed = (
-        cp.Variable(name=name, **user) for name in ("offload", "user_power", "user_speed")
-    )
+    offload = _offloading(scenario)
+    user_power, user_speed = (cp.Variable(name=name, **user) for name in ("user_power", "user_speed"))
     shares = [cp.Variable(name=name, **pair) for name in ("bandwidth", "server_power", "server_speed")]
     beta, pi, psi = shares
     local_time = cp.Variable(n, nonneg=True, name="local_time")
@@ -134,6 +140,7 @@ def build(scenario: Scenario) -> cp.Problem:
         return -cp.rel_entr(beta, beta + cp.multiply(snr, power))
 
     own, rest = cp.multiply(x, wide(offload)), cp.multiply(x, 1 - wide(offload))
+    user_delay = local_time + cp.sum(up + served + down, axis=1)
     constraints = [
         cp.sum(x, axis=1) == 1,
         *(share <= x for share in shares),
@@ -142,7 +149,7 @@ def build(scenario: Scenario) -> cp.Problem:
         cp.multiply(up, rate(c.snr_up, wide(user_power))) >= cp.multiply(c.link_time, own),
         cp.multiply(served, psi) >= cp.multiply(c.server_time, rest),
         cp.multiply(down, rate(c.snr_down, pi)) >= cp.multiply(c.link_time, rest),
-        local_time + cp.sum(up + served + down, axis=1) <= delay,
+        user_delay <= delay,
     ]
     power = wide(user_power)
     parts = {
@@ -170,17 +177,69 @@ def build(scenario: Scenario) -> cp.Problem:
         for rows, taken in limits.rows:
             whole = sum(cp.multiply(np.broadcast_to(weight, (n, m)), parts[part]) for part, weight in taken.items())
             if rows.limit.over is Over.ALL:
-                constraints.append(cp.sum(whole) <= 1)
+                constraints.append(cp.sum(whole) <= float(rows.right[0]))
             else:
                 total = cp.sum(whole, axis=1 if rows.limit.over is Over.USER else 0)
                 constraints.append(total[rows.active] <= 1)
-    energy = sum(cp.sum(cp.multiply(price, parts[part])) for part, price in c.energy_prices.items())
-    score = scenario.score_scale * cp.sum(scenario.score.in_smooth_cvxpy(cp.sum(beta + pi + psi, axis=1)))
-    problem = cp.Problem(cp.Maximize(score / (c.time_weight * delay + energy)), constraints)
+        if scenario.constraints is not None and scenario.constraints.binary_offload:
+            low, high = scenario.constraints.offload.T  # bounds and boolean exclude each other
+            constraints += [offload >= low, offload <= high]
+    score = scenario.score.in_smooth_cvxpy(cp.sum(beta + pi + psi, axis=1))
+    priced = {part: cp.multiply(price, parts[part]) for part, price in c.energy_prices.items()}
+    problem = cp.Problem(_objective(scenario, c, score, (delay, user_delay), priced), constraints)
     variables = (x, offload, *shares, user_power, user_speed, local_time, up, served, down, delay)
     # Whatever is built around the variables, a problem with another constraint say, can be recognised by this.
     x.dashf = JointProblem(scenario, problem, {variable.name(): variable for variable in variables})
     return problem
+
+
+def _offloading(scenario: Scenario) -> cp.Variable:
+    """Return phi, in its ranges; where it is binary these are constraints."""
+    extra = scenario.constraints
+    if extra is not None and extra.binary_offload:
+        return cp.Variable(scenario.n_users, boolean=True, name="offload")
+    bounds = [0.0, 1.0] if extra is None or not extra.has_ranges else [*extra.offload.T.copy()]
+    return cp.Variable(scenario.n_users, bounds=bounds, name="offload")
+
+
+def _objective(
+    scenario: Scenario, c: ScaledPairs, score: Any, delays: tuple[Any, Any], priced: Mapping[str, Any]
+) -> cp.Minimize | cp.Maximize:
+    """Return the objective.
+
+    Parameters
+    ----------
+    scenario, c
+        The data, and their coefficients in s and cost.
+    score
+        Scores of the users in units of varpi_1.
+    delays
+        T, and the delays of the users, s.
+    priced
+        Weighted energies of pairs, in parts.
+    """
+    declared, scale, n_users = scenario.objective, scenario.score_scale, scenario.n_users
+    weights, counted = declared.score_weights(n_users), declared.cost_weights(n_users)
+    if declared.user_weight is not None and declared.kind is not ObjectiveKind.COST:
+        score = cp.multiply(weights, score)
+    delay, user_delay = delays
+    if declared.kind.by_user:
+        cost = c.time_weight * user_delay + sum(cp.sum(part, axis=1) for part in priced.values())
+        ratios = scale * score / cost
+        return cp.Maximize(cp.sum(ratios) if declared.kind is ObjectiveKind.SUM_OF_RATIOS else cp.min(ratios))
+    if declared.delay is not DelayKind.LARGEST:
+        delay = declared.delay_weights(n_users) @ user_delay
+    if np.all(counted == 1.0):
+        energy = sum(cp.sum(part) for part in priced.values())
+    else:
+        energy = sum(counted @ cp.sum(part, axis=1) for part in priced.values())
+    cost = c.time_weight * delay + energy
+    if declared.kind is ObjectiveKind.COST:
+        return cp.Minimize(cost)
+    total = scale * cp.sum(score)
+    if declared.kind is ObjectiveKind.UTILITY:
+        return cp.Maximize(total - declared.price * cost)
+    return cp.Maximize(total / cost)
 
 
 def domain(variable: cp.Variable) -> dict[str, Any]:

@@ -17,30 +17,35 @@ component           index         meaning, without units
 
 Every variable is tied to the others by rows, so that a row, a bound or a value of any of them is about the allocation.
 Users and servers count from 0. ``model.dashf`` (a `JointInfo`) holds the scenario, the units and what a bound on the
-objective says about the SCR.
+objective says about the scenario's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..allocation import Allocation, evaluate
+from ..constraints import require_support
 from ..documents import InputError
 from ..lazy import lazy
+from ..objective import DelayKind, ObjectiveKind
 from ..scenario import Scenario
 from .attributes import Attributes
 from .data import JointData
+from .pair_parts import JOINT_EXTRAS, permitted_offload
 
 if TYPE_CHECKING:
     import pyomo.environ as pyo
 else:
     pyo = lazy("pyomo.environ")
 
-__all__ = ["JointInfo", "decisions", "info", "objective", "read", "rows", "set_values"]
+__all__ = ["JointInfo", "Stated", "decisions", "info", "objective", "read", "rows", "set_values"]
 
 _PER_PAIR = ("bandwidth", "server_power", "server_speed")
 _PER_USER = ("user_power", "user_speed")
@@ -57,7 +62,7 @@ class JointInfo:
     data
         Scenario, units and bounds.
     ratio
-        The y of a parametric objective (score - y cost), SI; None where the objective is the SCR itself.
+        The y of a parametric objective (score - y cost), SI; None where the objective is the scenario's itself.
     arguments
         What the formulation's builder was called with besides the scenario, so that the model can be built again.
     """
@@ -72,25 +77,56 @@ class JointInfo:
         """The scenario that is modelled."""
         return self.data.scenario
 
-    def upper_bound(self, objective_bound: float) -> float:
-        """Return the bound on the SCR that an upper bound on the model's objective implies, SI.
+    def value_bound(self, objective_bound: float) -> float:
+        """Return the bound on the scenario's objective that a bound on the model's objective implies, SI.
 
-        It holds for all allocations within the bounds; those that are left out have at most the known SCR, or what
-        `JointData.cost_left_out` allows.
+        It holds for all allocations within the bounds; those that are left out have at most the known value, or what
+        `JointData.left_out` says.
 
         For a parametric objective see `Objective.bound`.
 
         Parameters
         ----------
         objective_bound
-            Upper bound on the model's objective, in its own units.
+            Bound on the model's objective, in its own units and sense.
         """
         data = self.data
         if self.ratio is None:
-            return objective_bound * data.scr_unit
+            return objective_bound * data.objective_unit
+        if objective_bound > 0.0 and data.least_cost == 0.0:
+            return math.inf
         return data.scenario.objective.bound(
             objective_bound * data.scr_unit, self.ratio, data.least_cost, data.most_cost
         )
+
+    @property
+    def left_out(self) -> float:
+        """Bound on the model's objective at all allocations that its bounds leave out."""
+        return self.data.left_out(self.ratio)
+
+    @property
+    def best(self) -> float:
+        """Bound on the model's objective that needs no solver."""
+        return self.data.best(self.ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class Stated:
+    """Expressions of what users have, in the units of `JointData`.
+
+    Parameters
+    ----------
+    score, delay, energy
+        From a user, v_n, at most; D_n and the weighted energy E_n, at least.
+    scores, energies
+        Sums of scores and energies over all users, as the model has them in the fewest terms.
+    """
+
+    score: Callable[[int], Any]
+    delay: Callable[[int], Any]
+    energy: Callable[[int], Any]
+    scores: Any
+    energies: Any
 
 
 def info(model: pyo.ConcreteModel) -> JointInfo:
@@ -115,6 +151,7 @@ def decisions(
     data: JointData,
     ratio: float | None = None,
     arguments: Mapping[str, Any] | None = None,
+    supports: frozenset[str] = JOINT_EXTRAS,
 ) -> pyo.ConcreteModel:
     """Return a model with the paper's decisions, the assignment, and what is removed by proof.
 
@@ -130,15 +167,25 @@ def decisions(
         The y of a parametric objective, SI, or None.
     arguments
         What the builder was called with besides the scenario.
+    supports
+        What the formulation states of what a scenario demands.
+
+    Raises
+    ------
+    InputError
+        If it does not state all of it, or a ratio is given for another objective than the SCR.
     """
     s = data.scenario
+    require_support(f"joint model {name}", supports, s.demands)
+    if ratio is not None and data.kind is not ObjectiveKind.SCR:
+        raise InputError(f"ratio = {ratio!r}: objective {data.kind} is stated itself; expected none")
     model = pyo.ConcreteModel(name=f"dashf-{name}")
     model.dashf = JointInfo(name, data, ratio, arguments or {})
     model.attributes = Attributes(model)
     model.users = pyo.RangeSet(0, s.n_users - 1)
     model.servers = pyo.RangeSet(0, s.n_servers - 1)
     model.x = pyo.Var(model.users, model.servers, domain=pyo.Binary)
-    model.offload = pyo.Var(model.users, bounds=(0, 1))
+    _offloading(model)
     for label in _PER_PAIR:
         setattr(model, label, pyo.Var(model.users, model.servers, bounds=(0, 1)))
     for label in _PER_USER:
@@ -174,33 +221,111 @@ def rows(model: pyo.ConcreteModel, name: str, index: Any, row: Callable[..., Any
         part.add(entry, row(*entry) if isinstance(entry, tuple) else row(entry))
 
 
-def objective(model: pyo.ConcreteModel, score: Any, cost: Any, *, epigraph: bool = True) -> None:
-    """State the objective: the SCR, or score - y cost where the model has a ratio.
+def _offloading(model: pyo.ConcreteModel) -> None:
+    """Declare phi, in the ranges of the scenario."""
+    extra = info(model).scenario.constraints
+    if extra is None:
+        model.offload = pyo.Var(model.users, bounds=(0, 1))
+        return
+    ranges = {n: (float(low), float(high)) for n, (low, high) in enumerate(extra.offload)}
+    model.offload = pyo.Var(model.users, bounds=ranges, domain=pyo.Binary if extra.binary_offload else pyo.Reals)
+
+
+def objective(model: pyo.ConcreteModel, stated: Stated, *, epigraph: bool = True) -> None:
+    """State the objective: that of the scenario, or score - y cost where the model has a ratio.
 
     Parameters
     ----------
     model
         A model from `decisions`.
-    score, cost
-        Expressions in scaled units.
+    stated
+        Expressions of the users.
     epigraph
-        Whether the ratio is stated by variables (ratio * cost <= score) instead of as a fraction.
+        Whether ratios are stated by variables (ratio * cost <= score) instead of as fractions.
     """
     found = info(model)
     data = found.data
-    if found.ratio is not None:
-        model.objective = pyo.Objective(
-            expr=data.scenario.objective.parametric(score, cost, found.ratio / data.scr_unit), sense=pyo.maximize
-        )
+    if data.kind.by_user:
+        _users_ratios(model, stated, epigraph)
+        return
+    score, cost = _score(data, stated), _cost(model, data, stated)
+    if data.kind is ObjectiveKind.COST:
+        model.objective = pyo.Objective(expr=cost, sense=pyo.minimize)
+    elif data.kind is ObjectiveKind.UTILITY or found.ratio is not None:
+        price = data.least_ratio if found.ratio is None else found.ratio / data.scr_unit
+        model.objective = pyo.Objective(expr=data.scenario.objective.parametric(score, cost, price), sense=pyo.maximize)
     elif not epigraph:
         model.objective = pyo.Objective(expr=score / cost, sense=pyo.maximize)
     else:
         # Without an assumption about the SCR the two may be given another meaning by other rows.
         known = data.assumes_scr
-        model.ratio = pyo.Var(bounds=(data.least_ratio, data.most_score / data.least_cost) if known else (0, None))
+        model.ratio = pyo.Var(bounds=(data.least_ratio, _most(data.best())) if known else (0, None))
         model.cost = pyo.Var(bounds=(data.least_cost, data.most_cost) if known else (0, None))
         model.cost_row = pyo.Constraint(expr=model.cost >= cost)
         model.ratio_row = pyo.Constraint(expr=model.ratio * model.cost <= score)
+        model.objective = pyo.Objective(expr=model.ratio, sense=pyo.maximize)
+
+
+def _most(bound: float) -> float | None:
+    """Return an upper bound as Pyomo has it."""
+    return bound if math.isfinite(bound) else None
+
+
+def _score(data: JointData, stated: Stated) -> Any:
+    """Return the score as the objective counts it; nothing in a cost."""
+    declared, n_users = data.scenario.objective, data.scenario.n_users
+    if data.kind is ObjectiveKind.COST:
+        return 0.0
+    if declared.user_weight is None:
+        return stated.scores
+    return sum(float(weight) * stated.score(n) for n, weight in enumerate(declared.score_weights(n_users)))
+
+
+def _cost(model: pyo.ConcreteModel, data: JointData, stated: Stated) -> Any:
+    """Return the cost as the objective counts it; what has no weight is not in it."""
+    declared, n_users = data.scenario.objective, data.scenario.n_users
+
+    def total(of_user: Callable[[int], Any], weights: NDArray[np.float64]) -> Any:
+        return sum(float(weight) * of_user(n) for n, weight in enumerate(weights) if weight != 0.0)
+
+    counted = declared.cost_weights(n_users)
+    energy = stated.energies if np.all(counted == 1.0) else total(stated.energy, counted)
+    if data.pairs.time_weight == 0.0:
+        return energy
+    if declared.delay is DelayKind.LARGEST:
+        return data.pairs.time_weight * model.delay + energy
+    return data.pairs.time_weight * total(stated.delay, declared.delay_weights(n_users)) + energy
+
+
+def _users_ratios(model: pyo.ConcreteModel, stated: Stated, epigraph: bool) -> None:
+    """State the sum of the users' ratios, or the least of them."""
+    data = info(model).data
+    s, weight = data.scenario, data.pairs.time_weight
+    counted = s.objective.score_weights(s.n_users)
+
+    def cost(n: int) -> Any:
+        return stated.energy(n) if weight == 0.0 else weight * stated.delay(n) + stated.energy(n)
+
+    def score(n: int) -> Any:
+        return float(counted[n]) * stated.score(n)
+
+    users, most, least = model.users, data.most_user_ratio, data.least_user_cost
+    if data.kind is ObjectiveKind.SUM_OF_RATIOS and not epigraph:
+        model.objective = pyo.Objective(expr=sum(score(n) / cost(n) for n in users), sense=pyo.maximize)
+        return
+    known = data.assumes_scr
+    dearest = {n: _most(float(value)) for n, value in enumerate(data.most_user_cost)}
+    costs = {n: (float(least[n]), dearest[n]) if known else (0, None) for n in users}
+    model.user_cost = pyo.Var(users, bounds=costs, doc="omega_t D_n + omega_e E_n at least")
+    rows(model, "user_cost_row", users, lambda n: model.user_cost[n] >= cost(n))
+    if data.kind is ObjectiveKind.SUM_OF_RATIOS:
+        ratios = {n: (0.0, _most(float(most[n])) if known else None) for n in users}
+        model.user_ratio = pyo.Var(users, bounds=ratios, doc="w_n v_n / cost at most")
+        rows(model, "user_ratio_row", users, lambda n: model.user_ratio[n] * model.user_cost[n] <= score(n))
+        model.objective = pyo.Objective(expr=sum(model.user_ratio[n] for n in users), sense=pyo.maximize)
+    else:
+        model.ratio = pyo.Var(bounds=(data.least_ratio, _most(data.best())) if known else (0, None))
+        rows(model, "least_ratio_row", users, lambda n: model.ratio * model.user_cost[n] <= score(n))
         model.objective = pyo.Objective(expr=model.ratio, sense=pyo.maximize)
 
 
@@ -224,7 +349,7 @@ def _break_symmetry(model: pyo.ConcreteModel, data: JointData) -> None:
 
 
 def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None, as_stated: bool = False) -> Allocation:
-    """Read the allocation of a joint model, cut back into budgets and caps.
+    """Read the allocation of a joint model, cut back into budgets, caps and ranges of the offloading.
 
     Parameters
     ----------
@@ -254,7 +379,7 @@ def read(model: pyo.ConcreteModel, values: Mapping[str, float] | None = None, as
     caps = np.array([[value(getattr(model, label)[i]) for i in range(n)] for label in _PER_USER])
     zeros = np.zeros(n)
     empty = Allocation(server, zeros, zeros, zeros, zeros, zeros, zeros)
-    offload = np.array([value(model.offload[i]) for i in range(n)])
+    offload = permitted_offload(scenario, np.array([value(model.offload[i]) for i in range(n)]))
     found = empty.with_shares(scenario, np.array([*shares, *caps]), offload)
     if not as_stated:
         return found

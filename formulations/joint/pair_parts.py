@@ -7,23 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..attributes import STATED_PARTS
-from ..constraints import Extra, Over, require_support
+from ..constraints import Extra, Over
+from ..documents import InputError
+from ..linear_rows import SIGNED
+from ..objective import Aspect
 from ..scaled import whole_parts
 from ..scenario import Scenario
 from ..terms import Rows, least_rates, upper_rows
 
-__all__ = ["JOINT_EXTRAS", "JointLimits", "PairParts", "limit_rows"]
+if TYPE_CHECKING:
+    import pyomo.environ as pyo
+
+__all__ = ["JOINT_EXTRAS", "JointLimits", "PairParts", "permitted_offload", "state_limits"]
 
 Array = NDArray[np.float64]
 
-#: What every joint model states: any row over these parts, least rates, and which pairs are allowed.
-JOINT_EXTRAS: frozenset[str] = STATED_PARTS | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}
+#: What the joint models state: any row over these parts, least rates, which pairs are allowed, ranges of the
+#: offloading, and every objective.
+JOINT_EXTRAS: frozenset[str] = STATED_PARTS | {
+    *(Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY, Extra.OFFLOAD, Extra.BINARY, SIGNED),
+    *(Aspect.UTILITY, Aspect.COST, Aspect.SUM_OF_RATIOS, Aspect.MAX_MIN),
+    *(Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +89,24 @@ class JointLimits:
 
     @classmethod
     def of(cls, scenario: Scenario, time_unit: float) -> JointLimits | None:
-        """Return the limits in a unit of time, or None where the scenario has none; a kind without rows is refused."""
+        """Return the limits in a unit of time, or None where the scenario has none.
+
+        Raises
+        ------
+        InputError
+            If a limit is so small that a whole resource is no finite multiple of it.
+        """
         s, extra = scenario, scenario.constraints
-        require_support("the joint models", JOINT_EXTRAS, s.demands)
         if extra is None:
             return None
         units, nats = whole_parts(s, time_unit=time_unit), np.log(2.0) / s.bandwidth_max
         up, down = least_rates(s)
+        relative = tuple((rows, rows.relative(units)) for rows in upper_rows(s))
+        for rows, taken in relative:
+            if not all(np.isfinite(weight).all() for weight in taken.values()):
+                raise InputError(f"{rows.limit.label}: no finite multiple of it is a whole resource; expected more")
         return cls(
-            rows=tuple((rows, rows.relative(units)) for rows in upper_rows(s)),
+            rows=relative,
             delay=extra.delay_limit / time_unit,
             need_up=up[:, np.newaxis] * nats,
             need_down=down[:, np.newaxis] * nats,
@@ -103,11 +123,21 @@ class JointLimits:
         return (np.log1p(snr_up) * slack >= self.need_up) & (np.log1p(snr_down) * slack >= self.need_down)
 
 
-def limit_rows(limits: JointLimits, parts: PairParts, pairs: list[tuple[int, int]]) -> list[Any]:
-    """Return an expression for every row that bounds something; each is at most 1.
+def state_limits(
+    model: pyo.ConcreteModel,
+    rows: pyo.ConstraintList,
+    limits: JointLimits,
+    parts: PairParts,
+    pairs: list[tuple[int, int]],
+) -> None:
+    """Add every row that bounds something.
 
     Parameters
     ----------
+    model
+        A joint model.
+    rows
+        Where to add them.
     limits
         What is declared.
     parts
@@ -115,16 +145,25 @@ def limit_rows(limits: JointLimits, parts: PairParts, pairs: list[tuple[int, int
     pairs
         Pairs that the model has, user by user.
     """
-    found = []
-    for rows, taken in limits.rows:
-        members: dict[int, list[tuple[int, int]]] = {row: [] for row in rows.active.tolist()}
+    for declared, taken in limits.rows:
+        members: dict[int, list[tuple[int, int]]] = {row: [] for row in declared.active.tolist()}
         for n, k in pairs:
-            row = {Over.USER: n, Over.SERVER: k, Over.ALL: 0}[rows.limit.over]
+            row = {Over.USER: n, Over.SERVER: k, Over.ALL: 0}[declared.limit.over]
             if row in members:
                 members[row].append((n, k))
-        found += [
-            sum(parts.total(part, weights, mine) for part, weights in taken.items())
-            for mine in members.values()
-            if mine
-        ]
-    return found
+        for row, mine in members.items():
+            total = sum(parts.total(part, weights, mine) for part, weights in taken.items())
+            right = float(declared.right[row])
+            if not isinstance(total, (int, float)):
+                rows.add(total <= right)
+            elif total > right:  # no pair that the model has is in it, and that is not enough: nothing is feasible
+                rows.add(sum(model.x[0, k] for k in model.servers) <= 0)
+
+
+def permitted_offload(scenario: Scenario, offload: Array) -> Array:
+    """Return the nearest offloading in the ranges of a scenario, whole where it is binary, shape (N,)."""
+    extra = scenario.constraints
+    if extra is None:
+        return offload
+    nearest = np.clip(offload, *extra.offload.T)
+    return np.round(nearest) if extra.binary_offload else nearest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..allocation import Allocation
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
+from ..objective import Aspect, ObjectiveKind
 from ..scenario import Scenario
 from .data import JointData
 from .literal import complete, pair_parts, state
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import pyomo.environ as pyo
 
 __all__ = ["build"]
+
+#: Users' ratios have no common y.
+SUPPORTS = JOINT_EXTRAS - {Aspect.SUM_OF_RATIOS, Aspect.MAX_MIN}
 
 
 def build(
@@ -37,19 +41,22 @@ def build(
     known
         An allocation whose SCR bounds times and resources; a simple one is made where none is given.
     ratio
-        y, SI; the known allocation's SCR by default.
+        y, SI; the known allocation's SCR by default. None for another objective: utility and cost are stated
+        themselves, at their own price.
     assume_scr, longest_delay
         Whether what is worse than it may be left out; if not, the longest delay, see `JointData.of`.
 
     Raises
     ------
     InputError
-        If the joint models cannot be scaled, see `JointData`.
+        If the joint models cannot be scaled, see `JointData`, or users have ratios of their own.
     """
     data = JointData.of(scenario, known, assume_scr, longest_delay)
     arguments = {"known": known, "ratio": ratio, "assume_scr": assume_scr, "longest_delay": longest_delay}
-    model = decisions("parametric", data, data.ratio if ratio is None else ratio, arguments=arguments)
-    objective(model, *state(model, data))
+    if ratio is None and data.kind is ObjectiveKind.SCR:
+        ratio = data.ratio
+    model = decisions("parametric", data, ratio, arguments, SUPPORTS)
+    objective(model, state(model, data))
     return model
 
 
@@ -64,7 +71,7 @@ formulations.register(
         faces={Language.PYOMO: build},
         parts=pair_parts,
         complete=complete,
-        supports=JOINT_EXTRAS,
+        supports=SUPPORTS,
         options=("known", "ratio", "assume_scr", "longest_delay"),
     ),
     origin=__name__,

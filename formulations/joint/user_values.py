@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..allocation import Allocation, Evaluation
+from ..objective import DelayKind
 from ..terms import Sites
 from .data import JointData
 
@@ -70,9 +71,23 @@ def put(variable: Any, value: float) -> None:
 
 
 def put_ratio(model: pyo.ConcreteModel, data: JointData, u: UserValues) -> None:
-    """Set cost and ratio where the objective is stated by them."""
+    """Set costs and ratios where the objective is stated by them."""
+    s, weight = data.scenario, data.pairs.time_weight
+    declared = s.objective
+    scores = declared.score_weights(s.n_users) * u.score
+    if data.kind.by_user:
+        costs = weight * u.times.sum(axis=0) + u.energies.sum(axis=0)
+        for name, values in (("user_cost", costs), ("user_ratio", scores / costs)):
+            variables = model.component(name)
+            for n in model.users if variables is not None else ():
+                put(variables[n], values[n])
+        if model.component("ratio") is not None:
+            put(model.ratio, (scores / costs).min())
+        return
     if model.component("cost") is None:
         return
-    cost = data.pairs.time_weight * u.delay + float(u.energies.sum())
+    largest = declared.delay is DelayKind.LARGEST
+    delay = u.delay if largest else declared.total_delay(u.times.sum(axis=0))
+    cost = weight * delay + float((declared.cost_weights(s.n_users) * u.energies.sum(axis=0)).sum())
     put(model.cost, cost)
-    put(model.ratio, float(u.score.sum()) / cost)
+    put(model.ratio, float(scores.sum()) / cost)

@@ -208,7 +208,7 @@ def test_an_allocation_better_than_the_known_one_is_not_cut_off(name: str, case:
     assert outcome.status is OutcomeStatus.SOLVED, outcome.message
     assert outcome.bound is not None
     scr = evaluate(scenario, allocation).scr
-    found = joint.info(model).upper_bound(outcome.bound)
+    found = joint.info(model).value_bound(outcome.bound)
     assert found >= scr * (1 - 1e-5)
     if name in ("literal", "activity"):
         assert found <= scr * (1 + 1e-4)

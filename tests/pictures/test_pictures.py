@@ -213,7 +213,7 @@ def test_convergence_shows_best_and_rejected_iterates_and_bounds(tmp_path: Path,
 
     draw_result(SCENARIO, replace(RESULT, bound=99.0), tmp_path / "picture.png")
     assert list(lines(figures[-1])["upper bound"]) == [99.0] * 4
-    bounded = tuple(replace(fact, upper_bound=200.0 - i) for i, fact in enumerate(TRACE))
+    bounded = tuple(replace(fact, bound=200.0 - i) for i, fact in enumerate(TRACE))
     draw_result(SCENARIO, replace(RESULT, trace=bounded), tmp_path / "picture.png")
     assert list(lines(figures[-1])["upper bound"]) == [200.0, 199.0, 198.0, 197.0]
 

@@ -30,7 +30,7 @@ SCR, DELAY = EVALUATION.scr, EVALUATION.delay
 def entry(
     time: float, best: float, bound: float | None, scr: float | None = None, delay: float | None = None, **facts: Any
 ) -> TraceEntry:
-    return TraceEntry(0, time, scr=scr, delay=delay, best=best, upper_bound=bound, facts=facts)
+    return TraceEntry(0, time, scr=scr, delay=delay, best=best, bound=bound, facts=facts)
 
 
 EDGES, BOUNDS = [0.5 * DELAY, 0.8 * DELAY, 1.2 * DELAY, 2.0 * DELAY], [0.0, 1.2 * SCR, 1.1 * SCR]

@@ -22,7 +22,7 @@ from .columns import DELAY, ENERGY, OFFLOAD, ColumnPool
 from .generation import ColumnGeneration, collect, fits
 from .prices import Prices
 from .problem import PricedColumns, SeparableProblem
-from .settings import Cutoff, Settings
+from .settings import Cutoff, Settings, above
 from .tree import Node, Tree
 
 __all__ = ["AtDeadline", "Bounding", "ByInterval", "Envelope", "at_deadline", "proven_bound"]
@@ -64,9 +64,14 @@ class Bounding(ABC):
     """
 
     def __init__(self, problem: SeparableProblem, pool: ColumnPool, settings: Settings, cutoff: Cutoff) -> None:
-        self._problem, self._pool, self._settings, self._cutoff = problem, pool, settings, cutoff
+        self.problem, self._pool, self._settings, self._cutoff = problem, pool, settings, cutoff
         #: The best deadline of all, time units, where one is kept.
         self.best_deadline: float | None = None
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether users share a deadline, at which boxes are cut."""
+        return self.problem.has_deadline
 
     @abstractmethod
     def root(self, box: Box, start: Prices) -> Bounded:
@@ -121,6 +126,8 @@ class ByInterval(Bounding):
 
     def limit(self, node: Node) -> float:
         """Return the value of a very short interval around the deadline of the LP solution."""
+        if not self.problem.has_deadline:
+            return node.bounded.value
         branches = self._settings.branches
         low, high = node.box.interval
         at = node.bounded.deadline
@@ -149,7 +156,7 @@ class ByInterval(Bounding):
         proven
             Whether the bound is proven; an unproven one is what local search says.
         """
-        problem, settings = self._problem, self._settings
+        problem, settings = self.problem, self._settings
         accuracy, cutoff, target = settings.accuracy, self._cutoff.value, self._cutoff.target
         shortest = box.interval[0]
         if not box.allowed.any(axis=1).all():
@@ -214,11 +221,11 @@ class AtDeadline(Bounding):
         return node.bounded.value
 
     def _at_prices(self, box: Box, start: Prices, known: Bounded | None) -> Bounded:
-        problem, settings = self._problem, self._settings
+        problem, settings = self.problem, self._settings
         settings.deadline.check()
         low, high = box.interval
         tolerance = problem.user_tolerance(box, self._cutoff.value, settings.accuracy)
-        prices = start.balanced(problem.time_weight)
+        prices = problem.balanced(start)
         if known is not None and low <= known.deadline <= high:
             found = replace(known, prices=prices)
         else:
@@ -235,7 +242,7 @@ class AtDeadline(Bounding):
     def _generate_at(self, box: Box, start: Prices, stage: int = 0) -> Bounded:
         """Generate columns at the best deadline of a box."""
         found, columns = at_deadline(
-            self._problem, self._pool, box, self.best_deadline, self._settings, self._cutoff.value, start,
+            self.problem, self._pool, box, self.best_deadline, self._settings, self._cutoff.value, start,
             target=self._cutoff.target, stage=stage,
         )  # fmt: skip
         held = found.weights > 0.0
@@ -268,7 +275,7 @@ def at_deadline(
     deadline
         Deadline to start from.
     cutoff
-        A scaled SCR that is reached; bounds below it are of no interest.
+        A scaled value that is reached; bounds below it are of no interest.
     start
         Prices to start from, or None.
     target
@@ -280,6 +287,8 @@ def at_deadline(
     most_rounds
         Most rounds of column generation at a deadline.
     """
+    if not problem.has_deadline:
+        return _at_own_delays(problem, pool, box, settings, cutoff, start, most_rounds)
     low, high = box.interval
     columns, prices = pool, start
     total, last = 0, len(ASKED) - 1
@@ -316,9 +325,36 @@ def at_deadline(
     return Bounded(generation.best, value, prices, weights, members, total, deadline), columns
 
 
+def _at_own_delays(
+    problem: SeparableProblem,
+    pool: ColumnPool,
+    box: Box,
+    settings: Settings,
+    cutoff: float,
+    start: Prices | None,
+    most_rounds: int,
+) -> tuple[Bounded, ColumnPool]:
+    """Return what `at_deadline` does where users have no deadline in common."""
+    columns = ColumnPool()
+    members = np.arange(len(pool))
+    columns.adopt(pool, members[fits(problem, pool, members, box)])
+    tolerance = 0.1 * problem.user_tolerance(box, cutoff, settings.accuracy)
+    generation = ColumnGeneration(problem, columns, box, cutoff, start, tolerance)
+    done = partial(_close, cutoff, -np.inf, settings.accuracy)
+    for _ in range(most_rounds):
+        settings.deadline.check()
+        if generation.round(done):
+            break
+    value, weights, members = generation.value, generation.weights, generation.members
+    found = Bounded(
+        generation.best, value, generation.chosen, weights, members, generation.rounds, generation.deadline()
+    )
+    return found, columns
+
+
 def _close(cutoff: float, target: float, accuracy: float, bound: float, value: float) -> bool:
     """Return whether a bound is next to the value or to the cutoff, or below the target."""
-    return bound <= max(value, cutoff) * (1.0 + accuracy) or bound <= target * (1.0 - 0.1 * accuracy)
+    return bound <= above(max(value, cutoff), accuracy) or bound <= above(target, -0.1 * accuracy)
 
 
 def _moved(problem: SeparableProblem, pool: ColumnPool, box: Box, deadline: float) -> ColumnPool:
@@ -328,7 +364,8 @@ def _moved(problem: SeparableProblem, pool: ColumnPool, box: Box, deadline: floa
     fits &= (box.offload[pool.user, 0] <= phi) & (phi <= box.offload[pool.user, 1])
     user, server, data = pool.user[fits], pool.server[fits], pool.data[fits].copy()
     best = problem.least_energy(user, server, data[:, :3], deadline, box.offload[user])
-    data[:, ENERGY], data[:, OFFLOAD:ENERGY], data[:, DELAY] = best[:, 0], best[:, 1:4], deadline
+    data[:, ENERGY], data[:, OFFLOAD:ENERGY] = best[:, 0], best[:, 1:4]
+    data[:, DELAY] = np.minimum(deadline, problem.longest[user])
     moved = ColumnPool()
     moved.add(user, server, data)
     return moved
@@ -366,8 +403,10 @@ def _delay_prices(
             for i in side:
                 worth[i] = problem.search(free, box.between(asked[i], asked[i]), tolerance, warm=True, near=True).best
     total = prices.ratio * problem.time_weight
-    excess = prices.shares.sum() + worth.sum(axis=1) - total * asked
-    bounds = np.where(np.isfinite(excess), prices.ratio + excess / (problem.time_weight * asked), -np.inf)
+    charged = prices.shares.sum() + (prices.rows * problem.rows.right).sum()
+    excess = charged + worth.sum(axis=1) - total * asked
+    values = excess if problem.cost_price is not None else prices.ratio + excess / (problem.time_weight * asked)
+    bounds = np.where(np.isfinite(excess), values, -np.inf)
     k = int(np.argmax(bounds))
     with np.errstate(invalid="ignore"):
         slopes = (worth - worth[k]) / (asked - asked[k])[:, np.newaxis]
@@ -380,13 +419,13 @@ def _delay_prices(
     delay = longer + float(np.clip(part, 0.0, 1.0)) * (shorter - longer)
     if not delay.any():
         delay = np.ones(len(delay))
-    return replace(prices, delay=delay).balanced(problem.time_weight), bounds
+    return problem.balanced(replace(prices, delay=delay)), bounds
 
 
 def proven_bound(
     problem: SeparableProblem, pool: ColumnPool, box: Box, prices: Prices, tolerance: float, max_cells: int
 ) -> tuple[float, PricedColumns]:
-    """Prove what the allocations of a box can reach at most, in scaled SCR, by given prices.
+    """Prove what the allocations of a box can reach at most, in scaled value, by given prices.
 
     The bound is minus infinity if some user cannot be served in time, and infinity if the proof met what is no number,
     or if a column that is there is worth more than the proof allows: a proof that is wrong somewhere proves nothing.
@@ -411,11 +450,12 @@ def proven_bound(
     """
     proof = problem.prove(prices, box, tolerance, max_cells)
     members = np.flatnonzero((pool.data[:, :ENERGY] <= 1.0).all(axis=1))  # the evaluator lets a little more pass
-    members = members[fits(pool, members, box, late=0.0)]
+    members = members[fits(problem, pool, members, box, late=0.0)]
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], problem.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    rounding = 1e-9 * problem.scenario.score.largest
+    size = np.where(np.isfinite(proof.best), np.abs(proof.best), 0.0)
+    rounding = 1e-9 * (problem.scenario.score.largest * problem.score_weights + size)
     wrong = np.isnan(proof.best) | np.isposinf(proof.best) | (known > proof.best + rounding)
     if wrong.any():
         return np.inf, proof

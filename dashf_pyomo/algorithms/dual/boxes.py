@@ -24,7 +24,7 @@ class Box:
     Parameters
     ----------
     interval
-        Shortest and longest delay, time units.
+        Shortest and longest deadline, time units: the largest delay, or delays where the largest does not count.
     allowed
         Pairs that may be connected, shape (N, M).
     offload
@@ -36,9 +36,9 @@ class Box:
     offload: NDArray[np.float64]
 
     @classmethod
-    def whole(cls, interval: tuple[float, float], allowed: Mask) -> Box:
-        """Return the box of all phi."""
-        return cls(interval, allowed, np.tile([0.0, 1.0], (len(allowed), 1)))
+    def whole(cls, interval: tuple[float, float], allowed: Mask, offload: NDArray[np.float64] | None = None) -> Box:
+        """Return the box of all phi, or of those in a range, shape (N, 2)."""
+        return cls(interval, allowed, np.tile([0.0, 1.0], (len(allowed), 1)) if offload is None else offload)
 
     def between(self, low: float, high: float) -> Box:
         """Return the part with delays from `low` to `high`."""
@@ -106,7 +106,7 @@ class Bounded:
     Parameters
     ----------
     bound
-        Upper bound on the scaled SCR of its allocations (minus infinity if it has none).
+        Upper bound on the scaled value of its allocations (minus infinity if it has none).
     value
         Value of the restricted master problem: about what the bound of this box can be at best.
     prices

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from .bounding import Bounding
 from .boxes import NARROW, Bounded, Box, Cut, DeadlineCut, OffloadCut, ServerCut
-from .columns import ENERGY, OFFLOAD, ColumnPool
-from .settings import Cutoff
+from .columns import DELAY, ENERGY, OFFLOAD, ColumnPool
+from .problem import SeparableProblem
+from .settings import Cutoff, above
 from .tree import Node
 
 __all__ = ["Branching", "RootBranching", "TreeBranching", "user_cut"]
@@ -74,6 +75,10 @@ class Branching(ABC):
         best = self.bounding.best_deadline
         return None if best is None else far_cut(box, best)
 
+    def _deadline_cut(self, box: Box, narrow: float = NARROW) -> DeadlineCut | None:
+        """Return a cut of the deadlines of a box, or None if they are close together, or none counts."""
+        return deadline_cut(box, narrow) if self.bounding.has_deadline else None
+
 
 @dataclass
 class RootBranching(Branching):
@@ -87,10 +92,10 @@ class RootBranching(Branching):
         if self._stuck:
             return None
         limit = self.bounding.limit(worst)
-        little = max(self.accuracy * limit, EXHAUSTED * (worst.bound - self.cutoff.value))
+        little = max(self.accuracy * abs(limit), EXHAUSTED * (worst.bound - self.cutoff.value))
         if worst.bound - limit <= little:
             return None
-        return self._far_cut(worst.box) or deadline_cut(worst.box)
+        return self._far_cut(worst.box) or self._deadline_cut(worst.box)
 
     def divided(self, parent: Node, children: tuple[Node, ...]) -> None:
         """Remember whether a cut has helped neither part."""
@@ -105,16 +110,17 @@ class TreeBranching(Branching):
 
     def cut(self, worst: Node) -> Cut | None:
         """Return the cut of a node, or None if there is nothing to cut in it."""
-        by_deadline = self._far_cut(worst.box) or deadline_cut(worst.box)
+        by_deadline = self._far_cut(worst.box) or self._deadline_cut(worst.box)
         if by_deadline is not None:
             low, high = worst.box.interval
-            if high > NEARBY * low and worst.bound > (1.0 + FAR) * self.cutoff.value:
+            if high > NEARBY * low and worst.bound > above(self.cutoff.value, FAR):
                 return by_deadline
             target = self.cutoff.target
             gain = worst.bound - max(self.bounding.limit(worst), target)
             if gain > BY_DEADLINE * (worst.bound - target):
                 return by_deadline
-        return user_cut(worst.box, worst.bounded, self.pool) or deadline_cut(worst.box, 1e-9)
+        by_user = user_cut(self.bounding.problem, worst.box, worst.bounded, self.pool)
+        return by_user or self._deadline_cut(worst.box, 1e-9)
 
 
 def deadline_cut(box: Box, narrow: float = NARROW) -> DeadlineCut | None:
@@ -133,13 +139,15 @@ def far_cut(box: Box, best: float) -> DeadlineCut | None:
     return None
 
 
-def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
+def user_cut(problem: SeparableProblem, box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
     """Return the cut of the user that the LP solution of a box splits most, or None if it splits no user.
 
     A user counts by how far apart its parts are: the mean distance of its columns from their mean, at their prices.
 
     Parameters
     ----------
+    problem
+        The separable problem.
     box
         The box that is cut.
     bounded
@@ -156,12 +164,15 @@ def user_cut(box: Box, bounded: Bounded, pool: ColumnPool) -> Cut | None:
     user, server, data = pool.user[members], pool.server[members], pool.data[members]
     by_server = np.zeros((n, m))
     np.add.at(by_server, (user, server), weights)
-    # What a column takes of each budget, and of energy, at its price; one entry per server and resource.
-    taken = np.zeros((len(members), 3 * m + 1))
+    # What a column takes of each budget, of rows at each server, and of cost, at its price.
+    taken = np.zeros((len(members), 4 * m + 1))
     for i in range(3):
         taken[np.arange(len(members)), 3 * server + i] = data[:, i] * prices.shares[server, i]
-    taken[:, -1] = prices.ratio * data[:, ENERGY]
-    mean = np.zeros((n, 3 * m + 1))
+    if len(problem.rows):
+        charged = problem.rows.charged(prices.rows, user, server, problem.entries(user, server, data))
+        taken[np.arange(len(members)), 3 * m + server] = charged
+    taken[:, -1] = prices.ratio * problem.cost_of(user, data[:, ENERGY], data[:, DELAY])
+    mean = np.zeros((n, 4 * m + 1))
     np.add.at(mean, user, weights[:, np.newaxis] * taken)
     apart = np.bincount(user, weights * np.abs(taken - mean[user]).sum(axis=1), minlength=n)
     for n_th in np.argsort(-apart).tolist():

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations import Allocation, Scenario, evaluate
-from formulations.scaled import ScaledPairs
-
-__all__ = ["DELAY", "ENERGY", "OFFLOAD", "WIDTH", "ColumnPool", "columns_of"]
+__all__ = ["DELAY", "ENERGY", "OFFLOAD", "WIDTH", "ColumnPool"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -27,7 +24,7 @@ class ColumnPool:
         Whose they are, shape (J,).
     data
         Their entries, shape (J, 8): shares of bandwidth, power and speed, phi, fractions of the user's caps of power
-        and speed, energy (cost units), delay (time units).
+        and speed, energy (all four, unweighted, in its unit), delay (time units).
     """
 
     def __init__(self) -> None:
@@ -50,22 +47,3 @@ class ColumnPool:
         known = len(self)
         self.add(other.user[members], other.server[members], other.data[members])
         return np.arange(known, len(self))
-
-
-def columns_of(scenario: Scenario, pairs: ScaledPairs, allocation: Allocation) -> tuple[Index, Index, Array]:
-    """Return the columns that an allocation consists of, one for each user."""
-    a, m = allocation, allocation.server
-    e = evaluate(scenario, a)
-    data = np.column_stack(
-        [
-            a.bandwidth / scenario.bandwidth_max[m],
-            a.server_power / scenario.server_power_max[m],
-            a.server_speed / scenario.server_speed_max[m],
-            a.offload,
-            a.user_power / scenario.user_power_max,
-            a.user_speed / scenario.user_speed_max,
-            scenario.weight_energy * e.energy_by_user / pairs.cost_unit,
-            e.user_delay / pairs.time_unit,
-        ]
-    )
-    return np.arange(scenario.n_users), np.asarray(m), data

@@ -13,13 +13,14 @@ none is used.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Box
 from .columns import DELAY, OFFLOAD, ColumnPool
-from .master import RestrictedMaster
+from .master import SURPLUS, RestrictedMaster
 from .prices import Prices
 from .problem import PricedColumns, SeparableProblem
 
@@ -34,16 +35,13 @@ STEP = 0.5
 #: Every so many rounds is a full one.
 FULL = 4
 
-#: Surplus costs this factor more than the price to start from, and at least the least price.
-SURPLUS, LEAST_SURPLUS = 4.0, 1.0
-
 #: Artificial columns that are still used at the end get a score that is lower by this factor.
 LOWER = 30.0
 
-#: Columns are kept if they are worse than the best of their user by no more than this part of their score.
+#: Columns are kept if they are worse than the best of their user by no more than this part of their worth.
 NEAR = 0.1
 
-#: A box starts with the columns that are worse than the best of their user by no more than this part of their score.
+#: A box starts with the columns that are worse than the best of their user by no more than this part of their worth.
 SUITABLE = 0.5
 
 #: Columns a user at the start; if there are more, only the more suitable ones are taken.
@@ -65,7 +63,7 @@ class ColumnGeneration:
     box
         The box that is bounded.
     cutoff
-        A scaled SCR that is reached; bounds below it are of no interest.
+        A scaled value that is reached; bounds below it are of no interest.
     start
         Prices to start from, or None.
     tolerance
@@ -101,13 +99,10 @@ class ColumnGeneration:
         ends_full: bool = True,
     ) -> None:
         self._problem, self._pool, self._box, self._cutoff, self._tolerance = problem, pool, box, cutoff, tolerance
-        n, m = box.allowed.shape
-        surplus = None if start is None else np.maximum(SURPLUS * start.shares, LEAST_SURPLUS)
-        self._master = RestrictedMaster(
-            n, m, problem.scenario.score, problem.time_weight, box.interval, deadline_rows, surplus
-        )
+        n = len(box.allowed)
+        self._master = RestrictedMaster(problem, box.interval, deadline_rows and problem.has_deadline, start)
         members = np.arange(len(pool))
-        members = members[fits(pool, members, box)]
+        members = members[fits(problem, pool, members, box)]
         part = SUITABLE
         while start is not None and part >= 0.1 * SUITABLE:
             members = members[self._promising(members, start, part)]
@@ -150,7 +145,8 @@ class ColumnGeneration:
         # Where the last columns changed nothing, the prices of the linear program are nearer to those that will.
         moved = abs(self.value - before) > 1e-6 * abs(before) if before > -np.inf else True
         self._step = STEP if moved else 0.5 * (1.0 + self._step)
-        prices = Prices(max(prices.ratio, self._cutoff), prices.shares, prices.delay)
+        if self._problem.cost_price is None:
+            prices = replace(prices, ratio=max(prices.ratio, self._cutoff))
         full = self.rounds >= self._last_full + FULL
         priced = self._price_full(prices) if full else self._price_warm(prices)
         if not np.isfinite(priced.best).all():
@@ -174,7 +170,7 @@ class ColumnGeneration:
     def _price_warm(self, prices: Prices) -> PricedColumns:
         """Price between the best prices so far and those of the restricted master problem, from known columns."""
         trial = prices if self.centre is None else self.centre.towards(prices, self._step if self.rounds > 1 else 0.0)
-        self._trial = trial = trial.balanced(self._problem.time_weight)
+        self._trial = trial = self._problem.balanced(trial)
         self._problem.start_from(self._pool, self._master.members, trial, self._box)
         priced = self._problem.search(trial, self._box, self._tolerance, warm=True, near=True)
         if self._estimate(trial, priced) < self.best:
@@ -186,7 +182,7 @@ class ColumnGeneration:
 
     def _price_full(self, prices: Prices) -> PricedColumns:
         """Price all pairs from all starts at the best prices so far: a warm round may miss what raises its bound."""
-        self._trial = centre = (prices if self.centre is None else self.centre).balanced(self._problem.time_weight)
+        self._trial = centre = self._problem.balanced(prices if self.centre is None else self.centre)
         self._problem.start_from(self._pool, self._master.members, centre, self._box)
         priced = self._problem.search(centre, self._box, self._tolerance)
         self.best, self.centre, self._step = self._estimate(centre, priced), centre, STEP
@@ -200,7 +196,7 @@ class ColumnGeneration:
         known = len(self._pool)
         collect(self._problem, self._pool, priced)
         fresh = np.arange(known, len(self._pool))
-        self._master.add(self._pool, fresh[fits(self._pool, fresh, self._box)])
+        self._master.add(self._pool, fresh[fits(self._problem, self._pool, fresh, self._box)])
 
     def deadline(self) -> float:
         """Return the longest mean deadline of a user in the LP solution, in the interval of the box."""
@@ -221,27 +217,30 @@ class ColumnGeneration:
         self._most_columns = max(self._most_columns, 2 * len(self._master.members))
 
     def _promising(self, members: Index, prices: Prices, part: float) -> NDArray[np.bool_]:
-        """Return which columns are worse than the best of their user by no more than a part of their score."""
+        """Return which columns are worse than the best of their user by no more than a part of their worth."""
         pool = self._pool
         reduced = self._problem.reduced(pool, members, prices, self._box.interval[0])
         best = np.full(len(self._box.allowed), -np.inf)
         np.maximum.at(best, pool.user[members], reduced)
-        gains = self._problem.scenario.score.of(pool.data[members, :3].sum(axis=1))
-        return np.asarray(reduced >= best[pool.user[members]] - part * gains)
+        worth = self._problem.worth(pool.user[members], pool.data[members])
+        return np.asarray(reduced >= best[pool.user[members]] - part * worth)
 
 
 def collect(problem: SeparableProblem, pool: ColumnPool, priced: PricedColumns) -> None:
-    """Add the columns that are among the best of their users, by a part of their score."""
-    gains = problem.scenario.score.of(priced.data[:, :3].sum(axis=1))
-    near = priced.reduced >= priced.best[priced.user] - NEAR * gains
+    """Add the columns that are among the best of their users, by a part of their worth."""
+    worth = problem.worth(priced.user, priced.data)
+    near = priced.reduced >= priced.best[priced.user] - NEAR * worth
     pool.add(priced.user[near], priced.server[near], priced.data[near])
 
 
-def fits(pool: ColumnPool, members: Index, box: Box, late: float = 1e-9) -> NDArray[np.bool_]:
+def fits(
+    problem: SeparableProblem, pool: ColumnPool, members: Index, box: Box, late: float = 1e-9
+) -> NDArray[np.bool_]:
     """Return which columns of a pool a box holds; delays may be above its longest by a part of it."""
     user, phi = pool.user[members], pool.data[members, OFFLOAD]
     return np.asarray(
-        (pool.data[members, DELAY] <= box.interval[1] * (1.0 + late))
+        problem.admits(user, pool.server[members], pool.data[members], late)
+        & (pool.data[members, DELAY] <= box.interval[1] * (1.0 + late))
         & box.allowed[user, pool.server[members]]
         & (box.offload[user, 0] <= phi)
         & (phi <= box.offload[user, 1])

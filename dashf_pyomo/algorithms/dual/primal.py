@@ -23,11 +23,11 @@ from ..steps import ResourceStep
 from .bounding import Bounding, at_deadline
 from .boxes import Bounded, Box, OffloadCut
 from .branching import user_cut
-from .columns import OFFLOAD, ColumnPool, columns_of
+from .columns import OFFLOAD, ColumnPool
 from .prices import Prices
 from .problem import SeparableProblem
 from .recovery import at_best_deadline, modes, rounded
-from .settings import Cutoff, Settings
+from .settings import Cutoff, Settings, above
 from .tree import Node, Tree
 
 __all__ = ["Means", "Polish", "Primal"]
@@ -35,7 +35,7 @@ __all__ = ["Means", "Polish", "Primal"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-#: A rounded LP solution is optimised if it reaches this part of the incumbent's SCR.
+#: A rounded LP solution is optimised if it is not worse than the incumbent by more than what is missing here to one.
 WORTH = 0.9
 
 #: So many draws from an LP solution of the root are rounded too.
@@ -108,7 +108,17 @@ class Primal(ABC):
 
     def learn(self, allocation: Allocation) -> None:
         """Add the columns of an allocation to the pool."""
-        self._pool.add(*columns_of(self._run.scenario, self._problem.pairs, allocation))
+        self._pool.add(*self._problem.columns_of(allocation))
+
+    @property
+    def _reached(self) -> float:
+        """The value of the incumbent, the worst there is without one."""
+        return self._run.incumbent[1] if self._run.has_incumbent else self._problem.objective.worst
+
+    def _price(self, value: float) -> float:
+        """Return the price of cost at which resources are optimised: a value where that is the ratio sought."""
+        price = self._problem.objective.cost_price
+        return value if price is None else price
 
     def _known(self, server: Index, phi: Array) -> bool:
         """Return whether an association with the same users near phi = 1 was tried, and remember it."""
@@ -119,7 +129,8 @@ class Primal(ABC):
 
     def _polish(self) -> None:
         """Optimise the resources of the incumbent together, from where they are."""
-        polished, facts = self._allocate(*self._run.incumbent)
+        allocation, value = self._run.incumbent
+        polished, facts = self._allocate(allocation, self._price(value))
         self._run.record(polished, phase="polish", **facts)
         self.learn(polished)
 
@@ -131,9 +142,11 @@ class Primal(ABC):
             allocation, before = self._run.incumbent
             phi = allocation.offload
             whole = np.where(np.abs(phi - np.round(phi)) < NEARLY, np.round(phi), phi)
-            polished, facts = self._allocate(replace(allocation, offload=whole), before)
+            low, high = self._problem.whole().offload.T
+            start = replace(allocation, offload=np.clip(whole, low, high))
+            polished, facts = self._allocate(start, self._price(before))
             self._run.record(polished, phase="settled", **facts)
-            if not self._run.incumbent[1] > before:
+            if not self._problem.objective.better(self._run.incumbent[1], before):
                 break
 
 
@@ -142,24 +155,28 @@ class Polish(Primal):
 
     def improve(self, bounded: Bounded, draws: int = 0) -> None:
         """Round an LP solution, and so many draws from it, and optimise what is new or better."""
-        run = self._run
+        run, objective = self._run, self._problem.objective
         rng = np.random.default_rng(len(self._tried))
         for draw in (None, *repeat(rng, draws)):
-            mean = rounded(self._shape, bounded, self._pool, draw)
+            mean = rounded(self._problem, bounded, self._pool, draw)
             if mean is None:
                 continue
             server, columns = mean
-            known, before = self._known(server, columns[:, OFFLOAD]), run.incumbent[1]
+            known, before = self._known(server, columns[:, OFFLOAD]), self._reached
             if known and draw is not None:
                 continue
             candidate = at_best_deadline(self._problem, server, columns, bounded.deadline)
-            scr = evaluate(run.scenario, candidate).scr
-            if known and scr <= before:
+            e = evaluate(run.scenario, candidate)
+            better = e.feasible and objective.better(e.value, before)
+            if known and not better:
                 continue
             run.record(candidate, phase="rounding")
-            if scr < WORTH * before or (scr < before and self._spent_enough()):
+            scaled = e.value / self._problem.data.value_unit
+            poor = e.feasible and scaled < above(self._cutoff.value, WORTH - 1.0)
+            if poor or (not better and self._spent_enough()):
                 continue
-            polished, facts = self._allocate(candidate, max(before, scr))
+            start = e.value if better or not run.has_incumbent else before
+            polished, facts = self._allocate(candidate, self._price(start))
             run.record(polished, phase="polish", **facts)
             self.learn(polished)
             if run.closed:
@@ -204,7 +221,7 @@ class Polish(Primal):
             if bounded.value <= self._cutoff.value:
                 return  # nothing better is here
             self.improve(bounded)
-            cut = user_cut(box, bounded, self._pool)
+            cut = user_cut(self._problem, box, bounded, self._pool)
             if cut is None or self._run.closed:
                 return
             side = cut.heavier if isinstance(cut, OffloadCut) else 0
@@ -217,7 +234,7 @@ class Means(Primal):
     def improve(self, bounded: Bounded, draws: int = 0) -> None:
         """Round an LP solution, and generate columns at what it was rounded to."""
         run = self._run
-        mean = rounded(self._shape, bounded, self._pool)
+        mean = rounded(self._problem, bounded, self._pool)
         if mean is None:
             return
         server, _ = mean
@@ -227,15 +244,15 @@ class Means(Primal):
         whole = self._problem.whole()
         there = self._mean(_fixed_modes(whole, server, phi), bounded.prices, bounded.deadline)
         for _ in range(AGAIN):
-            if run.closed:
+            if run.closed or not run.has_incumbent:
                 return
             # Once more around the phi that came out.
             allocation, before = run.incumbent
             box = _fixed_modes(whole, allocation.server, allocation.offload)
             there = self._mean(box, there.prices, there.deadline)
-            if run.incumbent[1] <= before * (1.0 + 0.1 * run.limits.gap):
+            if self._cutoff.value <= above(before / self._problem.data.value_unit, 0.1 * run.limits.gap):
                 break
-        if not run.closed and len(server) <= POLISHED:
+        if run.has_incumbent and not run.closed and len(server) <= POLISHED:
             self._polish()
 
     def search_further(self, tree: Tree, bounding: Bounding) -> str:
@@ -252,7 +269,7 @@ class Means(Primal):
             self._problem, self._pool, box, deadline, self._settings, self._cutoff.value, start,
             stage=MEAN_STAGE, moves=MEAN_MOVES, most_rounds=MEAN_ROUNDS,
         )  # fmt: skip
-        mean = rounded(self._shape, bounded, columns)
+        mean = rounded(self._problem, bounded, columns)
         if mean is not None:
             allocation = at_best_deadline(self._problem, *mean, bounded.deadline)
             self._run.record(allocation, phase="mean of columns", rounds=bounded.rounds)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from formulations import Allocation, Scenario, evaluate
 
 from .boxes import Bounded
-from .columns import OFFLOAD, ColumnPool
+from .columns import DELAY, OFFLOAD, WIDTH, ColumnPool
 from .problem import SeparableProblem
 
 __all__ = ["at_best_deadline", "modes", "rounded"]
@@ -32,14 +32,14 @@ def modes(bounded: Bounded, pool: ColumnPool, server: Index) -> Array:
 
 
 def rounded(
-    shape: tuple[int, int], bounded: Bounded, pool: ColumnPool, rng: np.random.Generator | None = None
+    problem: SeparableProblem, bounded: Bounded, pool: ColumnPool, rng: np.random.Generator | None = None
 ) -> tuple[Index, Array] | None:
     """Return a server for each user, and the mean of its columns there, or None if a user has no column.
 
     Parameters
     ----------
-    shape
-        (N, M).
+    problem
+        The separable problem; where it has rows, servers are chosen that keep them.
     bounded
         Has the LP solution.
     pool
@@ -50,13 +50,13 @@ def rounded(
     Returns
     -------
     server : array, shape (N,)
-    columns : array, shape (N, 6)
-        Shares of bandwidth, power and speed, phi, fractions of the user's power and speed.
+    columns : array, shape (N, 8)
+        The mean of the entries of `ColumnPool`.
     """
-    n, m = shape
+    n, m = problem.scenario.n_users, problem.scenario.n_servers
     members, weights = bounded.members, bounded.weights
     user, data = pool.user[members], pool.data[members]
-    by_server = np.zeros(shape)
+    by_server = np.zeros((n, m))
     np.add.at(by_server, (user, pool.server[members]), weights)
     total = by_server.sum(axis=1, keepdims=True)
     if np.any(total <= 0.0):
@@ -66,18 +66,61 @@ def rounded(
     else:
         chance = np.cumsum(by_server / total, axis=1)
         server = np.minimum((rng.uniform(size=(n, 1)) > chance).sum(axis=1), m - 1)
+    if len(problem.rows):
+        wanted = 0.1 * by_server + (np.arange(m) == server[:, np.newaxis])
+        server = _within_rows(problem, wanted, by_server > 0.0, members, weights, pool)
     share = np.where(pool.server[members] == server[user], weights, 0.0)
     held = np.bincount(user, share, minlength=n)
     if np.any(held <= 0.0):
         return None
-    mean = np.column_stack([np.bincount(user, share * data[:, i], minlength=n) for i in range(6)])
+    mean = np.column_stack([np.bincount(user, share * data[:, i], minlength=n) for i in range(WIDTH)])
     return server, mean / held[:, np.newaxis]
+
+
+def _within_rows(
+    problem: SeparableProblem,
+    wanted: Array,
+    there: NDArray[np.bool_],
+    members: Index,
+    weights: Array,
+    pool: ColumnPool,
+) -> Index:
+    """Return the servers of users, shape (N,), that are most wanted among those whose mean columns keep the rows.
+
+    Every row may be exceeded, at a price above all that is wanted: what resources can do about it comes later.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array, eye_array, hstack, kron
+
+    n, m = wanted.shape
+    user, server = pool.user[members], pool.server[members]
+    limit, taken = problem.rows.taken(user, server, problem.entries(user, server, pool.data[members]))
+    pair = user * m + server
+    total = np.bincount(pair, weights, minlength=n * m)
+    share = np.divide(weights, total[pair], out=np.zeros(len(pair)), where=total[pair] > 0.0)
+    count, kinds = len(problem.rows), limit.shape[1]
+    index = limit.ravel(), np.repeat(pair, kinds)
+    rows = coo_array(((taken * share[:, np.newaxis]).ravel(), index), shape=(count, n * m)).tocsr()
+    once = hstack([kron(eye_array(n), np.ones((1, m))), coo_array((n, count))]).tocsr()
+    found = milp(
+        np.concatenate([-wanted.ravel(), np.full(count, 10.0)]),
+        integrality=np.concatenate([np.ones(n * m), np.zeros(count)]),
+        bounds=Bounds(0.0, np.concatenate([there.ravel().astype(np.float64), np.full(count, np.inf)])),
+        constraints=[
+            LinearConstraint(once, 1.0, 1.0),
+            LinearConstraint(hstack([rows, -eye_array(count)]).tocsr(), -np.inf, problem.rows.right),
+        ],
+        options={"time_limit": 2.0, "mip_rel_gap": 1e-3},
+    )
+    best = wanted if found.x is None else found.x[: n * m].reshape(n, m)
+    return np.where(there, best, -1.0).argmax(axis=1)
 
 
 def at_best_deadline(problem: SeparableProblem, server: Index, columns: Array, deadline: float) -> Allocation:
     """Return the allocation with given shares, cut to the budgets, at the best of several deadlines.
 
-    At each deadline phi and the user's power and speed need the least energy for it, where it can be met.
+    At each deadline phi and the user's power and speed need the least energy for it, where it can be met. Where users
+    have no deadline in common, each has the delay of its columns.
 
     Parameters
     ----------
@@ -93,16 +136,17 @@ def at_best_deadline(problem: SeparableProblem, server: Index, columns: Array, d
     for i in range(3):
         taken = np.bincount(server, columns[:, i], minlength=scenario.n_servers)
         columns[:, i] /= np.maximum(taken, 1.0)[server]
-    best = _allocation(scenario, server, columns)
-    most = -np.inf
+    objective, ranges = scenario.objective, problem.whole().offload
+    best, most = _allocation(scenario, server, columns), None
     for factor in DEADLINES:
-        found = problem.least_energy(np.arange(len(server)), server, columns[:, :3], deadline * factor)
+        asked = deadline * factor if problem.has_deadline else columns[:, DELAY] * factor
+        found = problem.least_energy(np.arange(len(server)), server, columns[:, :3], asked, ranges)
         met = np.isfinite(found[:, 0])
         columns[met, OFFLOAD:6] = found[met, 1:4]
         candidate = _allocation(scenario, server, columns)
         e = evaluate(scenario, candidate)
-        if e.feasible and e.scr > most:
-            best, most = candidate, e.scr
+        if e.feasible and (most is None or objective.better(e.value, most)):
+            best, most = candidate, e.value
     return best
 
 

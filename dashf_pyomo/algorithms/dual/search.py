@@ -20,7 +20,7 @@ from .branching import Branching, RootBranching, TreeBranching
 from .columns import ColumnPool
 from .primal import DRAWS, Means, Polish, Primal
 from .problem import SeparableProblem
-from .settings import Cutoff, Settings
+from .settings import Cutoff, Settings, above
 from .stopping import BoundsRefuted, GapClosed, reason_to_stop
 from .tree import Tree
 
@@ -32,12 +32,15 @@ MANY = 80
 #: Bounds are raised by this much, relative: the last bits of the conversion of units.
 LAST_BITS = 1e-12
 
+#: A scaled value of minus this stands for boxes without allocations.
+LEAST_SAID = 1e9
+
 #: The evaluator accepts allocations that break budgets by this much, so the best one may lie above the bound by it.
 TOLERANCE = 2e-6
 
 
 class Search:
-    """A search from an incumbent on; SCR inside is scaled.
+    """A search from an incumbent on; values inside are scaled, and maximised.
 
     Parameters
     ----------
@@ -52,9 +55,10 @@ class Search:
         self.run, self.settings = run, settings
         self.problem = problem = SeparableProblem(JointData.of(run.scenario, incumbent))
         self.pool = pool = ColumnPool()
-        self.cutoff = cutoff = Cutoff(run, problem.data.scr_unit)
+        self.cutoff = cutoff = Cutoff(run, problem.data.value_unit)
         n = run.scenario.n_users
-        self.bounding: Bounding = (AtDeadline if n > MANY else ByInterval)(problem, pool, settings, cutoff)
+        many = n > MANY and problem.has_deadline
+        self.bounding: Bounding = (AtDeadline if many else ByInterval)(problem, pool, settings, cutoff)
         way = TreeBranching if settings.branches else RootBranching
         self.branching: Branching = way(self.bounding, pool, cutoff, settings.accuracy)
         kind = Means if n > settings.joint_users else Polish
@@ -66,7 +70,8 @@ class Search:
     def run_to_end(self) -> str:
         """Bound from above and below until a rule stops or nothing is left to cut; return how it ended."""
         box = self.problem.whole()
-        start = self.problem.shadow(self.run.incumbent[0], self.cutoff.value)
+        ratio = self.cutoff.value if self.problem.cost_price is None else self.problem.cost_price
+        start = self.problem.shadow(self.run.incumbent[0], ratio)
         self.tree = tree = Tree(box, self.bounding.root(box, start))
         self._report(tree)
         while True:
@@ -88,7 +93,7 @@ class Search:
                     if child.bound > self.cutoff.target:
                         self._improve(child.bounded)
         reason += self.primal.finish(tree, self.bounding)
-        if self.run.upper_bound is None and self.settings.proven:
+        if self.run.bound is None and self.settings.proven:
             reason = f"no bound could be proven, {reason}"
         return f"{reason}; {len(tree)} boxes, {len(self.pool)} columns, {self.problem.cells} cells proved"
 
@@ -99,9 +104,9 @@ class Search:
 
     def _report(self, tree: Tree) -> None:
         """Report the bound of the tree; one below the incumbent refutes it."""
-        run, unit = self.run, self.problem.data.scr_unit
+        run = self.run
         if not self.settings.proven:
-            run.note(f"unproven bound {tree.bound * unit:.9g}")
+            run.note(f"unproven bound {self._value(tree.bound):.9g}")
             return
         if np.isinf(tree.bound):
             # Below, it says that there is no allocation; but one is known.
@@ -109,7 +114,7 @@ class Search:
             return
         worst = tree.worst()
         run.record_bound(
-            max(tree.bound * unit, 0.0) * (1.0 + LAST_BITS),
+            self._value(tree.bound, LAST_BITS),
             self.settings.source,
             tolerance=TOLERANCE,
             boxes=len(tree),
@@ -121,16 +126,26 @@ class Search:
             **self.problem.profile.facts(),
         )
 
+    def _value(self, scaled: float, raised: float = 0.0) -> float:
+        """Return what a bound on the scaled value says of the objective, raised by a part of it.
+
+        A ratio is at least zero. Where there is no allocation nothing is said but the worst.
+        """
+        data = self.problem.data
+        if self.problem.cost_price is None:
+            return max(scaled * data.value_unit, 0.0) * (1.0 + raised)
+        return data.value_unit * above(max(scaled, -LEAST_SAID), raised)
+
     def conclude(self, interrupted: bool = False) -> None:
         """Enter the bound over all deadlines, and write the certificate of the bound if one is asked for.
 
         After an interrupt there is no certificate, which would take time.
         """
-        bound = self.run.upper_bound
+        bound = self.run.bound
         if bound is not None and self.tree is not None:
             edges, bounds = self.tree.profile()
             # Below the incumbent a bound says nothing more; minus infinity stands for boxes without allocations.
-            profile = [max(value * self.problem.data.scr_unit, 0.0) for value in bounds.tolist()]
+            profile = [self._value(value) for value in bounds.tolist()]
             edges_s = (edges * self.problem.pairs.time_unit).tolist()
             facts = self.problem.profile.facts()
             self.run.note(

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from ...deadline import Deadline
 from ..run import Run
 
-__all__ = ["Cutoff", "Settings"]
+__all__ = ["Cutoff", "Settings", "above"]
+
+
+def above(value: float, part: float) -> float:
+    """Return what lies above a value of any sign by a part of it."""
+    return value + part * abs(value)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Cutoff:
     run
         Has the incumbent and the gap that is asked for.
     unit
-        SCR of one scaled unit.
+        What one unit of the scaled value is, negative where the objective is minimised.
     """
 
     run: Run
@@ -62,10 +67,10 @@ class Cutoff:
 
     @property
     def value(self) -> float:
-        """The scaled SCR of the incumbent."""
+        """The scaled value of the incumbent."""
         return self.run.incumbent[1] / self.unit
 
     @property
     def target(self) -> float:
         """A bound that is good enough: with the incumbent it closes the asked gap."""
-        return self.value * (1.0 + 0.95 * self.run.limits.gap)
+        return above(self.value, 0.95 * self.run.limits.gap)

@@ -19,6 +19,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from formulations.formulation import Kind, Subproblem, formulations
+from formulations.objective import ObjectiveKind
 
 from ...algorithms import Limits, Method
 from ...backends import BackendError, BackendLimits, OutcomeStatus
@@ -31,7 +32,7 @@ from ...trace import TraceEntry
 from .carrying import without_assumption
 from .judging import Judged, judge, rank
 from .log import SolverLog
-from .meaning import beyond, free_names, from_data, left_out, orders_aside, require_bounds, same_objective
+from .meaning import beyond, free_names, orders_aside, require_bounds, same_objective
 from .model_values import check
 from .recognition import Recognised, recognise, variables_of
 from .repair import repairs
@@ -100,12 +101,12 @@ def solve_extended(method: Method, recognised: Recognised, limits: Limits, warms
     require_bounds(recognised)
     call = _Call(method, limits, log, time.perf_counter(), Deadline.after(limits.time_limit))
     solved = _solve(call, recognised, warmstart)
-    if not (recognised.info.data.assumes_scr and solved.bound == left_out(recognised.info)) or _settled(solved):
+    if not (recognised.info.data.assumes_scr and solved.bound == recognised.info.left_out) or _settled(solved):
         return solved
     new = without_assumption(recognised)
     if new is None or call.deadline.passed:
         return solved
-    log.write(f"{solved.message}; solved again without the assumption that nothing below the known SCR counts")
+    log.write(f"{solved.message}; solved again without the assumption that nothing worse than the known value counts")
     again = _solve(call, recognise(new), False)
     if again.point is None and solved.point is not None:
         return solved
@@ -207,10 +208,12 @@ class _Case:
         solvers = {self._backend.name: self._backend.availability().version}
         found, same = self._recognised.info, same_objective(self._recognised)
         wall_time = time.perf_counter() - self._call.start
+        value_bound = found.value_bound(bound) if same and math.isfinite(bound) else None
         facts: dict[str, Any] = {
             "result": _result(self._call.method, self._recognised, judged, message, solvers, wall_time),
             "scenario": found.scenario,
-            "upper_bound": found.upper_bound(bound) if same and math.isfinite(bound) else None,
+            "bound": value_bound,
+            "upper_bound": value_bound if found.data.kind is ObjectiveKind.SCR else None,
             "bound_source": source if math.isfinite(bound) else None,
             "iteration_count": outcome.nodes,
             "trace": outcome.trace,
@@ -218,7 +221,7 @@ class _Case:
         }
         if judged is not None:
             e = judged.evaluation
-            facts |= {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
+            facts |= {"value": e.value, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
             facts["allocation"] = judged.allocation
         return Solved(
             termination=termination,
@@ -241,7 +244,7 @@ class _Case:
             nonlocal number
             entry = TraceEntry(number, time.perf_counter() - start, facts={"nodes": progress.nodes})
             reached = progress.objective
-            self._call.log(replace(entry, scr=reached, best=reached, upper_bound=progress.bound))
+            self._call.log(replace(entry, scr=reached, best=reached, bound=progress.bound))
             number += 1
 
         left = self._call.deadline.left()
@@ -264,17 +267,23 @@ class _Case:
     def _bound(self, outcome: ExactOutcome) -> tuple[float, str]:
         """Return what is proven of the objective, with what the model leaves out, and by what; infinite without."""
         same, worst = same_objective(self._recognised), -self._sense * math.inf
-        bound = outcome.bound
+        found, bound = self._recognised.info, outcome.bound
         if outcome.status is OutcomeStatus.INFEASIBLE:  # what it had told before bounds nothing
-            bound = -math.inf if same else None
+            bound = -worst if same else None
         if bound is None or outcome.status is OutcomeStatus.UNBOUNDED:
             bound = worst
         source = f"{self._which}, in floating point"
-        if same:  # which is to be maximised
-            bound = max(bound, left_out(self._recognised.info))
-            if from_data(self._recognised) < bound:
-                return from_data(self._recognised), "data: score bound over least cost"
+        if same:
+            bound = found.data.weaker(bound, found.left_out)
+            known = self._from_data()
+            if self._sense * (known - bound) > 0.0:
+                return known, "data: most score at the least cost"
         return bound, source
+
+    def _from_data(self) -> float:
+        """Return the bound on the model's own objective that needs no solver, infinite where rows were loosened."""
+        restricts = all(difference.restricts for difference in self._recognised.differences)
+        return self._recognised.info.best if restricts else -self._sense * math.inf
 
     def _best(self, outcome: ExactOutcome, bound: float) -> Judged | None:
         """Return the best of the solver's points, each judged, and repaired where it is less than it claims."""

@@ -1,19 +1,19 @@
 """Meaning of an extended model: its objective, and how far the bounds of its formulation hold for it.
 
-A joint model leaves out, by proof, what is worse in SCR than a known allocation, or, built with ``assume_scr=False``,
-what takes longer than a longest delay. What a solver proves about the model says nothing about that; here it is said
-what it does say.
+A joint model leaves out, by proof, what is worse than a known allocation in the scenario's objective, or, built with
+``assume_scr=False``, what takes longer than a longest delay. What a solver proves about the model says nothing about
+that; here it is said what it does say.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyomo.environ as pyo
 
-from formulations.joint import JointInfo
+from formulations.joint.data import JointData
+from formulations.objective import ObjectiveKind, Sense
 
 from .recognition import ORDERS, Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
 
@@ -21,15 +21,21 @@ __all__ = [
     "beyond",
     "contradicted",
     "free_names",
-    "from_data",
-    "left_out",
     "orders_aside",
     "require_bounds",
     "same_objective",
+    "worse_than_known",
 ]
 
 #: Rows that define a variable, which has no other meaning where they are changed.
-_DEFINED = {"score_row": "score", "cost_row": "cost", "ratio_row": "ratio"}
+_DEFINED = {
+    "score_row": "score",
+    "cost_row": "cost",
+    "ratio_row": "ratio",
+    "user_cost_row": "user_cost",
+    "user_ratio_row": "user_ratio",
+    "least_ratio_row": "ratio",
+}
 
 
 def _others(recognised: Recognised) -> list[Difference]:
@@ -62,10 +68,17 @@ def require_bounds(recognised: Recognised) -> None:
     others = _others(recognised)
     if others and data.assumes_scr:
         raise UnsupportedModelError(
-            f"model {recognised.model.name!r} leaves out whatever has an SCR below {data.ratio:.6g}, which is no proof "
+            f"model {recognised.model.name!r} leaves out whatever has {worse_than_known(data)}, which is no proof "
             f"once {others[0]}; expected a model built with assume_scr=False, "
             f"joint.{recognised.info.formulation}(scenario, assume_scr=False, longest_delay=...)"
         )
+
+
+def worse_than_known(data: JointData) -> str:
+    """Return in words what has a worse objective than the allocation that bounds a model."""
+    named = {ObjectiveKind.SCR: "an SCR", ObjectiveKind.UTILITY: "a utility", ObjectiveKind.COST: "a cost"}
+    side = "above" if data.scenario.objective.sense is Sense.MIN else "below"
+    return f"{named.get(data.kind, f'a {data.kind}')} {side} {data.value:.6g}"
 
 
 def contradicted(recognised: Recognised) -> str:
@@ -96,6 +109,7 @@ def free_names(recognised: Recognised) -> list[str]:
     for difference in recognised.of(Change.CHANGED, Change.REMOVED):
         row, bracket, index = difference.component.partition("[")
         name = f"{_DEFINED.get(row, '')}{bracket}{index}"
+        name = name if name in fresh else name.partition("[")[0]  # the least ratio is one, with a row for every user
         if row in _DEFINED and name in fresh and not difference.restricts:
             found.append(name)
     return found
@@ -117,24 +131,6 @@ def orders_aside(recognised: Recognised) -> Iterator[list[str]]:
             row.activate()
 
 
-def left_out(found: JointInfo) -> float:
-    """Return a bound on the model's own objective at all allocations that its bounds leave out: those cost much."""
-    data = found.data
-    if found.ratio is None:
-        return data.most_score / data.cost_left_out
-    return data.most_score - found.ratio / data.scr_unit * data.cost_left_out
-
-
-def from_data(recognised: Recognised) -> float:
-    """Return the bound on the model's own objective that needs no solver: the most score at the least cost."""
-    found, data = recognised.info, recognised.info.data
-    if not all(difference.restricts for difference in recognised.differences):
-        return math.inf
-    if found.ratio is None:
-        return data.most_score / data.least_cost
-    return data.most_score - found.ratio / data.scr_unit * data.least_cost
-
-
 def beyond(recognised: Recognised) -> str:
     """Return what a claim about a model with another objective, or about its having no point, does not cover.
 
@@ -142,7 +138,7 @@ def beyond(recognised: Recognised) -> str:
     """
     data, delay = recognised.info.data, recognised.model.delay
     if data.assumes_scr:
-        return f"allocations with an SCR below {data.ratio:.6g}"
+        return f"allocations with {worse_than_known(data)}"
     tighter = delay.fixed or (delay.ub is not None and delay.ub < data.most_delay * (1.0 - 1e-9))
     if data.stated or tighter:
         return ""

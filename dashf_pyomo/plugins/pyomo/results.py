@@ -14,6 +14,7 @@ from pyomo.contrib.solver.common.solution_loader import SolutionLoader
 from pyomo.contrib.solver.common.util import NoSolutionError
 
 from formulations.joint import JointInfo
+from formulations.objective import Sense
 
 from ...result_data import relative_gap
 from ...status import Claim, Termination
@@ -172,27 +173,27 @@ def _sent(
     return results
 
 
-def objective_bound(found: JointInfo, upper_bound: float | None) -> float:
-    """Return the bound on a joint model's objective that a bound U on the SCR implies; infinite without one.
+def objective_bound(found: JointInfo, bound: float | None) -> float:
+    """Return the bound on a joint model's objective that a bound on the scenario's implies; infinite without one.
 
-    For the objective score - y cost: score <= U cost and score <= S, the most that budgets allow. So it is at most
-    (1 - y/U) S where U >= y, and (U - y) times the least cost where U < y.
+    For the objective score - y cost, where a bound U on the SCR is known: score <= U cost and score <= S, the most that
+    budgets allow. So it is at most (1 - y/U) S where U >= y, and (U - y) times the least cost where U < y.
 
     Parameters
     ----------
     found
         Data of the model.
-    upper_bound
-        Bound on the SCR of all allocations, SI, or None.
+    bound
+        Bound on the objective of all allocations, SI, or None.
     """
-    if upper_bound is None:
-        return math.inf
     data = found.data
+    if bound is None:
+        return -math.inf if data.scenario.objective.sense is Sense.MIN else math.inf
     if found.ratio is None:
-        return upper_bound / data.scr_unit
-    if upper_bound >= found.ratio:
-        return (1.0 - found.ratio / upper_bound) * data.most_score
-    return (upper_bound - found.ratio) / data.scr_unit * data.least_cost
+        return bound / data.objective_unit
+    if bound >= found.ratio:
+        return (1.0 - found.ratio / bound) * data.most_score
+    return (bound - found.ratio) / data.scr_unit * data.least_cost
 
 
 def gap_closed(objective: float | None, bound: float, gap: float) -> bool:
@@ -235,9 +236,5 @@ def fill(results: Results, model: Any, solved: Solved) -> None:
 
 
 def _gap(incumbent: float | None, bound: float) -> float | None:
-    """Return the gap relative to the bound; that of `dashf_pyomo.relative_gap` for a positive one."""
-    if incumbent is None or not math.isfinite(bound):
-        return None
-    if bound > 0.0 and incumbent <= bound:
-        return relative_gap(incumbent, bound)
-    return abs(bound - incumbent) / abs(bound) if bound else None
+    """Return `dashf_pyomo.relative_gap`; None without a finite bound."""
+    return relative_gap(incumbent, bound) if math.isfinite(bound) else None

@@ -18,6 +18,8 @@ from pyomo.core.staleflag import StaleFlagManager
 
 from formulations import InputError, Scenario, evaluate
 from formulations.constraints import require_support
+from formulations.joint.data import JointData
+from formulations.objective import ObjectiveKind
 
 from ...algorithms import Limits, Method, configure, run_method
 from ...backends import BackendError
@@ -212,16 +214,18 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
     (goal,) = recognised.model.component_data_objects(pyo.Objective, active=True)
     bound = math.inf if goal.sense == pyo.maximize else -math.inf
     rigorous = all(difference.restricts for difference in recognised.differences)
-    if rigorous and result.upper_bound is not None:
-        bound = objective_bound(recognised.info, result.upper_bound)
+    if rigorous and result.bound is not None:
+        bound = objective_bound(recognised.info, result.bound)
     facts: dict[str, Any] = {
         "result": result,
         "scenario": scenario,  # what result and certificate are about
         "allocation": result.allocation,
+        "value": result.value,
         "scr": result.scr,
         "score": result.score,
         "delay": result.delay,
         "energy": result.energy,
+        "bound": result.bound if rigorous else None,
         "upper_bound": result.upper_bound if rigorous else None,
         "bound_source": result.bound_source if rigorous else None,
         "iteration_count": result.iterations,
@@ -235,12 +239,13 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         return Solved(result.termination, result.claim, result.message, None, None, (), (), bound, facts)
     allocation, point, checked = best_point(recognised, result.allocation)
     e = evaluate(recognised.info.scenario, allocation)
-    facts |= {"allocation": allocation, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
+    facts |= {"allocation": allocation, "value": e.value}
+    facts |= {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
     violated = checked.violated
     cut_away: tuple[Violated, ...] = ()
     message = result.message
-    known = recognised.info.data.ratio
-    if e.scr < known * (1.0 - 1e-9):
+    data = recognised.info.data
+    if _clearly_worse(data, e.value):
         changed = {difference.component for difference in recognised.differences}
         # Pairs that are closed have no rows in some models, so a point that uses one is not in the model at all.
         built = {v.name: v for v in recognised.fresh.component_data_objects(pyo.Var)}
@@ -252,15 +257,30 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         cut_away = tuple(own)
         if own:
             message += (
-                f"; SCR {e.scr:.6g} is below the {known:.6g} of the allocation that the model was built with, so its "
-                "bounds exclude it (known=allocation makes the builder admit it)"
+                f"; {_named(data, e.value)} is worse than the {data.value:.6g} of the allocation that the model was "
+                "built with, so its bounds exclude it (known=allocation makes the builder admit it)"
             )
     claim = result.claim
     if claim is Claim.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
         claim = Claim.FEASIBLE
         if not violated and rigorous:
-            message += "; the gap is closed for the SCR, not for the objective of the model"
+            message += f"; the gap is closed for the {_called(data)}, not for the objective of the model"
     return Solved(result.termination, claim, message, point, checked, violated, cut_away, bound, facts)
+
+
+def _clearly_worse(data: JointData, value: float) -> bool:
+    """Return whether a value is worse than the known one by more than rounding."""
+    declared = data.scenario.objective
+    return declared.better(data.value, value) and abs(value - data.value) > 1e-9 * abs(data.value)
+
+
+def _called(data: JointData) -> str:
+    """Return how the objective of the scenario is called."""
+    return "SCR" if data.kind is ObjectiveKind.SCR else str(data.kind)
+
+
+def _named(data: JointData, value: float) -> str:
+    return f"{_called(data)} {value:.6g}"
 
 
 def _deliver(results: Results, config: DashfConfig) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...objectives import bound_text
 from ...pictures import draw_comparison, draw_result
 from ...pictures.isolation import Attempts
 from ...result import Result
-from ...result_data import bound_text
 from ..store import Store
 from .cell_rows import CellRow, ScenarioRow
 from .study_data import StudyData

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...result_data import bound_text
+from ...objectives import bound_text
 from .templating import as_html_section, as_latex, ranges
 
 __all__ = ["Number", "ReportTable", "TableRow"]

@@ -11,11 +11,15 @@ import dashf_pyomo
 from dashf_pyomo.algorithms.dual.boxes import Box
 from dashf_pyomo.algorithms.dual.prices import Prices
 from dashf_pyomo.algorithms.dual.problem import SeparableProblem
-from formulations import Allocation, InputError, Scenario, evaluate
+from formulations import Allocation, Scenario, evaluate
 from formulations.joint.data import JointData
 from formulations.objective import SCR, Objective, ObjectiveKind, Sense
 
 COST = Objective(ObjectiveKind.COST)
+
+
+def declaring(scenario: Scenario, objective: Objective) -> Scenario:
+    return scenario.replace(objective=objective)
 
 
 @cache
@@ -47,7 +51,7 @@ def random_allocations(scenario: Scenario, count: int, seed: int) -> list[Alloca
 
 def cost_of(scenario: Scenario, allocation: Allocation) -> float:
     e = evaluate(scenario, allocation)
-    return float(scenario.cost(e.delay, e.energy))
+    return scenario.cost(e.user_delay, e.energy_by_user)
 
 
 @pytest.mark.parametrize("kind", ["cost", "utility"])
@@ -55,10 +59,10 @@ def cost_of(scenario: Scenario, allocation: Allocation) -> float:
 def test_no_allocation_of_a_box_is_better_than_its_bound_at_any_prices(kind: str, seed: int) -> None:
     scenario = Scenario.random(3, 2, seed)
     start = known(3, 2, seed)
-    data = JointData.of(scenario, start)
     rng, allowed = np.random.default_rng(seed), np.full((3, 2), True)
     objective = COST if kind == "cost" else Objective(ObjectiveKind.UTILITY, evaluate(scenario, start).scr)
-    problem = SeparableProblem(data, objective)
+    data = JointData.of(declaring(scenario, objective), start)
+    problem = SeparableProblem(data)
     assert problem.cost_price is not None
     judged = 0
     for allocation in [start, *random_allocations(scenario, 25, seed)]:
@@ -68,14 +72,11 @@ def test_no_allocation_of_a_box_is_better_than_its_bound_at_any_prices(kind: str
         delay = e.delay / data.pairs.time_unit
         box = Box.whole((delay * rng.uniform(0.5, 1.0), delay * rng.uniform(1.0, 1.5)), allowed)
         prices = Prices(problem.cost_price, 10.0 ** rng.uniform(-3.0, 0.0, (2, 3)), rng.uniform(size=3))
-        prices = prices.balanced(problem.time_weight)
+        prices = problem.balanced(prices)
         proof = problem.prove(prices, box, 1e-3, 200)
-        bound = problem.bound(prices, proof.dual_value, box)
+        bound = problem.bound(prices, proof.dual_value, box) * data.value_unit
         value = objective.value(e.score, cost_of(scenario, allocation))
-        if kind == "cost":
-            assert bound * data.pairs.cost_unit <= value
-        else:
-            assert bound * scenario.score_scale >= value
+        assert bound <= value if kind == "cost" else bound >= value
         assert problem.search(prices, box, 1e-4).dual_value <= proof.dual_value
         judged += 1
     assert judged >= 10
@@ -83,13 +84,13 @@ def test_no_allocation_of_a_box_is_better_than_its_bound_at_any_prices(kind: str
 
 def test_the_least_cost_of_a_single_user_is_its_bound() -> None:
     scenario = Scenario.random(1, 1, 0)
-    data = JointData.of(scenario, known(1, 1, 0))
-    problem = SeparableProblem(data, COST)
+    data = JointData.of(declaring(scenario, COST), known(1, 1, 0))
+    problem = SeparableProblem(data)
     # Nothing is shared: no share has a price, and the user pays for time.
-    prices = Prices(1.0, np.zeros((1, 3)), np.ones(1)).balanced(problem.time_weight)
+    prices = problem.balanced(Prices(1.0, np.zeros((1, 3)), np.ones(1)))
     box = Box.whole((1e-3, 1e3), np.full((1, 1), True))
     proof = problem.prove(prices, box, 1e-4, 5000)
-    bound = problem.bound(prices, proof.dual_value, box) * data.pairs.cost_unit
+    bound = problem.bound(prices, proof.dual_value, box) * data.value_unit
     whole = np.ones(20001)[:, None] * [[1.0, 1.0, 1.0]]
     deadlines = np.geomspace(1e-3, 1e3, len(whole))
     zero = np.zeros(len(whole), np.int64)
@@ -108,12 +109,11 @@ def test_the_least_cost_of_a_single_user_is_its_bound() -> None:
 
 def test_prices_of_another_objective_show_no_bound() -> None:
     scenario = Scenario.random(1, 1, 0)
-    problem = SeparableProblem(JointData.of(scenario, known(1, 1, 0)), COST)
+    problem = SeparableProblem(JointData.of(declaring(scenario, COST), known(1, 1, 0)))
     prices = Prices(0.5, np.zeros((1, 3)), np.ones(1)).balanced(problem.time_weight)
     with pytest.raises(ValueError, match=r"price of the cost = 0\.5; expected 1\.0"):
         problem.bound(prices, 1.0, Box.whole((1.0, 2.0), np.full((1, 1), True)))
-    with pytest.raises(InputError, match="objective cost: no longest delay is known"):
-        problem.whole()
+    assert problem.balanced(prices).ratio == 1.0
 
 
 def test_objectives_say_what_a_dual_value_bounds() -> None:
@@ -123,15 +123,3 @@ def test_objectives_say_what_a_dual_value_bounds() -> None:
     assert (SCR.value(6.0, np.inf), utility.value(6.0, np.inf), COST.value(6.0, np.inf)) == (0.0, -np.inf, np.inf)
     assert (utility.bound(4.0, 0.5, 2.0), COST.bound(-3.0, 1.0, 2.0), SCR.bound(4.0, 1.0, 2.0)) == (4.0, 3.0, 3.0)
     assert (utility.parametric(6.0, 2.0, 0.5), COST.parametric(6.0, 2.0, 1.0)) == (5.0, -2.0)
-
-
-@pytest.mark.parametrize("objective", [COST, Objective(ObjectiveKind.UTILITY, 1.0), {"kind": "cost"}])
-def test_scenarios_refuse_what_their_evaluator_does_not_know(objective: object) -> None:
-    with pytest.raises(InputError, match=r"objective\.kind = '(cost|utility)'; expected 'scr'"):
-        Scenario.random(2, 1, 0, objective=objective)
-
-
-@pytest.mark.parametrize(("kind", "price"), [("utility", None), ("utility", 0.0), ("cost", 1.0), ("scr", 1.0)])
-def test_a_price_is_given_where_there_is_one(kind: str, price: float | None) -> None:
-    with pytest.raises(ValueError, match="price = "):
-        Objective(ObjectiveKind(kind), price)

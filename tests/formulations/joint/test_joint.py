@@ -108,7 +108,7 @@ def test_a_bound_on_the_parametric_objective_bounds_the_scr(name: str) -> None:
         cost = e.score / e.scr
         value = (e.score - 100.0 * cost) / scenario.score_scale
         # What is worse than the known allocation may be cut away.
-        assert max(found.upper_bound(value), found.data.ratio) >= e.scr * (1 - 1e-9)
+        assert max(found.value_bound(value), found.data.ratio) >= e.scr * (1 - 1e-9)
 
 
 def test_other_models_and_scenarios_that_cannot_be_scaled_are_refused() -> None:
