@@ -231,6 +231,23 @@ class Scenario:
             return np.ones((self.n_users, self.n_servers), dtype=np.bool_)
         return self.constraints.allowed
 
+    @property
+    def offload_range(self) -> tuple[Array, Array]:
+        """The least and the largest phi of every user, shape (N,) each."""
+        if self.constraints is None:
+            return np.zeros(self.n_users), np.ones(self.n_users)
+        return self.constraints.offload[:, 0], self.constraints.offload[:, 1]
+
+    @property
+    def binary_offload(self) -> bool:
+        """Whether every phi is 0 or 1."""
+        return self.constraints is not None and self.constraints.binary_offload
+
+    def nearest_offload(self, offload: Array) -> Array:
+        """Return the nearest phi that may be, shape (N,); where offloading is binary, a half becomes one."""
+        phi = np.clip(offload, *self.offload_range)
+        return np.floor(phi + 0.5) if self.binary_offload else phi
+
     # -- generation ---------------------------------------------------------------------------
 
     @classmethod

@@ -226,6 +226,16 @@ class Rows:
     index: int = 0
 
     @property
+    def name(self) -> str:
+        """A name among the rows of a scenario, for parts of models: the key of the limit, or a row's number."""
+        return f"row_{self.index}" if self.limit.key == "rows" else self.limit.key
+
+    @property
+    def signed(self) -> bool:
+        """Whether a weight is negative, or a bound is not positive."""
+        return bool(np.any(self.bound <= 0.0)) or any(bool(np.any(weight < 0.0)) for weight in self.weights.values())
+
+    @property
     def active(self) -> Index:
         """The rows that bound something."""
         return np.flatnonzero(self.bound != self.limit.none)
@@ -243,6 +253,11 @@ class Rows:
     def right(self) -> Array:
         """The bound of every row relative to its unit: one, but for rows with negative numbers; infinite for none."""
         return np.where(np.isfinite(self.bound), self.bound / np.where(np.isfinite(self.unit), self.unit, 1.0), np.inf)
+
+    @property
+    def most(self) -> Array:
+        """`right`, and one where there is no bound and all coefficients are zero."""
+        return np.where(np.isfinite(self.bound), self.right, 1.0)
 
     def excess(self, values: Array) -> Array:
         """Return by how much values of the rows are beyond their bounds, relative to their units; negative within."""

@@ -17,11 +17,11 @@ from .pair_rows import ASSOCIATION_EXTRAS
 __all__ = ["build", "build_matrix", "lift"]
 
 
-def lift(n_users: int, n_servers: int, *, binary: bool = False) -> Lifting:
+def lift(n_users: int, n_servers: int, *, binary: bool = False, binary_offload: bool = False) -> Lifting:
     """Return x and w >= 0 with w <= x; phi is the row sum of w."""
     shape = (n_users, n_servers)
     x = cp.Variable(shape, name="x", **({"boolean": True} if binary else {"nonneg": True}))
-    w = cp.Variable(shape, name="w", nonneg=True)
+    w = cp.Variable(shape, name="w", **({"boolean": True} if binary_offload else {"nonneg": True}))
     return Lifting(x, cp.sum(w, axis=1), w, [w <= x])
 
 

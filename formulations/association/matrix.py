@@ -1,7 +1,7 @@
 """`hull` and `milp` in arrays: assembled by vectorised indexing, no loop over pairs, no modelling layer.
 
 Source: (6) with the lifting of `hull`. Columns are x (pair by pair), w (likewise), T, and the excesses of extra
-constraints where there are any; phi_n is the sum of user n's w.
+constraints where there are any; phi_n is the sum of user n's w. Where offloading is binary, so is w with a binary x.
 The pattern of the matrix depends on N and M alone and is built once; new coefficients only change its values.
 """
 
@@ -69,9 +69,15 @@ class AssociationMatrix:
             rows(n, (user, x), (user, w), (np.arange(n), np.full(n, deadline)))
         for _ in range(3):
             rows(m, (server, x))  # budgets
+        budgeted = first
+        self._ranged = scenario.constraints is not None and scenario.constraints.has_ranges
+        if self._ranged:  # low x - w <= 0, w - high x <= 0
+            rows(pairs, (pair, x), (pair, w))
+            rows(pairs, (pair, w), (pair, x))
+        limited = first
         columns = 2 * pairs + 1
         self._excesses = 0
-        for limit in upper_rows(scenario):  # at_server (x - w) + at_user w + served x - excess <= 1
+        for limit in upper_rows(scenario):  # at_server (x - w) + at_user w + served x - excess <= most
             count = len(limit.bound)
             taken = row_of_pairs(limit.limit.over, pair, m)
             rows(count, (taken, x), (taken, w), (np.arange(count), columns + self._excesses + np.arange(count)))
@@ -86,14 +92,18 @@ class AssociationMatrix:
         delays = pairs if self._pairwise else n
         free = np.full(first - n, -np.inf)
         more = columns - 2 * pairs  # T and the excesses
+        whole = binary and scenario.binary_offload
+        upper = [np.ones(n), np.zeros(pairs + delays), np.ones(budgeted - n - pairs - delays)]
+        upper += [np.zeros(limited - budgeted), np.ones(first - limited)]
+        self._limited = limited
         self.problem = MatrixProgram(
             cost=np.zeros(columns),
             matrix=pattern,
             row_lower=np.concatenate([np.ones(n), free]),
-            row_upper=np.concatenate([np.ones(n), np.zeros(pairs + delays), np.ones(first - n - pairs - delays)]),
+            row_upper=np.concatenate(upper),
             lower=np.zeros(columns),
             upper=np.concatenate([np.ones(2 * pairs), np.full(more, np.inf)]),
-            integer=np.concatenate([np.full(pairs, binary), np.zeros(pairs + more, dtype=np.bool_)]),
+            integer=np.concatenate([np.full(pairs, binary), np.full(pairs, whole), np.zeros(more, dtype=np.bool_)]),
         )
         self._unit = 1.0
 
@@ -111,11 +121,14 @@ class AssociationMatrix:
         else:
             delay = [c.server_time.ravel(), (extra + local).ravel(), -np.ones(n)]
         shares = [share.ravel() for share in (c.bandwidth_share, c.power_share, c.speed_share)]
+        ranges = [np.repeat(c.least_offload, m), -one, one, -np.repeat(c.most_offload, m)] if self._ranged else []
         limits: list[Array] = []
         for rows in c.limits:
             of_product = rows.of_product + rows.of_user[:, None]
-            limits += [rows.of_pair.ravel(), of_product.ravel(), -np.ones(rows.count)]
-        values = np.concatenate([one, one, -one, *delay, *shares, *limits])
+            limits += [rows.of_pair.ravel(), of_product.ravel(), np.full(rows.count, -rows.excess)]
+        if c.limits:
+            self.problem.row_upper[self._limited :] = np.concatenate([rows.most for rows in c.limits])
+        values = np.concatenate([one, one, -one, *delay, *shares, *ranges, *limits])
         self.problem.matrix.data = values[self._order]
         self.problem.upper[n * m : 2 * n * m] = c.user_end.ravel()
         self.problem.row_lower[n : n + n * m] = -c.server_end.ravel()  # w - x >= -server_end

@@ -1,6 +1,7 @@
 """`milp`: AO part 1 exactly, as a mixed-integer linear program.
 
-Source: (6). The lifting of `hull` with x binary is an exact linearisation of the products phi_n x_nm.
+Source: (6). The lifting of `hull` with x binary is an exact linearisation of the products phi_n x_nm. Where offloading
+is binary, so are the products.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ __all__ = ["build", "build_matrix"]
 
 def build(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationModel:
     """Return the mixed-integer linear program for a scenario."""
-    return AssociationModel(scenario, partial(lift, binary=True), delay_rows)
+    exact = partial(lift, binary=True, binary_offload=scenario.binary_offload)
+    return AssociationModel(scenario, exact, delay_rows)
 
 
 def build_matrix(scenario: Scenario, delay_rows: str = "aggregated") -> AssociationMatrix:

@@ -134,11 +134,15 @@ class AssociationModel:
         constraints += [
             cp.sum(cp.multiply(p[f"{resource}_share"], x), axis=0) <= 1 for resource in ("bandwidth", "power", "speed")
         ]
+        if scenario.constraints is not None and scenario.constraints.has_ranges:
+            low, high = scenario.offload_range
+            constraints += [low <= phi, phi <= high]
+            constraints += [cp.multiply(low[:, None], x) <= w, w <= cp.multiply(high[:, None], x)]
         for rows in upper_rows(scenario):
-            name, over = rows.limit.key, rows.limit.over
+            name, over, signed = rows.name, rows.limit.over, rows.signed
             p |= {
-                f"{name}_user": cp.Parameter(n, nonneg=True, name=f"{name}_user"),
-                f"{name}_pair": cp.Parameter((n, m), nonneg=True, name=f"{name}_pair"),
+                f"{name}_user": cp.Parameter(n, nonneg=not signed, name=f"{name}_user"),
+                f"{name}_pair": cp.Parameter((n, m), nonneg=not signed, name=f"{name}_pair"),
                 f"{name}_product": cp.Parameter((n, m), name=f"{name}_product"),
             }
             own = cp.multiply(p[f"{name}_user"], phi)
@@ -148,7 +152,14 @@ class AssociationModel:
                 total = own + cp.sum(taken, axis=1)
             else:
                 total = cp.sum(taken, axis=0) if over is Over.SERVER else cp.sum(taken)
-            constraints.append(total <= 1 + excess)
+            if signed:
+                p |= {
+                    f"{name}_most": cp.Parameter(len(rows.bound), name=f"{name}_most"),
+                    f"{name}_unit": cp.Parameter(nonneg=True, name=f"{name}_unit"),
+                }
+                constraints.append(total <= p[f"{name}_most"] + p[f"{name}_unit"] * excess)
+            else:
+                constraints.append(total <= 1 + excess)
             objective += EXCESS_PRICE * cp.sum(excess)
         self.problem = cp.Problem(cp.Minimize(objective), constraints)
 
@@ -160,6 +171,7 @@ class AssociationModel:
         values = {"extra_time": extra}
         for rows in c.limits:
             taken = {"user": rows.of_user, "pair": rows.of_pair, "product": rows.of_product}
+            taken |= {"most": rows.most, "unit": np.asarray(rows.excess)}
             values |= {f"{rows.key}_{name}": value for name, value in taken.items()}
         for name, parameter in self._parameters.items():
             parameter.value = values[name] if name in values else getattr(c, name)

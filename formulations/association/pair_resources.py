@@ -106,10 +106,12 @@ class PairResources:
 def start_allocation(scenario: Scenario) -> Allocation:
     """Return the start of Algorithm 1: users in turn over the servers, budget / N each, phi = 0.5.
 
-    A user that its server is forbidden to takes the strongest of those that are allowed.
+    A user that its server is forbidden to takes the strongest of those that are allowed, and phi is the nearest to a
+    half that may be.
     """
     server = where_allowed(scenario, np.arange(scenario.n_users, dtype=np.int64) % scenario.n_servers)
-    return PairResources.equal(scenario).at(scenario, server, np.full(scenario.n_users, 0.5))
+    half = scenario.nearest_offload(np.full(scenario.n_users, 0.5))
+    return PairResources.equal(scenario).at(scenario, server, half)
 
 
 def where_allowed(scenario: Scenario, server: NDArray[np.int64]) -> NDArray[np.int64]:

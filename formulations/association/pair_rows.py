@@ -2,11 +2,12 @@
 
 Resources are fixed in AO part 1, so a limit may be out of reach there although AO part 2 can meet it. Every limit is
 therefore elastic: its relative excess is priced at `EXCESS_PRICE`, so high that it is met wherever it can be. Pairs
-that are not allowed are closed.
+that are not allowed are closed, and ranges of phi are kept as they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +15,29 @@ from numpy.typing import NDArray
 
 from ..attributes import PARTS, STATED_PARTS, Factor
 from ..constraints import EXCESS_PRICE, Extra, Over
+from ..linear_rows import SIGNED
+from ..prices import LINEAR_ASPECTS
 from ..scenario import Scenario
 from ..terms import Rows, Terms, least_rates, row_of_pairs, upper_rows
 
-__all__ = ["ASSOCIATION_EXTRAS", "PairRows", "limited_offloading", "pair_rows", "rate_shortage"]
+__all__ = ["ASSOCIATION_EXTRAS", "PairRows", "limited_offloading", "mixed", "pair_rows", "rate_shortage"]
 
 Array = NDArray[np.float64]
 
-#: What is stated here: all rows over these parts, which `model` and `matrix` have, and the kinds that are priced.
-ASSOCIATION_EXTRAS: frozenset[str] = STATED_PARTS | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}
+#: What is stated here: all rows over these parts, which `model` and `matrix` have, the kinds that are priced, and the
+#: objectives whose parametric form is linear.
+ASSOCIATION_EXTRAS: frozenset[str] = (
+    STATED_PARTS
+    | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY, Extra.OFFLOAD, Extra.BINARY, SIGNED}
+    | LINEAR_ASPECTS
+)
 
-#: Largest multiple of a limit that is told apart; anything above is out of reach anyway.
+#: Largest multiple of a limit that is told apart; anything above is out of reach anyway. Where negative numbers may
+#: make up for it nothing is out of reach: then the row is divided so that none is larger.
 _MOST_SHARE = 1e4
+
+#: Most nodes for offloading that is binary and has rows to keep; the best that was found is taken.
+_NODES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +45,22 @@ class PairRows:
     """Rows of a limit in (6), relative to their bounds: coefficients of phi, x and w, zero where there is no bound.
 
     Row by row, the sum over its pairs of ``at_server (x - w) + at_user w + served x``, and of ``of_user phi`` over its
-    users, is at most 1.
+    users, is at most `most`, and `excess` times how far the row is beyond its bound, relative to it.
 
     Parameters
     ----------
     key
-        Key of the limit.
+        Name of the limit among those of the scenario, `terms.Rows.name`.
     over
         What a row sums over.
     of_user
         What a user takes in proportion to phi, whatever its server, shape (N,).
     at_user, at_server, served
         What a pair takes in proportion to phi, to 1 - phi, and in any case, shape (N, M).
+    most
+        Right-hand sides: one, but for rows with negative numbers.
+    excess
+        Coefficient of the excess: one, but where a row with negative numbers was divided.
     """
 
     key: str
@@ -53,6 +69,8 @@ class PairRows:
     at_user: Array
     at_server: Array
     served: Array
+    most: Array
+    excess: float = 1.0
 
     @property
     def of_pair(self) -> Array:
@@ -96,10 +114,23 @@ def pair_rows(
     user_end, server_end
         Ends that are open, shape (N, M); the others hold nothing.
     """
-    return tuple(_pair_rows(rows, whole, user_end, server_end) for rows in upper_rows(scenario))
+    most = {factor: share[:, np.newaxis] for factor, share in _most_shares(*scenario.offload_range).items()}
+    return tuple(_pair_rows(rows, whole, user_end, server_end, most) for rows in upper_rows(scenario))
 
 
-def _pair_rows(rows: Rows, whole: Terms, user_end: NDArray[np.bool_], server_end: NDArray[np.bool_]) -> PairRows:
+def _most_shares(low: Array, high: Array) -> dict[Factor, Array]:
+    """Return the most that is told apart of what comes with a factor, shape (N,): more where a share must be there."""
+    own, left = (_MOST_SHARE / np.where(share > 0.0, share, 1.0) for share in (low, 1.0 - high))
+    return {Factor.USER: own, Factor.OWN: own, Factor.LEFT: left, Factor.SERVED: np.full(len(low), _MOST_SHARE)}
+
+
+def _pair_rows(
+    rows: Rows,
+    whole: Terms,
+    user_end: NDArray[np.bool_],
+    server_end: NDArray[np.bool_],
+    most_share: Mapping[Factor, Array],
+) -> PairRows:
     n, m = user_end.shape
     zero = np.zeros((n, m))
     taken = dict.fromkeys(Factor, zero)
@@ -109,19 +140,30 @@ def _pair_rows(rows: Rows, whole: Terms, user_end: NDArray[np.bool_], server_end
             factor = Factor.OWN
         taken[factor] = taken[factor] + np.broadcast_to(weight, (n, m))
 
-    def kept(values: Array, open_: NDArray[np.bool_]) -> Array:
-        return np.minimum(np.where(open_, np.nan_to_num(values, nan=0.0, posinf=_MOST_SHARE), 0.0), _MOST_SHARE)
+    opened = {
+        Factor.USER: np.broadcast_to(user_end.any(axis=1, keepdims=True), (n, m)),
+        Factor.OWN: user_end,
+        Factor.LEFT: server_end,
+        Factor.SERVED: np.ones((n, m), dtype=np.bool_),
+    }
+    divisor = 1.0
+    if rows.signed:
+        held = (values[opened[factor] & np.isfinite(values)] for factor, values in taken.items())
+        divisor = max(1.0, *(float(np.abs(values).max(initial=0.0)) / _MOST_SHARE for values in held))
 
-    own_end = np.asarray(user_end.any(axis=1, keepdims=True))
-    of_user = kept(taken[Factor.USER][:, :1], own_end)[:, 0]
-    everywhere = np.ones((n, m), dtype=np.bool_)
+    def kept(factor: Factor) -> Array:
+        values = np.nan_to_num(taken[factor] / divisor, nan=0.0, posinf=np.inf)
+        return np.minimum(np.where(opened[factor], values, 0.0), most_share[factor])
+
     return PairRows(
-        rows.limit.key,
+        rows.name,
         rows.limit.over,
-        of_user,
-        kept(taken[Factor.OWN], user_end),
-        kept(taken[Factor.LEFT], server_end),
-        kept(taken[Factor.SERVED], everywhere),
+        of_user=kept(Factor.USER)[:, 0],
+        at_user=kept(Factor.OWN),
+        at_server=kept(Factor.LEFT),
+        served=kept(Factor.SERVED),
+        most=rows.most / divisor,
+        excess=1.0 / divisor,
     )
 
 
@@ -134,6 +176,12 @@ def rate_shortage(scenario: Scenario, whole: Terms) -> Array:
     return short
 
 
+def mixed(phi: Array, at_user: Array, at_server: Array) -> Array:
+    """Return what a share phi costs at the user and the rest at the server; an end without a share costs nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where(phi > 0.0, phi * at_user, 0.0) + np.where(phi < 1.0, (1.0 - phi) * at_server, 0.0)
+
+
 def limited_offloading(
     scenario: Scenario,
     server: NDArray[np.int64],
@@ -142,7 +190,9 @@ def limited_offloading(
     costs: tuple[Array, Array],
     time_price: float,
 ) -> Array:
-    """Return the phi that is best under the rows of limits, by a linear program, shape (N,).
+    """Return the phi that is best under the rows of limits and in its range, by a linear program, shape (N,).
+
+    Where offloading is binary it is a mixed-integer one, and what was best after a number of nodes is returned.
 
     Parameters
     ----------
@@ -155,14 +205,14 @@ def limited_offloading(
     times, costs
         Delay (s) and priced energy of every user at phi = 0 and phi = 1; infinite where an end is closed.
     time_price
-        Price of a second.
+        Price of a second of the largest delay; where there is none the delays are in the costs alone.
 
     Raises
     ------
     ArithmeticError
         If the program is not solved.
     """
-    from scipy.optimize import linprog
+    from scipy.optimize import Bounds, LinearConstraint, linprog, milp
     from scipy.sparse import block_array, coo_array, eye_array
 
     n = len(server)
@@ -170,6 +220,8 @@ def limited_offloading(
     open_zero, open_one = np.isfinite(times[0]), np.isfinite(times[1])
     most = np.where(open_one, 1.0, 0.0)
     least = np.where(open_zero | ~open_one, 0.0, 1.0)
+    low, high = scenario.offload_range
+    most, least = np.clip(most, low, high), np.clip(least, low, high)
     zero, one, cost_zero, cost_one = (np.where(np.isfinite(part), part, 0.0) for part in (*times, *costs))
     unit = max(float(np.max(np.where(most > 0, one, zero))), float(np.max(np.where(least < 1, zero, one))), 1e-300)
     zero, one = zero / unit, one / unit
@@ -177,38 +229,52 @@ def limited_offloading(
     scale = max(price, float(np.max(np.abs(slope))), 1e-300)
 
     # Rows: T, then the limits; columns: phi, T, and the excess of every row of a limit.
-    matrix, fixed = [], []
+    matrix, fixed, most_share = [], [], _most_shares(low, high)
     for rows in upper_rows(scenario):
-        row, (at_zero, at_one) = rows.row_of(server), _ends_of(rows, ends, server)
+        row, (at_zero, at_one) = rows.row_of(server), _ends_of(rows, ends, server, most_share)
         at_zero, at_one = np.where(open_zero, at_zero, 0.0), np.where(open_one, at_one, 0.0)
         matrix.append(coo_array((at_one - at_zero, (row, users)), shape=(len(rows.bound), n)))
-        fixed.append(np.bincount(row, at_zero, minlength=len(rows.bound)))
+        fixed.append(rows.most - np.bincount(row, at_zero, minlength=len(rows.bound)))
     right = np.concatenate(fixed)
     count = len(right)
     stretch = coo_array((one - zero, (users, users)), shape=(n, n))
     delays = [stretch, coo_array(-np.ones((n, 1))), coo_array((n, count))]
     limits = [block_array([[part] for part in matrix]), coo_array((count, 1)), -eye_array(count)]
     cost = np.concatenate([slope / scale, [price / scale], np.full(count, EXCESS_PRICE)])
-    found = linprog(
-        cost,
-        A_ub=block_array([delays, limits]).tocsr(),
-        b_ub=np.concatenate([-zero, 1.0 - right]),
-        bounds=[*zip(least, most, strict=True), *[(0.0, None)] * (1 + count)],
-        method="highs",
-    )
+    coefficients, upper = block_array([delays, limits]).tocsr(), np.concatenate([-zero, right])
+    if scenario.binary_offload:
+        free = np.zeros(1 + count)
+        found = milp(
+            cost,
+            constraints=LinearConstraint(coefficients, -np.inf, upper),
+            bounds=Bounds(np.append(least, free), np.append(most, free + np.inf)),
+            integrality=np.append(np.ones(n), free),
+            options={"node_limit": _NODES},
+        )
+    else:
+        found = linprog(
+            cost,
+            A_ub=coefficients,
+            b_ub=upper,
+            bounds=[*zip(least, most, strict=True), *[(0.0, None)] * (1 + count)],
+            method="highs",
+        )
     if found.x is None:
         raise ArithmeticError(f"offloading under extra constraints: {found.message}")
-    return np.clip(found.x[:n], least, most)
+    return scenario.nearest_offload(np.clip(found.x[:n], least, most))
 
 
-def _ends_of(rows: Rows, ends: Terms, server: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Return what users take of the rows of a limit at phi = 0 and at phi = 1, relative to the bound, shape (N,)."""
-    at, bound = (np.arange(len(server)), server), rows.bound[rows.row_of(server)]
+def _ends_of(
+    rows: Rows, ends: Terms, server: NDArray[np.int64], most_share: Mapping[Factor, Array]
+) -> tuple[Array, Array]:
+    """Return what users take of the rows of a limit at phi = 0 and at phi = 1, relative to the unit, shape (N,)."""
+    at, unit = (np.arange(len(server)), server), rows.unit[rows.row_of(server)]
     at_zero, at_one = np.zeros(len(server)), np.zeros(len(server))
     for part, weight in rows.weights.items():
         with np.errstate(over="ignore", invalid="ignore"):
-            share = np.nan_to_num(weight[at] * getattr(ends, part) / bound, nan=0.0, posinf=_MOST_SHARE)
-        share = np.minimum(share, _MOST_SHARE)
+            share = np.nan_to_num(weight[at] * getattr(ends, part) / unit, nan=0.0, posinf=np.inf)
+        if not (rows.signed and np.isfinite(share).all()):
+            share = np.minimum(share, most_share[PARTS[part]])
         if PARTS[part] in (Factor.LEFT, Factor.SERVED):
             at_zero = at_zero + share
         if PARTS[part] in (Factor.OWN, Factor.USER, Factor.SERVED):

@@ -95,7 +95,7 @@ def _state(
     model.servers = pyo.RangeSet(0, scenario.n_servers - 1)
     model.pairs = model.users * model.servers
     model.x = pyo.Var(model.pairs, bounds=(0, 1))
-    model.offload = pyo.Var(model.users, bounds=(0, 1))
+    model.offload = pyo.Var(model.users, bounds=lambda _, n: (float(c.least_offload[n]), float(c.most_offload[n])))
     model.product = pyo.Var(model.pairs, bounds=(least_product, 1), doc="w, stands for phi x")
     model.delay = pyo.Var(bounds=(0, None), doc="T in units of the coefficients")
     x, w, phi, users, servers = model.x, model.product, model.offload, model.users, model.servers
@@ -104,6 +104,11 @@ def _state(
     closed = "closed ends stay empty"
     rows(model, "user_end", model.pairs, lambda n, k: w[n, k] <= float(c.user_end[n, k]), closed)
     rows(model, "server_end", model.pairs, lambda n, k: x[n, k] - w[n, k] <= float(c.server_end[n, k]), closed)
+
+    if scenario.constraints is not None and scenario.constraints.has_ranges:
+        least, most = c.least_offload.tolist(), c.most_offload.tolist()
+        rows(model, "least_product", model.pairs, lambda n, k: w[n, k] >= least[n] * x[n, k])
+        rows(model, "most_product", model.pairs, lambda n, k: w[n, k] <= most[n] * x[n, k])
 
     def time(n: int, k: int) -> Any:
         slower = float(c.uplink_time[n, k] - c.server_time[n, k])
@@ -139,7 +144,8 @@ def _limit(model: pyo.ConcreteModel, limit: PairRows) -> Any:
             entries[row].append(float(limit.of_user[n]) * model.offload[n])
     excess = pyo.Var(entries, bounds=(0, None), doc="excess over the limits, relative")
     setattr(model, f"excess_{limit.key}", excess)
-    rows(model, limit.key, entries, lambda row: sum(entries[row]) <= 1 + excess[row])
+    unit, most = limit.excess, limit.most.tolist()
+    rows(model, limit.key, entries, lambda row: sum(entries[row]) <= most[row] + unit * excess[row])
     return EXCESS_PRICE * sum(excess[row] for row in entries)
 
 
