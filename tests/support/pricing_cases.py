@@ -25,9 +25,10 @@ class Pricing:
     norm: float
     prices: np.ndarray
     ratio: float | np.ndarray
-    interval: tuple[float, float]
+    interval: tuple[Any, Any]
     delay_price: np.ndarray
     terms: Terms = PLAIN
+    score: str = "log"
 
     @property
     def energy_prices(self) -> np.ndarray:
@@ -103,6 +104,26 @@ def general(seed: int, count: int) -> Pricing:
     return replace(base, ratio=prices * (seed % 5 != 0), terms=terms)
 
 
+def extended(seed: int, count: int) -> Pricing:
+    """Pairs like `general` ones with least rates, intervals of their own, prices of shares of any sign, and any score.
+
+    A part of each kind is not there; some least rates are next to what all resources carry, and some above it.
+    """
+    rng = np.random.default_rng([seed, 2])
+    base = general(seed, count)
+    t1 = base.interval[1] * 10.0 ** rng.uniform(-0.5, 1.0, count)
+    t0 = t1 * 10.0 ** rng.uniform(-3.0, 0.0, count) * (rng.uniform(size=count) > 0.3)
+    most = np.log1p(base.coefficients[:, 7:])
+    part = 10.0 ** rng.uniform(-3.0, 0.02, (count, 2)) * (rng.uniform(size=(count, 2)) > 0.3)
+    part[rng.uniform(size=(count, 2)) > 0.95] = 1.0 - 1e-9
+    terms = replace(base.terms, need_up=part[:, 0] * most[:, 0], need_down=part[:, 1] * most[:, 1])
+    prices = base.prices * np.where(rng.uniform(size=(count, 3)) > 0.7, -1.0, 1.0)
+    return replace(base, prices=prices, interval=(t0, t1), terms=terms, score=("log", "sqrt", "linear")[seed % 3])
+
+
+SCORE_VALUES = {"log": np.log1p, "sqrt": np.sqrt, "linear": lambda scaled: scaled}
+
+
 def log_of_one_and(snr: float, power: np.ndarray, b: np.ndarray) -> np.ndarray:
     """ln(1 + snr power / b), where the quotient leaves the range of numbers too."""
     quotient = snr * power / b
@@ -131,20 +152,33 @@ def delay_and_energies(c: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nda
 def value(pricing: Pricing, k: int, x: np.ndarray) -> np.ndarray:
     """The objective at b, pi, psi, phi, p, f at the best deadline; minus infinity if none is late enough."""
     delay, energies = delay_and_energies(pricing.coefficients[k], x)
-    t0, t1 = pricing.interval
-    rho, paid = pricing.delay_price[k], pricing.energy_prices[k]
-    a, mu, constant, limit = (
+    rho, paid, t = pricing.delay_price[k], pricing.energy_prices[k], pricing.terms
+    t0, t1, a, mu, constant, limit = (
         np.broadcast_to(item, len(pricing.coefficients))[k]
-        for item in (
-            pricing.terms.weight, pricing.terms.offload_price, pricing.terms.constant, pricing.terms.delay_limit
-        )
-    )  # fmt: skip
+        for item in (*pricing.interval, t.weight, t.offload_price, t.constant, t.delay_limit)
+    )
     deadline = np.maximum(delay, t0) if rho >= 0 else np.full_like(delay, t1)
     shares = x[..., :3]
     with np.errstate(invalid="ignore"):
-        reached = a * np.log1p(pricing.norm * shares.sum(-1)) - shares @ pricing.prices[k] - rho * deadline
+        reached = (
+            a * SCORE_VALUES[pricing.score](pricing.norm * shares.sum(-1)) - shares @ pricing.prices[k] - rho * deadline
+        )
         reached = reached - np.where(paid > 0, paid * energies, 0.0).sum(axis=-1) - mu * x[..., 3] - constant
-    return np.where(delay <= min(t1, limit) * (1 + 1e-13), reached, -np.inf)
+    return np.where((delay <= min(t1, limit) * (1 + 1e-13)) & carried(pricing, k, x), reached, -np.inf)
+
+
+def carried(pricing: Pricing, k: int, x: np.ndarray) -> np.ndarray:
+    """Whether both least rates are carried."""
+    b, power, _, phi, p, _ = np.moveaxis(x, -1, 0)
+    cu, cd = pricing.coefficients[k, 7:]
+    up, down = (
+        np.broadcast_to(item, len(pricing.coefficients))[k] for item in (pricing.terms.need_up, pricing.terms.need_down)
+    )
+    # Where nothing is sent the uplink can have all power.
+    full = np.where(phi > 0.0, p, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        enough = 1.0 - 1e-12
+        return (b * log_of_one_and(cu, full, b) >= up * enough) & (b * log_of_one_and(cd, power, b) >= down * enough)
 
 
 def best_known(pricing: Pricing, k: int, samples: int = 4000, polish: int = 2) -> float:

@@ -287,6 +287,8 @@ def at_deadline(
     most_rounds
         Most rounds of column generation at a deadline.
     """
+    if not problem.has_deadline:
+        return _at_own_delays(problem, pool, box, settings, cutoff, start, most_rounds)
     low, high = box.interval
     columns, prices = pool, start
     total, last = 0, len(ASKED) - 1
@@ -321,6 +323,33 @@ def at_deadline(
             deadline = better
     value, weights, members = generation.value, generation.weights, generation.members
     return Bounded(generation.best, value, prices, weights, members, total, deadline), columns
+
+
+def _at_own_delays(
+    problem: SeparableProblem,
+    pool: ColumnPool,
+    box: Box,
+    settings: Settings,
+    cutoff: float,
+    start: Prices | None,
+    most_rounds: int,
+) -> tuple[Bounded, ColumnPool]:
+    """Return what `at_deadline` does where users have no deadline in common."""
+    columns = ColumnPool()
+    members = np.arange(len(pool))
+    columns.adopt(pool, members[fits(problem, pool, members, box)])
+    tolerance = 0.1 * problem.user_tolerance(box, cutoff, settings.accuracy)
+    generation = ColumnGeneration(problem, columns, box, cutoff, start, tolerance)
+    done = partial(_close, cutoff, -np.inf, settings.accuracy)
+    for _ in range(most_rounds):
+        settings.deadline.check()
+        if generation.round(done):
+            break
+    value, weights, members = generation.value, generation.weights, generation.members
+    found = Bounded(
+        generation.best, value, generation.chosen, weights, members, generation.rounds, generation.deadline()
+    )
+    return found, columns
 
 
 def _close(cutoff: float, target: float, accuracy: float, bound: float, value: float) -> bool:
@@ -425,7 +454,8 @@ def proven_bound(
     known = np.full(len(box.allowed), -np.inf)
     np.maximum.at(known, pool.user[members], problem.reduced(pool, members, prices, box.interval[0]))
     np.maximum.at(known, proof.user, proof.reduced)
-    rounding = 1e-9 * (problem.scenario.score.largest * problem.score_weights + np.abs(proof.best))
+    size = np.where(np.isfinite(proof.best), np.abs(proof.best), 0.0)
+    rounding = 1e-9 * (problem.scenario.score.largest * problem.score_weights + size)
     wrong = np.isnan(proof.best) | np.isposinf(proof.best) | (known > proof.best + rounding)
     if wrong.any():
         return np.inf, proof

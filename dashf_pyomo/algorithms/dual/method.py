@@ -33,11 +33,13 @@ __all__ = ["Dual"]
 
 #: Limits of single users, which are part of their problems, and what rows may be about: whatever has a price.
 PRICED_EXTRAS: frozenset[str] = (STATED_PARTS - TIMES) | {
-    *(WHOLE_DELAY, SIGNED, Extra.ASSOCIATION, Extra.DELAY, Extra.OFFLOAD, Extra.BINARY),
+    *(WHOLE_DELAY, SIGNED, Extra.ASSOCIATION, Extra.DELAY, Extra.RATE, Extra.OFFLOAD, Extra.BINARY),
 }
 
 #: What the objective may be.
-PRICED_ASPECTS = frozenset(str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS))
+PRICED_ASPECTS = frozenset(
+    str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME)
+)
 
 #: Share of the time for allocations that keep limits which the bound does not know.
 _LIMITED_SHARE = 0.4
@@ -74,11 +76,11 @@ class Dual(Method):
         return "" if self.rigour == "proven" else f"rigour = {self.rigour}"
 
     def honours(self) -> frozenset[str]:
-        """Return what allocations keep: the pairs, and with `relax` all that the search for allocations knows."""
-        return DashfPlus().honours() if self.relax else self.supports
+        """Return what allocations keep: what has prices, and with `relax` all that the search for allocations knows."""
+        return self.supports | DashfPlus().honours() if self.relax else self.supports
 
     def bounded(self, scenario: Scenario) -> Scenario:
-        """Return the problem that bounds are of: with `relax` the scenario with no limits but its pairs."""
+        """Return the problem that bounds are of: with `relax` the scenario without the limits that have no prices."""
         return scenario.without(self._relaxed(scenario)) if self.relax else scenario
 
     def refusal(self, scenario: Scenario) -> str:
@@ -86,8 +88,10 @@ class Dual(Method):
         beyond, outside = super().refusal(scenario), out_of_range(scenario)
         if not beyond:
             return f"method {self.name}: {outside}" if outside else ""
-        able = not self.relax and not outside and not unsupported(DashfPlus().honours(), scenario.extra_kinds)
-        return f"{beyond}; relax=true bounds {relaxation_text(self._relaxed(scenario))}" if able else beyond
+        relaxed = self._relaxed(scenario)
+        able = not (self.relax or outside or unsupported(DashfPlus().honours(), scenario.demands))
+        helps = relaxed and not unsupported(self.supports, scenario.demands - relaxed)
+        return f"{beyond}; relax=true bounds {relaxation_text(relaxed)}" if able and helps else beyond
 
     def _relaxed(self, scenario: Scenario) -> frozenset[Extra]:
         return unsupported(self.supports, scenario.extra_kinds)
@@ -128,10 +132,15 @@ class Dual(Method):
     def _bound(self, run: Run) -> str:
         """Bound the scenario of a run, which the method honours as it is."""
         from .search import Search
-        from .start import first_allocation
+        from .start import first_allocation, seek_by_prices
 
+        settings = self.settings(run)
         first_allocation(run, few=run.scenario.n_users <= self.joint_users)
-        search = Search(run, self.settings(run))
+        if not run.has_incumbent:
+            seek_by_prices(run, settings)
+        if not run.has_incumbent:
+            return self._without_allocation(run, settings)
+        search = Search(run, settings)
         try:
             said = search.run_to_end()
         except (KeyboardInterrupt, Exception) as error:  # raised again, whatever it is
@@ -142,6 +151,17 @@ class Dual(Method):
             raise
         search.conclude()
         return said
+
+    def _without_allocation(self, run: Run, settings: Settings) -> str:
+        """Try to prove that there is none."""
+        from .infeasible import prove_infeasible
+
+        said = "no allocation found that meets the extra constraints"
+        proof = prove_infeasible(run, settings)
+        if proof is None:
+            return f"{said}, and no proof that there is none"
+        _, tree = proof
+        return run.conclude_infeasible(f"no allocation keeps all limits: proven by prices of them in {len(tree)} boxes")
 
     def settings(self, run: Run) -> Settings:
         """Return what a search goes by."""

@@ -110,6 +110,11 @@ class Primal(ABC):
         """Add the columns of an allocation to the pool."""
         self._pool.add(*self._problem.columns_of(allocation))
 
+    @property
+    def _reached(self) -> float:
+        """The value of the incumbent, the worst there is without one."""
+        return self._run.incumbent[1] if self._run.has_incumbent else self._problem.objective.worst
+
     def _price(self, value: float) -> float:
         """Return the price of cost at which resources are optimised: a value where that is the ratio sought."""
         price = self._problem.objective.cost_price
@@ -157,7 +162,7 @@ class Polish(Primal):
             if mean is None:
                 continue
             server, columns = mean
-            known, before = self._known(server, columns[:, OFFLOAD]), run.incumbent[1]
+            known, before = self._known(server, columns[:, OFFLOAD]), self._reached
             if known and draw is not None:
                 continue
             candidate = at_best_deadline(self._problem, server, columns, bounded.deadline)
@@ -170,7 +175,8 @@ class Polish(Primal):
             poor = e.feasible and scaled < above(self._cutoff.value, WORTH - 1.0)
             if poor or (not better and self._spent_enough()):
                 continue
-            polished, facts = self._allocate(candidate, self._price(e.value if better else before))
+            start = e.value if better or not run.has_incumbent else before
+            polished, facts = self._allocate(candidate, self._price(start))
             run.record(polished, phase="polish", **facts)
             self.learn(polished)
             if run.closed:
@@ -238,7 +244,7 @@ class Means(Primal):
         whole = self._problem.whole()
         there = self._mean(_fixed_modes(whole, server, phi), bounded.prices, bounded.deadline)
         for _ in range(AGAIN):
-            if run.closed:
+            if run.closed or not run.has_incumbent:
                 return
             # Once more around the phi that came out.
             allocation, before = run.incumbent
@@ -246,7 +252,7 @@ class Means(Primal):
             there = self._mean(box, there.prices, there.deadline)
             if self._cutoff.value <= above(before / self._problem.data.value_unit, 0.1 * run.limits.gap):
                 break
-        if not run.closed and len(server) <= POLISHED:
+        if run.has_incumbent and not run.closed and len(server) <= POLISHED:
             self._polish()
 
     def search_further(self, tree: Tree, bounding: Bounding) -> str:

@@ -324,6 +324,7 @@ class SeparableProblem:
             shares,
             deadline,
             weight=self.score_weights[user],
+            **self._needs(user, server),
             **self._score,
         )
 
@@ -332,15 +333,19 @@ class SeparableProblem:
         """The score function, as the kernels take it."""
         return {} if self.objective.score == "log" else {"score": self.objective.score}
 
+    def _needs(self, user: Index, server: Index) -> dict[str, Any]:
+        """Return the least rates of pairs as the kernels take them, where there are any."""
+        if not (self._need_up.any() or self._need_down.any()):
+            return {}
+        return {"need_up": self._need_up[user, server], "need_down": self._need_down[user, server]}
+
     def least_energy(
         self, user: Index, server: Index, shares: Array, deadline: ArrayLike, offload: ArrayLike = (0.0, 1.0)
     ) -> Array:
         """Return what `kernels.pricing.least_energy` does, for pairs of users and servers, shape (K,) each."""
         from .kernels.pricing import least_energy
 
-        needs = {}
-        if self._need_up.any():
-            needs["need_up"] = self._need_up[user, server]
+        needs = self._needs(user, server)
         limit = np.minimum(deadline, self.longest[user])
         if not self.binary:
             return least_energy(self._coefficients[user, server], shares, limit, offload, **needs)
@@ -442,9 +447,19 @@ class SeparableProblem:
             energy = charged[:, ENERGIES] + np.broadcast_to(np.asarray(energy, dtype=np.float64), (len(user), 4))
             terms |= {"offload_price": charged[:, ROW_OFFLOAD], "constant": charged[:, ONE]}
             more = charged[:, ROW_DELAY]
-        if self._need_up.any() or self._need_down.any():
-            terms |= {"need_up": self._need_up[user, server], "need_down": self._need_down[user, server]}
-        pieces = _Pieces(user, server, shares, energy, delay + more, box.offload[user], t0, box.interval[1], terms)
+        terms |= self._needs(user, server)
+        pieces = _Pieces(
+            np.arange(len(user)),
+            user,
+            server,
+            shares,
+            energy,
+            delay + more,
+            box.offload[user],
+            t0,
+            box.interval[1],
+            terms,
+        )
         if self.has_deadline and more.any():
             pieces = pieces.before(more, delay, self.data.pair_delay[user, server])
         return pieces.whole_offload() if self.binary else pieces
@@ -572,6 +587,8 @@ class _Pieces:
 
     Parameters
     ----------
+    origin
+        Which of the pairs that were asked about each is of.
     user, server
         Whose they are; the pieces of a pair lie apart.
     shares, energy, delay
@@ -584,6 +601,7 @@ class _Pieces:
         Fields of `kernels.pricing.Terms`, shape (K,) each.
     """
 
+    origin: Index
     user: Index
     server: Index
     shares: Array
@@ -615,7 +633,7 @@ class _Pieces:
         energy = self.energy if np.ndim(self.energy) == 0 else self.energy[index]
         terms = {key: values[index] for key, values in self.terms.items()}
         parts = (self.shares[index], energy, self.delay[index], self.offload[index], self.shortest[index])
-        return _Pieces(self.user[index], self.server[index], *parts, self.longest, terms)
+        return _Pieces(self.origin[index], self.user[index], self.server[index], *parts, self.longest, terms)
 
     def and_(self, other: _Pieces) -> _Pieces:
         """Return these and others."""
@@ -626,8 +644,8 @@ class _Pieces:
         energy = self.energy if np.ndim(self.energy) == 0 else both("energy")
         terms = {key: np.concatenate([values, other.terms[key]]) for key, values in self.terms.items()}
         return _Pieces(
-            both("user"), both("server"), both("shares"), energy, both("delay"), both("offload"), both("shortest"),
-            self.longest, terms,
+            both("origin"), both("user"), both("server"), both("shares"), energy, both("delay"), both("offload"),
+            both("shortest"), self.longest, terms,
         )  # fmt: skip
 
     def before(self, more: Array, delay: Array, least: Array) -> _Pieces:

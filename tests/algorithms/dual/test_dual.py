@@ -14,6 +14,7 @@ import dashf_pyomo
 from dashf_pyomo.algorithms.dual.bounding import Envelope
 from dashf_pyomo.algorithms.dual.columns import ColumnPool
 from dashf_pyomo.algorithms.dual.master import RestrictedMaster
+from dashf_pyomo.algorithms.dual.problem import SeparableProblem
 from dashf_pyomo.algorithms.steps import ResourceStep
 from dashf_pyomo.backends import BackendError
 from dashf_pyomo.check import check
@@ -21,7 +22,7 @@ from dashf_pyomo.conformance.soundness import best_known, judge_bound, wide_scen
 from dashf_pyomo.result import Result
 from dashf_pyomo.status import Status
 from formulations import InputError, Scenario, evaluate
-from formulations.score import Score
+from formulations.joint.data import JointData
 
 
 def assert_monotone(result: Result) -> None:
@@ -100,7 +101,7 @@ def test_a_time_limit_keeps_bound_and_allocation() -> None:
 
 
 def test_a_scenario_without_a_weight_on_time_is_declined() -> None:
-    with pytest.raises(InputError, match="weight_time"):
+    with pytest.raises(InputError, match="no weight of delay"):
         dashf_pyomo.solve(replace(Scenario.random(2, 2, seed=0), weight_time=0.0), "dual")
 
 
@@ -133,7 +134,7 @@ def test_a_master_program_that_is_undecided_is_solved_in_another_way(undecided: 
     pool = ColumnPool()
     data = np.array([[0.5, 0.2, 0.3, 0.5, 1.0, 1.0, 0.1, 1.0], [0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 0.2, 1.1]])
     pool.add(np.array([0, 1]), np.array([0, 0]), data)
-    master = RestrictedMaster(2, 1, Score(1.0, 1.0), 1.0, (1.0, 1.2))
+    master = RestrictedMaster(SeparableProblem(JointData.of(Scenario.random(2, 1, 0))), (1.0, 1.2))
     master.add(pool, np.arange(2))
     expected = master.solve()[0]
     patched = Undecided(master._highs)

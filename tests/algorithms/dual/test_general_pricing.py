@@ -310,6 +310,9 @@ def test_shadow_prices_are_the_slopes_of_the_priced_value() -> None:
         (Terms(constant=1e300), "constants"),
         (Terms(delay_limit=0.0), "delay limits"),
         (Terms(delay_limit=np.nan), "delay limits"),
+        (Terms(need_up=-1.0), "least rates"),
+        (Terms(need_down=np.inf), "least rates"),
+        (Terms(need_up=np.nan), "least rates"),
     ],
 )
 def test_terms_out_of_range_are_refused(terms: Terms, message: str) -> None:

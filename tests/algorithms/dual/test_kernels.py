@@ -67,14 +67,19 @@ def test_the_kernels_of_this_installation_are_compiled() -> None:
     weight=st.sampled_from([0.0, 1.0, 3.0]),
     mu=st.sampled_from([0.0, -0.3, 2.0]),
     offload=st.sampled_from([(0.0, 1.0), (0.0, 0.0), (1.0, 1.0), (0.2, 0.7)]),
+    needs=st.sampled_from([(0.0, 0.0), (0.3, 0.0), (0.0, 0.1), (0.1, 0.7)]),
+    sign=st.sampled_from([1.0, -1.0]),
+    kind=st.sampled_from([0, 1, 2]),
 )
 @settings(max_examples=30, deadline=None)
 def test_machine_code_and_sources_agree_bit_for_bit(
-    c: tuple, prices: tuple, rho: float, weight: float, mu: float, offload: tuple
+    c: tuple, prices: tuple, rho: float, weight: float, mu: float, offload: tuple, needs: tuple, sign: float, kind: int
 ) -> None:
     row = np.array([c])
     deadline = float(2.0 * (row[0, 0] + row[0, 2] + row[0, 1]))
-    terms = np.array([[weight, *prices, rho, mu, 0.1, 0.5 * deadline, deadline, *offload]])
+    least = np.array(needs) * np.log1p(row[0, 7:])
+    shares_price = sign * prices[0], *prices[1:]
+    terms = np.array([[weight, *shares_price, rho, mu, 0.1, 0.5 * deadline, deadline, *offload, *least]])
     shares = np.array([[0.3, 0.2, 0.6]])
 
     def results(code: object) -> list[np.ndarray]:
@@ -83,11 +88,11 @@ def test_machine_code_and_sources_agree_bit_for_bit(
         least, slopes = np.zeros((1, 5)), np.full((1, 4), np.nan)
         with contextlib.suppress(ArithmeticError, ValueError):
             tolerances = (np.array([1e-3]), np.array([-np.inf]), np.zeros((1, 0, 4)))
-            code.price(row, 0.3, terms, *tolerances, True, False, 40, leaves, bounds, columns, counts, 0, 1)
+            code.price(row, 0.3, kind, terms, *tolerances, True, False, 40, leaves, bounds, columns, counts, 0, 1)
         with contextlib.suppress(ArithmeticError, ValueError):
             code.least_energy_of(row, terms, shares, least, 0, 1)
         with contextlib.suppress(ArithmeticError, ValueError):
-            code.shadow_prices_of(row, 0.3, terms, shares, slopes, 0, 1)
+            code.shadow_prices_of(row, 0.3, kind, terms, shares, slopes, 0, 1)
         return [bounds, columns, counts, leaves[: counts[0, 1]], least, slopes]
 
     plain = running.SimpleNamespace(

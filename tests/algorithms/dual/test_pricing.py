@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pricing_cases import FAMILIES, Pricing, best_known, delay_and_energy, realistic, value, wide
 from strategies import magnitudes
 
-from dashf_pyomo.algorithms.dual.kernels import cells, link
+from dashf_pyomo.algorithms.dual.kernels import cells, link, score
 from dashf_pyomo.algorithms.dual.kernels.pricing import (
     COLUMN,
     LEAF,
@@ -30,8 +30,8 @@ CASES = [(seed, family, draw) for seed, family, draw in itertools.product(range(
 
 def structure(c: np.ndarray, norm: float, prices: np.ndarray, ratio: float, t0: float, t1: float, rho: float) -> Any:
     """The structure of a pair in the kernels as they are in Python."""
-    terms = np.array([[1.0, *prices, *[ratio] * 4, rho, 0.0, 0.0, t0, t1, 0.0, 1.0]])
-    return link.make_pair(c[None], 0, norm, terms)
+    terms = np.array([[1.0, *prices, *[ratio] * 4, rho, 0.0, 0.0, t0, t1, 0.0, 1.0, 0.0, 0.0]])
+    return link.make_pair(c[None], 0, norm, score.LOG, terms)
 
 
 # -- least energy ---------------------------------------------------------------------------------
@@ -262,7 +262,11 @@ def test_cell_bound_is_above_the_dual_by_ball_arithmetic(seed: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"prices": -np.ones((1, 3))}, "prices"),
+        ({"prices": np.full((1, 3), -1e300)}, "prices"),
+        ({"prices": np.full((1, 3), np.nan)}, "prices"),
+        ({"interval": (np.array([1.0]), np.array([0.5]))}, "interval"),
+        ({"interval": (0.0, np.nan)}, "interval"),
+        ({"score": "square"}, "score = 'square'; expected one of"),
         ({"interval": (2.0, 1.0)}, "interval"),
         ({"coefficients": np.zeros((1, 9))}, "coefficients"),
         ({"coefficients": np.ones((1, 8))}, "shape"),

@@ -155,7 +155,7 @@ def test_time_without_a_weight_needs_a_limit_of_every_delay(name: str, kind: str
 
 def test_a_sum_of_ratios_may_sacrifice_users_so_that_their_delays_have_to_be_limited() -> None:
     scenario = Scenario.random(3, 2, seed=0, objective={"kind": "sum-of-ratios"})
-    with pytest.raises(InputError, match="objective sum-of-ratios: .* a limit of every delay"):
+    with pytest.raises(InputError, match=r"objective sum-of-ratios: .* a limit of every delay"):
         joint.activity(scenario)
     for limit in ({"delay_limit": 100.0}, {"mean_delay": 50.0}):
         assert joint.activity(scenario.replace(constraints=limit)).delay.ub < np.inf

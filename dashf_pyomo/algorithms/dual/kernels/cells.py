@@ -2,12 +2,13 @@
 
 The pricing problem of a pair, with shares z = (b, pi, psi), s = b + pi + psi and a weight a >= 0 of the score, is::
 
-    h = max over T in [t0, t1], z in [0, 1]^3, phi in [0, 1], p, f in (0, 1] with delay <= T  of
-        a ln(1 + norm s) - lb b - lp pi - ls psi - energy - rho T - mu phi - k
+    h = max over T in [t0, t1], z in [0, 1]^3, phi in [0, 1], p, f in (0, 1] with delay <= T and least rates  of
+        a g(s) - lb b - lp pi - ls psi - energy - rho T - mu phi - k
 
-The four energies E1..E4 are each multiplied by a price of its own, at least zero: the curvature that is used below has
-that sign. rho, mu and k may have any sign. With a = 1, all prices of energy equal to y, and mu = k = 0, it is the
-problem of the service-cost ratio.
+g is one of the functions of `score`, all concave. The four energies E1..E4 are each multiplied by a price of its own,
+at least zero: the curvature that is used below has that sign. The prices lb, lp and ls of shares, rho, mu and k may
+have any sign. With a = 1, all prices of energy equal to y, and mu = k = 0, it is the problem of the service-cost ratio.
+Least rates hold whatever phi is: R(cu, b, p) >= need_up and R(cd, b, pi) >= need_down.
 
 Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is the SNR of the downlink:
 
@@ -15,17 +16,21 @@ Its bound on the cell x0 <= x <= x1, phi0 <= phi <= phi1, where x = cd pi / b is
     max((m - rho) t0, (m - rho) t1); f and p separate and leave A(m) and U(m, b), see `link`. k is a number.
 2.  *Offloading.* For fixed z, p and f what is left is linear in phi, mu phi included: its maximum is at phi0 or at
     phi1, which are bounded one by one (w = 1 - phi below).
-3.  *Score.* For any tau >= 0, a ln(1 + norm s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of
-    a ln(1 + norm s) - tau s, a concave function of s, largest at s = a / tau - 1 / norm or at the end next to it. Where
-    a = 0, conj is zero and tau = 0 loses nothing. Each face of phi may have a tau of its own.
+3.  *Score.* For any tau >= 0, a g(s) <= tau s + conj(tau), conj(tau) = max over s in [0, 3] of a g(s) - tau s, a
+    concave function of s, largest where the slope is tau (for the logarithm s = a / tau - 1 / norm) or at the end next
+    to it. Where a = 0, conj is zero and tau = 0 loses nothing. Each face of phi may have a tau of its own.
 4.  *Downlink.* With pi = x b / cd the rate is b ln(1 + x), so the downlink costs (E4 / cd) q(x) + m a2 r(x) / b with
     q = x / ln(1 + x), concave, and r = 1 / ln(1 + x), convex and decreasing. Replace q by its chord over the cell
     and r by one tangent that is positive at x1: both lie below, so the bound stays above. Everything is now linear in
     x for fixed b and psi: the maximum is at x0 or at x1. Valid at both vertices: b <= min(1, cd / x0), as pi <= 1.
-    Beyond that pi <= 1 is priced: for any nu >= 0, adding nu (1 - pi) only raises the bound.
-5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd is
-    concave in b (U is convex, r > 0). At any b^ in the range the tangent lies above, so value + slope (end - b^), at
-    the worse end, bounds it. At a numerical maximiser this adds next to nothing, and no convergence is trusted.
+    Beyond that pi <= 1 is priced: for any nu >= 0, adding nu (1 - pi) only raises the bound. The least rate of the
+    downlink is b >= need_down r(x): at both vertices b >= need_down r(x1), and for any eta >= 0 adding
+    eta (b - need_down r^(x)), with r^ the tangent below r, only raises the bound; at given multipliers the best eta is
+    found where the bound is. A cell in which need_down r(x1) exceeds every b is empty.
+5.  *Bandwidth.* At a vertex, C b - phi U(m, b) - w m a2 r / b with C = (tau - lb) + (tau - lp - nu) x / cd + eta is
+    concave in b (U is convex, also with the least rate of the uplink, see `link`; r > 0). At any b^ in the range the
+    tangent lies above, so value + slope (end - b^), at the worse end, bounds it. At a numerical maximiser this adds
+    next to nothing, and no convergence is trusted.
 6.  *Speed.* (tau - ls) psi - w (E3 psi^2 + m a3 / psi) is concave in psi: the same.
 
 The bound is the sum, at the worst face and vertex, and it is valid for every m, tau0, tau1, nu0, nu1. Rounding: `SLACK`
@@ -33,7 +38,8 @@ times the sum of the magnitudes of all terms is added; about thirty operations o
 
 At fixed x and phi nothing is lost (what is left is concave in b and psi, after the duals), so the
 bound converges to h as cells shrink, with the square of the width inside. Shares b below the floor of
-`least_bandwidth` cannot meet t1, so x <= cd / floor. phi = 1 needs no special case: x is free there.
+`least_bandwidth` cannot meet t1 or carry the least rates, so x <= cd / floor. phi = 1 needs no special case: x is free
+there but for the least rate.
 """
 
 import cython
@@ -41,7 +47,18 @@ import cython
 if not cython.compiled:
     from math import exp, expm1, inf, isfinite, isnan, log, log1p, sqrt
 
-    from .link import Pair, bandwidth_for, excess, link, log_snr, own_cost
+    from .link import (
+        Pair,
+        bandwidth_for,
+        excess,
+        held_by_need,
+        is_free_to_choose,
+        link,
+        log_snr,
+        own_cost,
+        sloping_cost,
+    )
+    from .score import score_value, touching_sum
 
 __all__ = ["Cell", "best_sum", "cell_value", "face_value", "least_bandwidth", "least_delay", "make_cell", "time_value"]
 
@@ -75,24 +92,38 @@ Cell = cython.struct(
     touch=cython.double,
 )
 
+#: The worse end of a range of SNR: the bound of what hangs on bandwidth and downlink, b, x, r, the time on the uplink,
+#: and by how much b exceeds what the need of the downlink asks for.
+Vertex = cython.struct(
+    value=cython.double, b=cython.double, x=cython.double, r=cython.double, sent=cython.double, over=cython.double
+)
+
+#: Vertices on both sides of the best multiplier of the need, and the part of the right one in the relaxed maximiser.
+Mixture = cython.struct(left=Vertex, right=Vertex, part=cython.double)
+
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def least_bandwidth(pair: Pair) -> float:
-    """Return a share of bandwidth below which no choice meets t1; above 1 if the pair is impossible.
+    """Return a share of bandwidth below which no choice meets t1 or the least rates; above 1 if none ever does.
 
     Either link takes a2 / R(max(cu, cd), b, 1) at least. The result is lowered a little, for rounding.
     """
-    return bandwidth_for(max(pair.cu, pair.cd), pair.a2 / pair.t1) * (1.0 - 1e-6)
+    least = bandwidth_for(max(pair.cu, pair.cd), pair.a2 / pair.t1)
+    if pair.carrying > 0.0:
+        least = max(least, bandwidth_for(pair.cu, pair.need_up), bandwidth_for(pair.cd, pair.need_down))
+    return least * (1.0 - 1e-6)
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def least_delay(pair: Pair, cell: Cell) -> float:
-    """Return a delay that no point of the cell undercuts: everything at its largest."""
+    """Return a delay that no point of the cell undercuts: everything at its largest; infinite if there is no point."""
     least = inf
+    if cell.b0 > cell.b1:
+        return least
     own = pair.a1 + pair.a2 / max(cell.b1 * log1p(pair.cu / cell.b1), LEAST_RATE)
     served = pair.a3 + pair.a2 / max(cell.b1 * log1p(min(cell.x1, pair.cd / cell.b1)), LEAST_RATE)
     for end in range(2):
@@ -112,6 +143,8 @@ def make_cell(pair: Pair, floor: float, x0: float, x1: float, phi0: float, phi1:
     b1 = min(1.0, pair.cd / x0) if x0 > 0.0 else 1.0
     b0 = min(floor, b1)
     l0, l1 = log1p(x0), log1p(x1)
+    if pair.need_down > 0.0:
+        b0 = max(b0, pair.need_down / max(l1, LEAST_RATE) * (1.0 - 1e-6))
     q0 = x0 / l0 if l0 > 0.0 else 1.0
     q1 = x1 / l1 if l1 > 0.0 else 1.0
     if x1 < LEAST_SNR:
@@ -147,13 +180,16 @@ def _bandwidth(pair: Pair, cell: Cell, c: float, phi: float, wr: float, m: float
         if phi <= 0.0:
             b = min(high, max(low, sqrt(wr * g / -c)))
         else:
-            b = min(high, max(low, _stationary(pair, a, -c, phi, wr, g, high)))
+            b = _stationary(pair, a, -c, phi, wr, g, high)
+            if pair.need_up > 0.0 and a > 0.0:
+                b = _stationary_at_need(pair, a, -c, phi, wr, m, max(b, low))
+            b = min(high, max(low, b))
     cost, sent = 0.0, 0.0
     slope = c + wr * g / (b * b)
     if phi > 0.0:
         cost, sent, _, level = link(pair, m, b)
-        # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem.
-        slope += phi * cost * exp(-level) * excess(level) / (b * level)
+        # dU/db = -U R_b / R with R_b = l - u / (1 + u) = e^-l k(l), by the envelope theorem; see `link` for a need.
+        slope += phi * sloping_cost(pair, m, b, cost, level) * exp(-level) * excess(level) / (b * level)
     value = c * b - phi * cost - wr * g / b
     value += max(0.0, slope * (high - b), slope * (low - b)) if isfinite(slope) else inf
     return value, b, sent, phi * cost + wr * g / b
@@ -215,6 +251,32 @@ def _stationary(pair: Pair, a: float, c: float, phi: float, wr: float, g: float,
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def _stationary_at_need(pair: Pair, a: float, c: float, phi: float, wr: float, m: float, b: float) -> float:
+    """Return where phi U(m, b) + wr g / b falls at the rate c > 0 with a least rate, from where it does without one.
+
+    A need only makes U steeper, below the b at which it starts to hold the rate. There the condition is
+    phi a k(l) / need + wr g l^2 / need^2 = c with l = need / b; the left side is convex in ln l, where Newton's method
+    falls to the root from the right.
+    """
+    need, g = pair.need_up, m * pair.a2
+    if not 0.0 < b < inf or not held_by_need(pair, m, b, link(pair, m, b)[3]):
+        return b
+    level = need / b
+    for _ in range(60):
+        k = excess(level)
+        own, down = phi * a / need * k, wr * (g / need) * (level / need) * level
+        step = log((own + down) / c) / ((own * (level * level * exp(level) / k) + 2.0 * down) / (own + down))
+        if not isfinite(step):
+            break
+        level *= exp(-max(-2.0, min(2.0, step)))
+        if abs(step) < 1e-10:
+            break
+    return max(b, need / level)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def _speed(pair: Pair, c: float, w: float, m: float) -> tuple[float, float, float]:
     """Bound c psi - w (E3 psi^2 + m a3 / psi) over psi in [0, 1]; return the bound, psi, magnitudes."""
     if w <= 0.0:
@@ -240,10 +302,10 @@ def _speed(pair: Pair, c: float, w: float, m: float) -> tuple[float, float, floa
 @cython.nogil
 @cython.exceptval(check=False)
 def best_sum(pair: Pair, tau: float) -> float:
-    """Return the sum of shares in [0, 3] at which a ln(1 + norm s) - tau s is largest; tau >= 0."""
+    """Return the sum of shares in [0, 3] at which a g(s) - tau s is largest; tau >= 0."""
     if tau <= 0.0:
         return 3.0 if pair.weight > 0.0 else 0.0
-    return min(3.0, max(0.0, pair.weight / tau - 1.0 / pair.norm))
+    return min(3.0, max(0.0, touching_sum(pair, tau)))
 
 
 @cython.cfunc
@@ -251,8 +313,78 @@ def best_sum(pair: Pair, tau: float) -> float:
 @cython.exceptval(check=False)
 def time_value(pair: Pair, m: float) -> float:
     """Bound (m - rho) T - k over the interval of the deadline."""
-    time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * (m + abs(pair.rho)) * pair.t1
+    # Only the difference is rounded; where a deadline is all but free to choose, a slack of both prices would count.
+    size = abs(m - pair.rho) if is_free_to_choose(pair) else m + abs(pair.rho)
+    time = max((m - pair.rho) * pair.t0, (m - pair.rho) * pair.t1) + SLACK * size * pair.t1
     return time - pair.constant + SLACK * abs(pair.constant)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _worse_vertex(pair: Pair, cell: Cell, phi: float, m: float, tau: float, nu: float, eta: float) -> Vertex:
+    """Bound what hangs on bandwidth and downlink at one face, at the multiplier eta of the downlink's need."""
+    w = 1.0 - phi
+    energy = w * pair.E4 / pair.cd
+    worse = Vertex(-inf, 1.0, 0.0, 0.0, 0.0, 0.0)
+    for vertex in range(2):
+        x = cell.x0 if vertex == 0 else cell.x1
+        q = cell.q0 if vertex == 0 else cell.q1
+        r = cell.r0 if vertex == 0 else cell.r1
+        c = (tau - pair.lb) + (tau - pair.lp - nu) * (x / pair.cd)
+        if eta > 0.0:
+            c += eta
+        value, b, sent, size = _bandwidth(pair, cell, c, phi, w * r, m)
+        value -= energy * q
+        size += energy * q + ((tau + abs(pair.lb)) + (tau + abs(pair.lp) + nu) * (x / pair.cd)) * cell.b1
+        if eta > 0.0:
+            value -= eta * pair.need_down * r
+            size += eta * (cell.b1 + pair.need_down * r)
+        value += SLACK * size
+        if not isfinite(value):
+            value = inf
+        if value > worse.value:
+            worse = Vertex(value, b, x, r, sent, b - pair.need_down * r)
+    return worse
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _at_best_need(pair: Pair, cell: Cell, phi: float, m: float, tau: float, nu: float, free: Vertex) -> Mixture:
+    """Minimise `_worse_vertex` over eta, from its value at eta = 0.
+
+    The two tangents of a bracket cross nearer to the minimum; both sides of it together are the relaxed maximiser.
+    """
+    left, right, low, high = free, free, 0.0, 0.0
+    if free.over >= 0.0 or not free.value < inf:
+        return Mixture(free, free, 0.0)
+    span = max(cell.b1 * 1e-3, -free.over)
+    high = max((abs(pair.lb) + tau) + (abs(pair.lp) + tau + nu) * (free.x / pair.cd), 1e-3 * abs(free.value) / span)
+    for _ in range(60):
+        right = _worse_vertex(pair, cell, phi, m, tau, nu, high)
+        if right.over >= 0.0 or not 0.0 < high < inf:
+            break
+        left, low = right, high
+        high *= 8.0
+    if not right.over >= 0.0 or not right.value < inf:
+        return Mixture(left, left, 0.0)
+    for _ in range(24):
+        if not right.over > left.over:
+            break
+        at = (left.value - right.value + right.over * high - left.over * low) / (right.over - left.over)
+        best = min(left.value, right.value)
+        lowest = left.value + left.over * (at - low)
+        if not low < at < high or lowest > best - 1e-9 * (abs(best) + abs(left.over) * at):
+            break
+        between = _worse_vertex(pair, cell, phi, m, tau, nu, at)
+        if not between.value < inf:
+            break
+        if between.over >= 0.0:
+            right, high = between, at
+        else:
+            left, low = between, at
+    return Mixture(left, right, -left.over / (right.over - left.over) if right.over > left.over else 1.0)
 
 
 @cython.cfunc
@@ -268,33 +400,29 @@ def face_value(
     """
     w = 1.0 - phi
     span = best_sum(pair, tau)
-    conj = pair.weight * log1p(pair.norm * span) - tau * span
+    conj = pair.weight * score_value(pair, span) - tau * span
     speed, psi, size_speed = _speed(pair, tau - pair.ls, w, m)
     own, trained, _ = own_cost(pair, m)
-    energy = w * pair.E4 / pair.cd
-    best, best_b, best_x, best_r, best_sent = -inf, 1.0, 0.0, 0.0, 0.0
-    for vertex in range(2):
-        x = cell.x0 if vertex == 0 else cell.x1
-        q = cell.q0 if vertex == 0 else cell.q1
-        r = cell.r0 if vertex == 0 else cell.r1
-        c = (tau - pair.lb) + (tau - pair.lp - nu) * (x / pair.cd)
-        value, b, sent, size = _bandwidth(pair, cell, c, phi, w * r, m)
-        value -= energy * q
-        size += energy * q + ((tau + pair.lb) + (tau + pair.lp + nu) * (x / pair.cd)) * cell.b1
-        value += SLACK * size
-        if not isfinite(value):
-            value = inf
-        if value > best:
-            best, best_b, best_x, best_r, best_sent = value, b, x, r, sent
+    worse = _worse_vertex(pair, cell, phi, m, tau, nu, 0.0)
+    best, b, x, sent = worse.value, worse.b, worse.x, worse.sent
+    down = pair.a2 * worse.r / worse.b
+    if pair.need_down > 0.0:
+        mixed = _at_best_need(pair, cell, phi, m, tau, nu, worse)
+        one, other, part = mixed.left, mixed.right, mixed.part
+        best = min(one.value, other.value)
+        b = (1.0 - part) * one.b + part * other.b
+        x = ((1.0 - part) * one.b * one.x + part * other.b * other.x) / b
+        down = pair.a2 * ((1.0 - part) * one.r / one.b + part * other.r / other.b)
+        sent = (1.0 - part) * one.sent + part * other.sent
     total = conj + nu + speed + best - phi * own - phi * pair.mu
-    total += SLACK * (conj + nu + tau * span + (tau + pair.ls) + size_speed + phi * own + phi * abs(pair.mu))
+    total += SLACK * (conj + nu + tau * span + (tau + abs(pair.ls)) + size_speed + phi * own + phi * abs(pair.mu))
     if not isfinite(total):
         total = inf
-    s = best_b * (1.0 + best_x / pair.cd) + psi
-    delay = phi * (trained + best_sent)
+    s = b * (1.0 + x / pair.cd) + psi
+    delay = phi * (trained + sent)
     if w > 0.0:
-        delay += w * (pair.a3 / psi + pair.a2 * best_r / best_b) if psi > 0.0 else inf
-    return total, s - span, delay, best_b, best_x, psi
+        delay += w * (pair.a3 / psi + down) if psi > 0.0 else inf
+    return total, s - span, delay, b, x, psi
 
 
 @cython.cfunc

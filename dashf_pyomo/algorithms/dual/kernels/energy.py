@@ -10,6 +10,9 @@ jointly convex in phi and the times spent: E1 phi^3 a1^2 / t^2 for training, for
 t (e^(L/t) - 1), and mu phi is linear. So there is no gap.
 The maximum lies at phi = 1 where the own delay meets T, at phi = 0 with m = 0, or where both costs are equal.
 Where phi is kept in a range, the convexity in phi says that the least energy is at the end next to the free optimum.
+
+Least rates hold whatever phi is, also where nothing is sent: shares that do not carry them have no energy. That of the
+uplink keeps its time at most phi a2 / need_up, which is linear, so the problem stays jointly convex.
 """
 
 import cython
@@ -17,9 +20,13 @@ import cython
 if not cython.compiled:
     from math import exp, expm1, fabs, inf, log, log1p, sqrt
 
-    from .link import Pair, excess, link, make_pair, own_cost
+    from .link import Pair, excess, held_by_need, idle_link, link, make_pair, own_cost
+    from .score import LOG
 
 __all__ = ["Least", "fulfil", "least_energy_of", "own_deadline_price", "server_side"]
+
+#: Rates short of their needs by this part, by rounding, carry them.
+ROUNDED = cython.declare(cython.double, 1e-13)
 
 #: E* (infinite where the deadline cannot be met), phi, p and f that reach it, the price m of delay.
 Least = cython.struct(energy=cython.double, phi=cython.double, p=cython.double, f=cython.double, m=cython.double)
@@ -49,6 +56,8 @@ def own_deadline_price(pair: Pair, b: float, deadline: float) -> float:
     a = pair.E2 / pair.cu
     if pair.E1 <= 0.0 and a <= 0.0:
         return 0.0
+    if pair.need_up > 0.0 and pair.E1 <= 0.0 and pair.a1 + pair.a2 / pair.need_up <= deadline:
+        return 0.0
     # A start from half the slack each, then Newton's method on ln delay against ln m, in a bracket.
     m = max(
         2.0 * pair.E1 * (pair.a1 * pair.a1) / (deadline * deadline * deadline) * 8.0, 1e-6 * (pair.E1 + a) / deadline
@@ -64,7 +73,9 @@ def own_deadline_price(pair: Pair, b: float, deadline: float) -> float:
         else:
             high = m
         slope = (own / 3.0 if f < 1.0 else 0.0) + (
-            sent * excess(level) / (level * level * exp(level)) if p < 1.0 else 0.0
+            sent * excess(level) / (level * level * exp(level))
+            if p < 1.0 and not held_by_need(pair, m, b, level)
+            else 0.0
         )
         step = log(delay / deadline) * delay / slope if slope > 0.0 else (2.0 if gap > 0.0 else -2.0)
         following = m * exp(max(-8.0, min(8.0, step)))
@@ -80,11 +91,25 @@ def own_deadline_price(pair: Pair, b: float, deadline: float) -> float:
 @cython.nogil
 @cython.exceptval(check=False)
 def fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -> Least:
-    """Return E*, phi, p, f and the price m of delay; E* is infinite where the deadline cannot be met."""
+    """Return E*, phi, p, f and the price m of delay; E* is infinite where deadline or least rates cannot be met."""
+    if pair.carrying > 0.0 and not _carries(pair, b, power):
+        return Least(inf, 1.0, 1.0, 1.0, 0.0)
     free = _fulfil(pair, b, power, speed, deadline)
     if pair.f0 <= free.phi <= pair.f1 or free.energy == inf:
         return free
     return _kept(pair, b, power, speed, deadline, pair.f0 if free.phi < pair.f0 else pair.f1)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _carries(pair: Pair, b: float, power: float) -> cython.bint:
+    """Return whether both links are as fast as they need to be, the uplink with all power."""
+    if b <= 0.0 or power <= 0.0:
+        return False
+    enough = 1.0 - ROUNDED
+    up, down = b * log1p(pair.cu / b), b * log1p(pair.cd * power / b)
+    return up >= pair.need_up * enough and down >= pair.need_down * enough
 
 
 @cython.cfunc
@@ -109,7 +134,8 @@ def _kept(pair: Pair, b: float, power: float, speed: float, deadline: float, phi
     else:
         m = own_deadline_price(pair, b, left)
         if m <= 0.0:
-            return Least(w * e + pair.mu * phi, phi, 1.0, 1.0, 0.0)
+            idle, p = idle_link(pair, b)
+            return Least(phi * idle + w * e + pair.mu * phi, phi, p, 1.0, 0.0)
         alone = _own(pair, b, m, left)
         own, p, f = alone.energy, alone.p, alone.f
     return Least(phi * own + w * e + pair.mu * phi, phi, p, f, m)
@@ -124,8 +150,8 @@ def _fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -
     if b <= 0.0 or deadline <= 0.0:
         return nothing
     e, d = server_side(pair, b, power, speed)
-    a = pair.E2 / pair.cu
-    if d <= deadline and e <= a + pair.mu:  # the least an own training costs, at no speed at all
+    idle, least_p = idle_link(pair, b)
+    if d <= deadline and e <= idle + pair.mu:  # the least an own training costs, at no speed at all
         return Least(e, 0.0, 1.0, 1.0, 0.0)
     fastest = pair.a1 + pair.a2 / (b * log1p(pair.cu / b))
     if fastest > deadline and d > deadline:
@@ -133,11 +159,13 @@ def _fulfil(pair: Pair, b: float, power: float, speed: float, deadline: float) -
     alone = inf
     if fastest < deadline:
         alone = own_deadline_price(pair, b, deadline)
-        if alone <= 0.0 and not pair.mu > e:
-            return Least(pair.mu, 1.0, 1.0, 1.0, 0.0)
+        if alone <= 0.0 and not idle + pair.mu > e:
+            return Least(idle + pair.mu, 1.0, least_p, 1.0, 0.0)
         cost = pair.mu
         if alone > 0.0:
             cost += own_cost(pair, alone)[0] + link(pair, alone, b)[0]
+        else:
+            cost += idle
         if not cost > e + alone * d:
             found = _own(pair, b, alone, deadline)
             return Least(found.energy + pair.mu, 1.0, found.p, found.f, alone)
@@ -217,7 +245,7 @@ def least_energy_of(
     """Write the least energies of the pairs from `first` to before `last`; see `pricing.least_energy`."""
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(c, k, 1.0, terms)
+            pair = make_pair(c, k, 1.0, LOG, terms)
             found = fulfil(pair, shares[k, 0], shares[k, 1], shares[k, 2], pair.t1)
             out[k, 0], out[k, 1], out[k, 2] = found.energy, found.phi, found.p
             out[k, 3], out[k, 4] = found.f, found.m

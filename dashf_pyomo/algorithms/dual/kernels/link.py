@@ -11,6 +11,13 @@ all is well scaled: k grows like l^2 / 2 at low and l e^l at high SNR.
 
 U is convex and non-increasing in b: in logarithms -ln R is jointly convex (ln ln(1 + e^t) is concave) and
 E2 p + m a2 is a posynomial, so ln U is convex in ln b; a convex non-increasing function of ln b is convex in b.
+
+A least rate `need_up` of the uplink keeps R(b, p) >= need_up, that is l >= need_up / b. In logarithms of b and p that
+is a convex set, as ln R is concave, and it grows with b: U stays convex and non-increasing. The cost falls in l up to
+its least and rises then, so l is the larger of both. Where the rate is held by its need U = (a b (e^l - 1) + m a2) /
+need_up with l = need_up / b, and b dU/db = -a k(l) / l: the slope of a free link of the same l. Below the b that
+carries the need at p = 1 nothing is possible. There U is taken without the need where the cap binds without it, else
+without the cap: a tangent of either lies below U, as both are convex and lie below it.
 """
 
 import cython
@@ -18,7 +25,23 @@ import cython
 if not cython.compiled:
     from math import exp, expm1, log, log1p, sqrt
 
-__all__ = ["Pair", "bandwidth_for", "enough_bandwidth", "excess", "link", "log_snr", "make_pair", "own_cost"]
+__all__ = [
+    "Pair",
+    "bandwidth_for",
+    "carrying_bandwidth",
+    "enough_bandwidth",
+    "excess",
+    "held_by_need",
+    "idle_link",
+    "is_free_to_choose",
+    "least_power",
+    "link",
+    "log_snr",
+    "make_pair",
+    "own_cost",
+    "shortest_delay",
+    "sloping_cost",
+]
 
 
 #: Ratios this near 1 are not told from it.
@@ -26,6 +49,10 @@ RIM = cython.declare(cython.double, 1e-13)
 
 #: Quotients below this are next to the end of the range of numbers, where they have few digits.
 LEAST_QUOTIENT = cython.declare(cython.double, 1e-290)
+
+
+#: Intervals whose ends have a larger ratio leave a user free to choose its deadline.
+WIDE_INTERVAL = cython.declare(cython.double, 1e6)
 
 
 #: One user at one server, energies multiplied by their prices, so that all terms are of one unit, that of the value.
@@ -42,7 +69,8 @@ Pair = cython.struct(
     # SNR up and down, over all bandwidth at full power.
     cu=cython.double,
     cd=cython.double,
-    # The score is ln(1 + norm (b + pi + psi)), worth so much a unit.
+    # The score is one of `score.py`, a function of norm (b + pi + psi), worth so much a unit.
+    kind=cython.int,
     norm=cython.double,
     weight=cython.double,
     # Prices of a share of bandwidth, power and speed.
@@ -59,6 +87,10 @@ Pair = cython.struct(
     # Range of phi.
     f0=cython.double,
     f1=cython.double,
+    # Least R of the uplink and the downlink, whatever phi is, and the b that carries both with all power.
+    need_up=cython.double,
+    need_down=cython.double,
+    carrying=cython.double,
 )
 
 
@@ -69,6 +101,7 @@ def make_pair(
     c: cython.const[cython.double][:, ::1],
     k: cython.Py_ssize_t,
     norm: float,
+    kind: cython.int,
     terms: cython.const[cython.double][:, ::1],
 ) -> Pair:
     """Return the pair of row k of the coefficients and of the terms of its value.
@@ -83,6 +116,9 @@ def make_pair(
         up = 0.0
     if down < LEAST_QUOTIENT * max(c[k, 8], 1.0):
         down = 0.0
+    carrying = 0.0
+    if terms[k, 15] > 0.0 or terms[k, 16] > 0.0:
+        carrying = max(carrying_bandwidth(c[k, 7], terms[k, 15]), carrying_bandwidth(c[k, 8], terms[k, 16]))
     return Pair(
         a1=c[k, 0],
         a2=c[k, 1],
@@ -93,6 +129,7 @@ def make_pair(
         E4=down,
         cu=c[k, 7],
         cd=c[k, 8],
+        kind=kind,
         norm=norm,
         weight=terms[k, 0],
         lb=terms[k, 1],
@@ -105,7 +142,26 @@ def make_pair(
         constant=terms[k, 10],
         f0=terms[k, 13],
         f1=terms[k, 14],
+        need_up=terms[k, 15],
+        need_down=terms[k, 16],
+        carrying=carrying,
     )
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def is_free_to_choose(pair: Pair) -> cython.bint:
+    """Return whether the interval says next to nothing of the deadline: then m is rho, and T the delay."""
+    return pair.t1 > WIDE_INTERVAL * pair.t0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def shortest_delay(pair: Pair) -> float:
+    """Return about the least delay of a pair, with everything at its largest and any phi."""
+    return min(pair.a1 + pair.a2 / log1p(pair.cu), pair.a3 + pair.a2 / log1p(pair.cd))
 
 
 @cython.cfunc
@@ -156,9 +212,48 @@ def link(pair: Pair, m: float, b: float) -> tuple[float, float, float, float]:
         rate = b * widest
         return (pair.E2 + m * pair.a2) / rate, pair.a2 / rate, 1.0, widest
     level = min(log_snr(price / a), widest)
+    if pair.need_up > 0.0:
+        level = max(level, pair.need_up / b)
     u = expm1(level)
     # Stationary in u: an error in u enters squared.
     return (a * u + price) / level, pair.a2 / (b * level), min(1.0, b * u / pair.cu), level
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def held_by_need(pair: Pair, m: float, b: float, level: float) -> cython.bint:
+    """Return whether a link of this level, as `link` returns it, is as fast as it needs to be and would be slower else.
+
+    At the cap of power it would not, whatever b carries.
+    """
+    if pair.need_up <= 0.0 or level > pair.need_up / b:
+        return False
+    return pair.E2 / pair.cu * excess(level) > m * pair.a2 / b
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def sloping_cost(pair: Pair, m: float, b: float, cost: float, level: float) -> float:
+    """Return the C for which -dU/db = C e^-l k(l) / (b l), from U and l of `link`.
+
+    It is U where the power is free (there it is a e^l) or at its cap, and a e^l where the need holds the rate.
+    """
+    return pair.E2 / pair.cu * exp(level) if held_by_need(pair, m, b, level) else cost
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def idle_link(pair: Pair, b: float) -> tuple[float, float]:
+    """Return the least energy of the link, at any delay, and the fraction p of power; without a need p goes to 0."""
+    a = pair.E2 / pair.cu
+    if pair.need_up <= 0.0 or a <= 0.0:
+        return a, 1.0
+    level = pair.need_up / b
+    u = expm1(level)
+    return a * u / level, min(1.0, b * u / pair.cu)
 
 
 @cython.cfunc
@@ -207,3 +302,25 @@ def enough_bandwidth(c: float, rate: float) -> float:
     """Return about the least b with b ln(1 + c / b) >= rate, all of it where rounding hides which."""
     b = bandwidth_for(c, rate)
     return 1.0 if b < 1.0 and b * log1p(c / b) < rate * (1.0 - 1e-9) else b
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def carrying_bandwidth(c: float, rate: float) -> float:
+    """Return a b with b ln(1 + c / b) >= rate, next to the least one; above 1 if there is none up to 1."""
+    b, growth = bandwidth_for(c, rate), 1e-16
+    while 0.0 < b < 1.0 and b * log1p(c / b) < rate:
+        b = min(1.0, b * (1.0 + growth))
+        growth *= 4.0
+    return 2.0 if b > 0.0 and b * log1p(c / b) < rate else b
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def least_power(pair: Pair, b: float) -> float:
+    """Return the share of power that carries the downlink's need; above 1 if b carries one of both needs with none."""
+    if b < pair.carrying:
+        return 2.0
+    return b * expm1(pair.need_down / b) / pair.cd

@@ -2,7 +2,7 @@
 
 With E* from `energy.fulfil` the problem is one in (b, pi, psi, T) alone::
 
-    J = a ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - E*(z; T) - rho T - k
+    J = a g(b + pi + psi) - lb b - lp pi - ls psi - E*(z; T) - rho T - k
 
 Its gradient comes from the price m of delay and the envelope theorem. In (ln b, ln pi, ln psi, ln T) all but the
 score is concave; a projected BFGS climbs from a few structured starts: all training at the user, all at the server,
@@ -15,15 +15,28 @@ E* has two ridges, where the price of delay jumps, and each is climbed with one 
 - `UPPER`: the same at the largest phi, where that is below 1.
 - `OWN`: the user alone takes exactly T at its caps (phi = p = f = 1). With less bandwidth it must offload, however
   dear that is. There R(cu, b, 1) = a2 / (T - a1).
+
+The least rate of the uplink bounds b from below. Where the downlink is only as fast as it needs to be, pi follows b,
+free or on a ridge: such a climb is *tied*.
 """
 
 import cython
 
 if not cython.compiled:
-    from math import exp, fabs, inf, log, log1p, sqrt
+    from math import exp, expm1, fabs, inf, log, log1p, sqrt
 
     from .energy import fulfil
-    from .link import Pair, enough_bandwidth, excess, link
+    from .link import (
+        Pair,
+        enough_bandwidth,
+        excess,
+        is_free_to_choose,
+        least_power,
+        link,
+        shortest_delay,
+        sloping_cost,
+    )
+    from .score import score_and_slope, score_value, touching_sum
 
 __all__ = [
     "FREE",
@@ -62,20 +75,27 @@ Start = cython.struct(ready=cython.bint, b=cython.double, power=cython.double, s
 def value(pair: Pair, b: float, power: float, speed: float, deadline: float) -> float:
     """Return J, minus infinity where the deadline cannot be met."""
     energy = fulfil(pair, b, power, speed, deadline).energy
-    score = pair.weight * log1p(pair.norm * (b + power + speed))
+    score = pair.weight * score_value(pair, b + power + speed)
     return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_double, ridge: cython.int) -> float:
-    """Return J at exp(theta) and write its gradient in theta; on a ridge one entry of theta follows."""
+def value_and_gradient(
+    pair: Pair, theta: cython.p_double, gradient: cython.p_double, ridge: cython.int, tied: cython.bint
+) -> float:
+    """Return J at exp(theta) and write its gradient in theta; entries of theta that follow others are written."""
     power, speed = exp(theta[1]), exp(theta[2])
     deadline = min(pair.t1, max(pair.t0, exp(theta[3])))
     if ridge == OWN:
-        return _on_own_ridge(pair, theta, gradient, power, speed, deadline)
+        return _on_own_ridge(pair, theta, gradient, power, speed, deadline, tied)
     b = exp(theta[0])
+    if tied:
+        power = _tied_power(pair, b)
+        if power > 1.0:
+            return -inf
+        theta[1] = log(power)
     level = log1p(pair.cd * power / b)
     rate = b * level
     along_b = rate - b * (1.0 - exp(-level))  # b dR/db
@@ -90,7 +110,7 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
             up_along_b = b * exp(-up) * excess(up)
             left -= phi * (pair.a1 + pair.a2 / up_rate)
         left = left / (1.0 - phi) - pair.a2 / rate
-        if left < pair.a3:
+        if left < pair.a3 or (pair.carrying > 0.0 and (b < pair.carrying or rate < pair.need_down)):
             return -inf
         speed = pair.a3 / left
         theta[2] = log(speed)
@@ -101,13 +121,12 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
         energy, phi, m = free.energy, free.phi, free.m
     if not energy < inf:
         return -inf
-    total = 1.0 + pair.norm * (b + power + speed)
-    tau = pair.weight * pair.norm / total
+    score, tau = score_and_slope(pair, b + power + speed)
     gradient[0], gradient[1] = (tau - pair.lb) * b, (tau - pair.lp) * power
     gradient[2], gradient[3] = (tau - pair.ls) * speed, (m - pair.rho) * deadline
-    if phi > 0.0 and m > 0.0:
+    if phi > 0.0 and (m > 0.0 or (ridge == FREE and pair.need_up > 0.0)):
         cost, _, _, up = link(pair, m, b)
-        gradient[0] += phi * cost * exp(-up) * excess(up) / up
+        gradient[0] += phi * sloping_cost(pair, m, b, cost, up) * exp(-up) * excess(up) / up
     if phi < 1.0:
         w = 1.0 - phi
         cost = (pair.E4 * power + m * pair.a2) / rate
@@ -123,7 +142,9 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
         gradient[1] -= follows * pair.a2 * along_power / (rate * rate)
         gradient[3] -= follows * deadline / (1.0 - phi)
         gradient[2] = 0.0
-    score = pair.weight * log(total)
+    if tied:
+        gradient[0] += gradient[1] * _tied_slope(pair, b)
+        gradient[1] = 0.0
     return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
@@ -131,7 +152,13 @@ def value_and_gradient(pair: Pair, theta: cython.p_double, gradient: cython.p_do
 @cython.nogil
 @cython.exceptval(check=False)
 def _on_own_ridge(
-    pair: Pair, theta: cython.p_double, gradient: cython.p_double, power: float, speed: float, deadline: float
+    pair: Pair,
+    theta: cython.p_double,
+    gradient: cython.p_double,
+    power: float,
+    speed: float,
+    deadline: float,
+    tied: cython.bint,
 ) -> float:
     """Return J where the user alone takes exactly the deadline at its caps; write b and the gradient."""
     left = deadline - pair.a1
@@ -142,24 +169,61 @@ def _on_own_ridge(
     if not 0.0 < b <= 1.0:
         return -inf
     theta[0] = log(b)
-    total = 1.0 + pair.norm * (b + power + speed)
-    tau = pair.weight * pair.norm / total
+    if tied:
+        power = _tied_power(pair, b)
+        theta[1] = log(power)
+    if pair.carrying > 0.0 and (b < pair.carrying or power > 1.0 or power < least_power(pair, b)):
+        return -inf
+    score, tau = score_and_slope(pair, b + power + speed)
     level = log1p(pair.cu / b)
     # dR = R_b db = -R dT / (T - a1)
     shrinks = -rate / left / (exp(-level) * excess(level))
     gradient[0], gradient[1], gradient[2] = 0.0, (tau - pair.lp) * power, (tau - pair.ls) * speed
     gradient[3] = deadline * ((tau - pair.lb) * shrinks - pair.rho - pair.E2 / pair.a2)
+    if tied:
+        gradient[3] += deadline * shrinks / b * gradient[1] * _tied_slope(pair, b)
+        gradient[1] = 0.0
     energy = pair.E1 + pair.E2 / rate + pair.mu
-    score = pair.weight * log(total)
     return score - pair.lb * b - pair.lp * power - pair.ls * speed - energy - pair.rho * deadline - pair.constant
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def _tied_power(pair: Pair, b: float) -> float:
+    """Return the least share of power that carries the downlink's need, a hair more for rounding."""
+    power = least_power(pair, b) * (1.0 + 1e-14)
+    return min(1.0, power) if power < 1.0 + 1e-12 else power
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _tied_slope(pair: Pair, b: float) -> float:
+    """Return d ln pi / d ln b where pi = b (e^l - 1) / cd with l = need / b."""
+    level = pair.need_down / b
+    return 1.0 - (level / -expm1(-level) if level > 0.0 else 1.0)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def carrying_shares(pair: Pair, b: float, power: float) -> tuple[float, float]:
+    """Return shares of bandwidth and power, raised where the least rates need it, up to 1."""
+    if pair.carrying > 0.0:
+        b = max(b, pair.carrying)
+        if pair.need_down > 0.0:
+            power = max(power, _tied_power(pair, b))
+    return min(1.0, b), min(1.0, power)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def feasible_start(pair: Pair, b: float, power: float, speed: float, deadline: float) -> Start:
-    """Return shares grown until they meet the deadline, and whether they do."""
-    b, power, speed = min(1.0, b), min(1.0, power), min(1.0, speed)
+    """Return shares grown until they meet the deadline and the least rates, and whether they do."""
+    b, power = carrying_shares(pair, b, power)
+    speed = min(1.0, speed)
     for _ in range(60):
         if fulfil(pair, b, power, speed, deadline).energy < inf:
             return Start(True, b, power, speed)
@@ -182,7 +246,37 @@ def climb(
     accuracy: float,
     most: cython.Py_ssize_t,
 ) -> Point:
-    """Return J, shares and deadline of a local maximum near a start that meets the deadline, maybe on the ridge."""
+    """Return J, shares and deadline of a local maximum near a start that meets the deadline, maybe on the ridge.
+
+    With a least rate of the downlink it climbs as it pleases, then tied, and from there once more.
+    """
+    reached = _climb(pair, b, power, speed, deadline, ridge, False, accuracy, most)
+    if pair.need_down > 0.0:
+        if reached.value > -inf:
+            b, power, speed, deadline = reached.b, reached.power, reached.speed, reached.deadline
+        tied = _climb(pair, b, power, speed, deadline, ridge, True, accuracy, most)
+        if tied.value > reached.value:
+            reached = _climb(pair, tied.b, tied.power, tied.speed, tied.deadline, ridge, False, accuracy, most)
+            if not reached.value > tied.value:
+                return tied
+    return reached
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _climb(
+    pair: Pair,
+    b: float,
+    power: float,
+    speed: float,
+    deadline: float,
+    ridge: cython.int,
+    tied: cython.bint,
+    accuracy: float,
+    most: cython.Py_ssize_t,
+) -> Point:
+    """Return what one climb reaches."""
     low = cython.declare(cython.double[4])
     high = cython.declare(cython.double[4])
     theta = cython.declare(cython.double[4])
@@ -195,13 +289,17 @@ def climb(
     inverse = cython.declare(cython.double[16])
     for i in range(3):
         low[i], high[i] = log(LEAST_SHARE), 0.0
+    if pair.carrying > 0.0:
+        low[0] = min(0.0, max(low[0], log(pair.carrying)))
     low[3], high[3] = log(max(pair.t0, 1e-12 * pair.t1)), log(pair.t1)
+    if is_free_to_choose(pair):
+        low[3] = log(max(pair.t0, min(0.9 * shortest_delay(pair), pair.t1)))
     theta[0], theta[1], theta[2] = log(b), log(power), log(speed)
     theta[3] = log(deadline)
     for i in range(4):
         theta[i] = min(high[i], max(low[i], theta[i]))
     _identity(inverse, 1.0)
-    current = value_and_gradient(pair, theta, gradient, ridge)
+    current = value_and_gradient(pair, theta, gradient, ridge, tied)
     fresh: cython.bint = True
     for _ in range(most):
         if not current > -inf:
@@ -230,7 +328,7 @@ def climb(
             for i in range(4):
                 following[i] = min(high[i], max(low[i], theta[i] + length * direction[i]))
                 rise += gradient[i] * (following[i] - theta[i])
-            reached = value_and_gradient(pair, following, ahead, ridge)
+            reached = value_and_gradient(pair, following, ahead, ridge, tied)
             if reached >= current + 1e-4 * rise and reached > -inf:
                 found = True
                 break
@@ -261,8 +359,10 @@ def climb(
         speed = min(1.0, speed * (1.0 + 1e-13))
     elif ridge == OWN:
         b = min(1.0, b * (1.0 + 1e-12))
+    b, power = carrying_shares(pair, b, power)
     current = value(pair, b, power, speed, deadline)
     filled_power, filled_speed = _filled(pair, b)
+    b, filled_power = carrying_shares(pair, b, filled_power)
     filled = value(pair, b, filled_power, filled_speed, deadline)
     if filled > current:
         return Point(filled, b, filled_power, filled_speed, deadline)
@@ -286,7 +386,7 @@ def _filled(pair: Pair, b: float) -> tuple[float, float]:
 @cython.exceptval(check=False)
 def _wanted(pair: Pair, price: float, held: float) -> float:
     """Return how much of a share its price is worth to the score, beyond what is held of others."""
-    return max(LEAST_SHARE, min(1.0, (3.0 if price <= 0.0 else pair.weight / price - 1.0 / pair.norm) - held))
+    return max(LEAST_SHARE, min(1.0, (3.0 if price <= 0.0 else touching_sum(pair, price)) - held))
 
 
 @cython.cfunc
@@ -350,11 +450,13 @@ def search(
     """
     found = -inf
     deadline = min(pair.t1, max(pair.t0, sqrt(max(pair.t0, 1e-6 * pair.t1) * pair.t1)))
+    if is_free_to_choose(pair):
+        deadline = min(pair.t1, max(pair.t0, shortest_delay(pair) * sqrt(min(pair.t1 / shortest_delay(pair), 1e3))))
     # Without a price of its own a share is taken whole: half of what its price pays for, but at least a little.
     afford = cython.declare(cython.double[3])
     for i in range(3):
         price = pair.lb if i == 0 else (pair.lp if i == 1 else pair.ls)
-        afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * (pair.weight / price - 1.0 / pair.norm)))
+        afford[i] = 1.0 if price <= 0.0 else min(1.0, max(1e-3, 0.5 * touching_sum(pair, price)))
     served = min(1.0, 3.0 * pair.a3 / deadline)
     sent_up = min(1.0, 2.0 * _share_to_send(pair, pair.cu, deadline))
     sent_down = min(1.0, 3.0 * _share_to_send(pair, pair.cd, deadline))

@@ -19,6 +19,7 @@ cdef extern from *:
 SOURCES = KERNELS_DIGEST.decode()
 
 include "link.py"
+include "score.py"
 include "energy.py"
 include "cells.py"
 include "multipliers.py"

@@ -12,7 +12,8 @@ if not cython.compiled:
     from math import inf, log1p, sqrt
 
     from .cells import Cell, face_value, time_value
-    from .link import Pair, link, own_cost
+    from .link import Pair, is_free_to_choose, link, own_cost
+    from .score import LEAST_SUM, LOG, score_and_slope, touching_slope, touching_sum
 
 __all__ = ["Face", "Tightened", "exchange", "tighten"]
 
@@ -112,8 +113,11 @@ def _best_nu(pair: Pair, cell: Cell, phi: float, m: float, tau: float, accuracy:
 @cython.exceptval(check=False)
 def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limit: float, accuracy: float) -> Face:
     """Minimise one face over tau; stop at a value below `limit`, or when it cannot be reached."""
+    # Between the slopes of the score at the largest and the smallest sum of shares.
     most = pair.weight * pair.norm
     least = most / (1.0 + 3.0 * pair.norm)
+    if pair.kind != LOG:
+        most, least = score_and_slope(pair, max(cell.b0, LEAST_SUM))[1], score_and_slope(pair, 3.0)[1]
     tau = max(least, min(most, tau))
     value, best_tau, best_nu = inf, tau, 0.0
     found = _best_nu(pair, cell, phi, m, tau, 0.3 * accuracy)
@@ -124,7 +128,7 @@ def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limi
             value, best_tau, best_nu = cut.value, tau, nu
         if value <= limit:
             break
-        span = max(0.0, pair.weight / tau - 1.0 / pair.norm) if tau > 0.0 else 0.0
+        span = max(0.0, touching_sum(pair, tau)) if tau > 0.0 else 0.0
         cut = Cut(tau, cut.value, cut.by_nu, cut.by_tau, cut.delay, cut.b, cut.x, cut.psi)
         if cut.by_tau > 0.0:
             right, has_right = cut, True
@@ -132,8 +136,7 @@ def _tighten_face(pair: Pair, cell: Cell, phi: float, m: float, tau: float, limi
             left, has_left = cut, True
         if not (has_left and has_right):
             # As if the shares stood still: they answer the other way, so this crosses the minimum.
-            wanted = 1.0 / pair.norm + max(0.0, min(3.0, span + cut.by_tau))
-            following = max(least, min(most, pair.weight / wanted))
+            following = max(least, min(most, touching_slope(pair, max(0.0, min(3.0, span + cut.by_tau)))))
             if following == tau or cut.by_tau == 0.0:
                 break
         else:
@@ -205,7 +208,9 @@ def tighten(
             limit = pair.t1 if m > pair.rho or late > 0.0 else max(pair.t0, 1e-6 * pair.t1)
             ratio = worse.delay / limit
             following = m * max(0.02, min(30.0, ratio * ratio * (1.3 if ratio > 1.0 else 0.75)))
-            if (m - pair.rho) * (following - pair.rho) < 0.0:
+            if (m - pair.rho) * (following - pair.rho) < 0.0 or (
+                m < pair.rho and slope < 0.0 and is_free_to_choose(pair)
+            ):
                 following = pair.rho
             if not 1e-200 < following < 1e200:
                 break

@@ -16,6 +16,7 @@ from .running import for_all_pairs, kernels
 __all__ = [
     "COLUMN",
     "LEAF",
+    "SCORES",
     "TERM",
     "PricingResult",
     "Terms",
@@ -27,7 +28,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-_Checked = tuple[Array, float, Array, Array, Array, Array]
+_Checked = tuple[Array, float, int, Array, Array, Array, Array]
+
+#: Functions of the score, in the order of the numbers by which `score` knows them.
+SCORES = ("log", "sqrt", "linear")
 
 #: What the entries of a column are; energy in cost units, delay and deadline in time units.
 COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", "energy", "delay", "deadline")
@@ -35,7 +39,7 @@ COLUMN = ("bandwidth", "power", "speed", "offload", "user_power", "user_speed", 
 #: What a pair's value and range are made of, beyond its coefficients, as the kernels take it.
 TERM = (
     *("weight", "bandwidth", "power", "speed", "user_speed", "user_power", "server_speed", "server_power"),
-    *("delay", "offload", "constant", "t0", "t1", "offload_low", "offload_high"),
+    *("delay", "offload", "constant", "t0", "t1", "offload_low", "offload_high", "need_up", "need_down"),
 )
 
 #: What the entries of a leaf are.
@@ -73,12 +77,17 @@ class Terms:
         k, what is charged whatever is chosen, of any sign.
     delay_limit
         L, the longest delay that the user may have, positive; infinity where there is none.
+    need_up, need_down
+        Least R of the uplink and the downlink, finite, at least 0, whatever phi is: b ln(1 + snr_up p / b) >= need_up
+        and b ln(1 + snr_down pi / b) >= need_down.
     """
 
     weight: ArrayLike = 1.0
     offload_price: ArrayLike = 0.0
     constant: ArrayLike = 0.0
     delay_limit: ArrayLike = np.inf
+    need_up: ArrayLike = 0.0
+    need_down: ArrayLike = 0.0
 
 
 #: The service-cost ratio.
@@ -93,12 +102,12 @@ class PricingResult:
     ----------
     upper
         Proven upper bounds on h, in scores over the score scale, shape (K,); minus infinity for a pair that cannot
-        meet the deadline, infinity where nothing was asked to be proven.
+        meet the deadline or carry its least rates, infinity where nothing was asked to be proven.
     lower
         Values of the best columns found, shape (K,).
     columns
         Entries of `COLUMN` of the best columns, shape (K, 9); NaN where there is none. Delays keep within the limits,
-        and so do deadlines; energies are sums without their prices.
+        and so do deadlines, and rates are what they need to be, up to 1e-12; energies are sums without their prices.
     cells
         Numbers of cells bounded, shape (K,).
     """
@@ -114,10 +123,11 @@ def price_pairs(
     norm: float,
     prices: Array,
     energy_price: ArrayLike,
-    interval: tuple[float, float],
+    interval: tuple[ArrayLike, ArrayLike],
     delay_price: ArrayLike,
     *,
     terms: Terms = PLAIN,
+    score: str = "log",
     offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     need: ArrayLike = -np.inf,
@@ -128,9 +138,8 @@ def price_pairs(
 
     The pricing problem of a pair is::
 
-        h = max  a ln(1 + norm (b + pi + psi)) - prices . (b, pi, psi) - c1 E1 - c2 E2 - c3 E3 - c4 E4
-                 - rho T - mu phi - k
-            over T in the interval, phi in its range, shares, p, f with delay <= min(T, L)
+        h = max  a g(b + pi + psi) - prices . (b, pi, psi) - c1 E1 - c2 E2 - c3 E3 - c4 E4 - rho T - mu phi - k
+            over T in the interval, phi in its range, shares, p, f with delay <= min(T, L) and least rates
 
     Parameters
     ----------
@@ -140,16 +149,18 @@ def price_pairs(
     norm
         varpi_2 of the score.
     prices
-        Prices of whole shares of bandwidth, power and speed, at least 0, shape (K, 3).
+        Prices of whole shares of bandwidth, power and speed, of any sign, shape (K, 3).
     energy_price
         What a cost unit of energy is worth, at least 0: a number, or c1 to c4 for training at the user, the uplink,
         training at the server and the downlink, shape (4,) or (K, 4).
     interval
-        Shortest and longest deadline, time units; the longest is finite and positive.
+        Shortest and longest deadline, time units, each a number or shape (K,); the longest is finite and positive.
     delay_price
         Price rho of the deadline, of any sign, a number or shape (K,).
     terms
-        a, mu, k and L.
+        a, mu, k, L and the least rates.
+    score
+        Which function g of the score, of `SCORES`: ln(1 + norm s), sqrt(norm s) or norm s.
     offload
         Range of phi, within [0, 1], shape (2,) or (K, 2).
     tolerance
@@ -169,7 +180,7 @@ def price_pairs(
     if max_cells < 1:
         raise ValueError(f"max_cells = {max_cells}; expected at least 1")
     data = _checked(
-        coefficients, norm, prices, energy_price, interval, delay_price, terms, offload, tolerance, need, hints
+        coefficients, norm, prices, energy_price, interval, delay_price, terms, score, offload, tolerance, need, hints
     )
     return _price(data, proves=True, max_cells=max_cells)
 
@@ -179,10 +190,11 @@ def search_pairs(
     norm: float,
     prices: Array,
     energy_price: ArrayLike,
-    interval: tuple[float, float],
+    interval: tuple[ArrayLike, ArrayLike],
     delay_price: ArrayLike,
     *,
     terms: Terms = PLAIN,
+    score: str = "log",
     offload: ArrayLike = (0.0, 1.0),
     tolerance: ArrayLike = 1e-4,
     hints: Array | None = None,
@@ -193,7 +205,18 @@ def search_pairs(
     Parameters are those of `price_pairs`, and `quick`: climb from hints alone where one meets the deadline.
     """
     data = _checked(
-        coefficients, norm, prices, energy_price, interval, delay_price, terms, offload, tolerance, -np.inf, hints
+        coefficients,
+        norm,
+        prices,
+        energy_price,
+        interval,
+        delay_price,
+        terms,
+        score,
+        offload,
+        tolerance,
+        -np.inf,
+        hints,
     )
     return _price(data, quick=quick)
 
@@ -207,6 +230,7 @@ def prove_pair(
     delay_price: float,
     *,
     terms: Terms = PLAIN,
+    score: str = "log",
     offload: ArrayLike = (0.0, 1.0),
     tolerance: float = 1e-4,
     need: float = -np.inf,
@@ -231,9 +255,9 @@ def prove_pair(
     """
     data = _checked(
         np.reshape(coefficients, (1, 9)), norm, np.reshape(prices, (1, 3)), energy_price, interval, delay_price,
-        terms, offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
+        terms, score, offload, tolerance, need, None if hints is None else np.reshape(hints, (1, -1, 4)),
     )  # fmt: skip
-    ends = data[2][0, 13:15]
+    ends = data[3][0, 13:15]
     # Should the kernel not come to an end, nothing is proven of the whole pair.
     tree = np.zeros((max_cells // 2 + 2, TREE_WIDTH))
     tree[0, : len(LEAF)] = 0.0, np.inf, ends[0], ends[1], 1.0, 1.0, 1.0, np.inf, 0.0, 0.0, 1.0
@@ -252,6 +276,8 @@ def least_energy(
     *,
     energy_price: ArrayLike = 1.0,
     offload_price: ArrayLike = 0.0,
+    need_up: ArrayLike = 0.0,
+    need_down: ArrayLike = 0.0,
 ) -> Array:
     """Return the least energy of every pair at its shares and deadline, and how it is reached.
 
@@ -268,13 +294,15 @@ def least_energy(
     energy_price, offload_price
         Prices of the four energies and of phi, as in `price_pairs`. With them the least is that of
         c1 E1 + c2 E2 + c3 E3 + c4 E4 + mu phi.
+    need_up, need_down
+        Least rates, as in `Terms`, shape (K,) or numbers.
 
     Returns
     -------
     array, shape (K, 5)
-        Energy in cost units (infinite where the deadline cannot be met), phi, p, f, and the price of delay in
-        cost units per time unit (a subgradient of the energy in -T). The delay of the first four is at most T up
-        to 1e-12 of it.
+        Energy in cost units (infinite where the deadline or the least rates cannot be met), phi, p, f, and the price of
+        delay in cost units per time unit (a subgradient of the energy in -T). The delay of the first four is at most T
+        up to 1e-12 of it.
     """
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     count = len(c)
@@ -289,6 +317,7 @@ def least_energy(
         0.0,
         (0.0, deadline),
         _rows(offload, (count, 2)),
+        (need_up, need_down),
     )
     out = np.tile((np.inf, 1.0, 1.0, 1.0, 0.0), (count, 1))
     for_all_pairs(lambda *part: kernels().least_energy_of(c, terms, held, out, *part), count, GRAIN)
@@ -300,14 +329,18 @@ def shadow_prices(
     norm: float,
     energy_price: ArrayLike,
     shares: Array,
-    deadline: float,
+    deadline: ArrayLike,
     *,
     weight: ArrayLike = 1.0,
     offload_price: ArrayLike = 0.0,
+    need_up: ArrayLike = 0.0,
+    need_down: ArrayLike = 0.0,
+    score: str = "log",
 ) -> Array:
-    """Return the derivatives of a ln(1 + norm (b + pi + psi)) - E*(z; T) by the shares and the deadline.
+    """Return the derivatives of a g(b + pi + psi) - E*(z; T) by the shares and the deadline.
 
-    E* is the least of c1 E1 + c2 E2 + c3 E3 + c4 E4 + mu phi at these shares and deadline.
+    E* is the least of c1 E1 + c2 E2 + c3 E3 + c4 E4 + mu phi at these shares and deadline, with the least rate of the
+    uplink. That shares must carry least rates at all is a bound on them, which derivatives do not show.
 
     Parameters
     ----------
@@ -320,18 +353,23 @@ def shadow_prices(
     shares
         Shares b, pi, psi of the server, shape (K, 3).
     deadline
-        T, in time units.
+        T, in time units, a number or shape (K,).
+    need_up, need_down, score
+        Least rates and g, as in `Terms` and `price_pairs`.
 
     Returns
     -------
     array, shape (K, 4)
-        By b, pi, psi and T; NaN where the deadline cannot be met.
+        By b, pi, psi and T; NaN where the deadline or the least rates cannot be met.
     """
     c = np.ascontiguousarray(coefficients, dtype=np.float64)
     held = np.ascontiguousarray(shares, dtype=np.float64)
-    terms = _stacked(len(c), weight, 0.0, energy_price, 0.0, offload_price, 0.0, (0.0, deadline), (0.0, 1.0))
+    terms = _stacked(
+        len(c), weight, 0.0, energy_price, 0.0, offload_price, 0.0, (0.0, deadline), (0.0, 1.0), (need_up, need_down)
+    )
+    kind = _kind(score)
     out = np.full((len(c), 4), np.nan)
-    for_all_pairs(lambda *part: kernels().shadow_prices_of(c, norm, terms, held, out, *part), len(c), GRAIN)
+    for_all_pairs(lambda *part: kernels().shadow_prices_of(c, norm, kind, terms, held, out, *part), len(c), GRAIN)
     return out
 
 
@@ -375,15 +413,26 @@ def _stacked(
     constant: ArrayLike,
     interval: tuple[ArrayLike, ArrayLike],
     offload: ArrayLike,
+    needs: tuple[ArrayLike, ArrayLike],
 ) -> Array:
     """Return the entries of `TERM` of so many pairs."""
+    least = [_rows(item, (count,)) for item in needs]
+    if not all(np.all((item >= 0.0) & (item < np.inf)) for item in least):
+        raise ValueError("least rates must be finite and at least 0")
     numbers = [_rows(item, (count,)) for item in (delay, offload_price, constant, *interval)]
     parts = [_rows(weight, (count,)), _rows(shares, (count, 3)), _rows(energy, (count, 4)), *numbers]
-    return np.ascontiguousarray(np.column_stack([*parts, _rows(offload, (count, 2))]))
+    return np.ascontiguousarray(np.column_stack([*parts, _rows(offload, (count, 2)), *least]))
+
+
+def _kind(score: str) -> int:
+    """Return the number of a function of the score."""
+    if score not in SCORES:
+        raise ValueError(f"score = {score!r}; expected one of {SCORES}")
+    return SCORES.index(score)
 
 
 def _within_limit(
-    interval: tuple[float, float], rho: Array, limit: Array, constant: Array
+    interval: tuple[Array, Array], rho: Array, limit: Array, constant: Array
 ) -> tuple[Array, Array, Array]:
     """Return the intervals of users with a delay limit L, and their constants, shape (K,) each.
 
@@ -403,9 +452,10 @@ def _checked(
     norm: float,
     prices: Array,
     energy_price: ArrayLike,
-    interval: tuple[float, float],
+    interval: tuple[ArrayLike, ArrayLike],
     delay_price: ArrayLike,
     terms: Terms,
+    score: str,
     offload: ArrayLike,
     tolerance: ArrayLike,
     need: ArrayLike,
@@ -419,11 +469,13 @@ def _checked(
         raise ValueError("coefficients must be finite, times and SNR positive, energies at least 0")
     count = len(c)
     weight, energy, priced = _rows(terms.weight, (count,)), _rows(energy_price, (count, 4)), _rows(prices, (count, 3))
-    for name, values in (("prices", priced), ("energy prices", energy), ("weights", weight)):
+    for name, values in (("energy prices", energy), ("weights", weight)):
         if not np.all((values >= 0.0) & (values < np.inf)):
             raise ValueError(f"{name} must be finite and at least 0")
-    t0, t1 = (float(end) for end in interval)
-    if not (0.0 <= t0 <= t1 and 0.0 < t1 < np.inf):
+    if not np.all((priced > -MOST) & (priced < np.inf)):
+        raise ValueError(f"prices must be finite and above {-MOST:g}")
+    t0, t1 = (_rows(end, (count,)) for end in interval)
+    if not np.all((t0 >= 0.0) & (t0 <= t1) & (t1 > 0.0) & (t1 < np.inf)):
         raise ValueError(f"interval = {interval}; expected 0 <= shortest <= longest, positive and finite")
     if not 0.0 < norm < np.inf:
         raise ValueError(f"norm = {norm}; expected a positive number")
@@ -442,5 +494,6 @@ def _checked(
     starts = np.zeros((count, 0, 4)) if hints is None else np.ascontiguousarray(hints, dtype=np.float64)
     if starts.shape[0] != count or starts.ndim != 3 or starts.shape[2] != 4:
         raise ValueError(f"hints have shape {starts.shape}; expected ({count}, H, 4)")
-    stacked = _stacked(count, weight, priced, energy, rho, mu, constant, (first, last), ends)
-    return c, float(norm), stacked, gap, wanted, starts
+    needs = terms.need_up, terms.need_down
+    stacked = _stacked(count, weight, priced, energy, rho, mu, constant, (first, last), ends, needs)
+    return c, float(norm), _kind(score), stacked, gap, wanted, starts

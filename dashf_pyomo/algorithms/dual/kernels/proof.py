@@ -12,9 +12,10 @@ if not cython.compiled:
 
     from .cells import least_bandwidth, least_delay, make_cell
     from .energy import fulfil
-    from .link import Pair, make_pair
-    from .local import FREE, LEAST_SHARE, OWN, SERVED, UPPER, climb, search, value
+    from .link import Pair, is_free_to_choose, make_pair
+    from .local import FREE, LEAST_SHARE, OWN, SERVED, UPPER, carrying_shares, climb, search, value
     from .multipliers import exchange, tighten
+    from .score import LOG, score_and_slope
 
 __all__ = ["price", "prove"]
 
@@ -79,7 +80,7 @@ def _bound(
     # The mixture of both faces that meets the deadline, if both count.
     mix = 0.0 if first.value >= second.value else 1.0
     deadline = pair.t1 if m > pair.rho else max(pair.t0, 1e-9 * pair.t1)
-    if abs(m - pair.rho) <= 1e-9 * m:
+    if abs(m - pair.rho) <= 1e-9 * m or is_free_to_choose(pair):
         deadline = min(pair.t1, max(deadline, (second.delay if mix > 0.0 else first.delay) * (1.0 + 1e-12)))
     if (first.delay - deadline) * (second.delay - deadline) < 0.0:
         part = (first.delay - deadline) / (first.delay - second.delay)
@@ -99,12 +100,20 @@ def _bound(
     lost = max(lost, m * pair.a2 / b * (1.0 / log1p(max(x, 1e-6 * x1)) - end))
     tree[row, SPLIT] = phi
     tree[row, BY_SNR] = (1.0 - phi) * lost
+    if pair.need_down > 0.0:
+        # What the tangent below the need of the downlink loses at the ends of the cell that the maximiser mixes, at
+        # about what bandwidth and power cost.
+        part = (x - x0) / (x1 - x0) if x1 > x0 else 0.0
+        short = (1.0 - part) * (1.0 / log1p(max(x0, 1e-6 * x1)) - cell.r0) + part * (1.0 / log1p(x1) - cell.r1)
+        price_of_both = abs(pair.lb) + first.tau + (abs(pair.lp) + first.tau) * (x / pair.cd)
+        tree[row, BY_SNR] += pair.need_down * short * price_of_both
     apart = 0.25 if abs(first.value - second.value) < tight.bound - target else 0.05
     tree[row, BY_PHI] = apart * (phi1 - phi0) * abs(exchange(pair, m, first) - exchange(pair, m, second))
     power = min(1.0, x * b / pair.cd)
     if power <= 0.0:
         power = LEAST_SHARE
     psi = max(psi, LEAST_SHARE)
+    b, power = carrying_shares(pair, b, power)
     b, power, psi = _repaired(pair, b, power, psi, deadline)
     trial[0], trial[1], trial[2], trial[3] = b, power, psi, deadline
     reached = value(pair, b, power, psi, deadline)
@@ -151,10 +160,12 @@ def prove(
         return Proof(inf, -inf, 1, 1)
     lower = search(pair, hints, k, 0.001 * tolerance, 50, best, False)
     m, tau = max(pair.rho, 1e-3 * pair.norm / pair.t1), 0.7 * pair.weight * pair.norm
+    if pair.kind != LOG:
+        tau = score_and_slope(pair, 1.0)[1]
     if lower > -inf:
         delay_price = fulfil(pair, best[0], best[1], best[2], best[3]).m
         m = delay_price if delay_price > 1e-9 * m else m
-        tau = pair.weight * pair.norm / (1.0 + pair.norm * (best[0] + best[1] + best[2]))
+        tau = score_and_slope(pair, best[0] + best[1] + best[2])[1]
     accuracy = 0.2 * tolerance
     trial = cython.declare(cython.double[4])
     target = max(need, lower + tolerance)
@@ -291,6 +302,7 @@ def _column(
 def price(
     c: cython.const[cython.double][:, ::1],
     norm: cython.double,
+    kind: cython.int,
     terms: cython.const[cython.double][:, ::1],
     tolerance: cython.const[cython.double][::1],
     need: cython.const[cython.double][::1],
@@ -313,7 +325,7 @@ def price(
     best = cython.declare(cython.double[4])
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(c, k, norm, terms)
+            pair = make_pair(c, k, norm, kind, terms)
             if proves:
                 proof = prove(pair, hints, k, tolerance[k], need[k], most, tree, best)
                 bounds[k, 0], bounds[k, 1] = proof.upper, proof.lower

@@ -14,6 +14,7 @@ __all__ = ["shadow_prices_of"]
 def shadow_prices_of(
     c: cython.const[cython.double][:, ::1],
     norm: cython.double,
+    kind: cython.int,
     terms: cython.const[cython.double][:, ::1],
     shares: cython.const[cython.double][:, ::1],
     out: cython.double[:, ::1],
@@ -25,10 +26,10 @@ def shadow_prices_of(
     gradient = cython.declare(cython.double[4])
     with cython.nogil:
         for k in range(first, last):
-            pair = make_pair(c, k, norm, terms)
+            pair = make_pair(c, k, norm, kind, terms)
             for i in range(3):
                 theta[i] = log(max(shares[k, i], LEAST_SHARE))
             theta[3] = log(pair.t1)
-            if value_and_gradient(pair, theta, gradient, FREE) > -inf:
+            if value_and_gradient(pair, theta, gradient, FREE, False) > -inf:
                 for i in range(4):
                     out[k, i] = gradient[i] * exp(-theta[i])
