@@ -15,7 +15,7 @@ import pyomo.environ as pyo
 from formulations.joint.data import JointData
 from formulations.objective import Sense
 
-from ...objectives import name_of
+from ...objectives import name_of as called
 from .recognition import ORDERS, Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
 
 __all__ = [
@@ -83,7 +83,7 @@ def worse_side(data: JointData) -> str:
 
 def worse_than_known(data: JointData) -> str:
     """Return in words what has a worse objective than the allocation that bounds a model."""
-    name = name_of(str(data.kind))
+    name = called(str(data.kind))
     return f"{'an' if name == 'SCR' else 'a'} {name} {worse_side(data)} {data.value:.6g}"
 
 

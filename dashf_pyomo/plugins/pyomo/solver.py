@@ -245,6 +245,7 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
     cut_away: tuple[Violated, ...] = ()
     message = result.message
     data = recognised.info.data
+    name = name_of(str(data.kind))
     if _clearly_worse(data, e.value):
         changed = {difference.component for difference in recognised.differences}
         # Pairs that are closed have no rows in some models, so a point that uses one is not in the model at all.
@@ -257,14 +258,14 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         cut_away = tuple(own)
         if own:
             message += (
-                f"; {_called(data)} {e.value:.6g} is {worse_side(data)} the {data.value:.6g} of the allocation that the "
-                "model was built with, so its bounds exclude it (known=allocation makes the builder admit it)"
+                f"; {name} {e.value:.6g} is {worse_side(data)} the {data.value:.6g} of the allocation that the model "
+                "was built with, so its bounds exclude it (known=allocation makes the builder admit it)"
             )
     claim = result.claim
     if claim is Claim.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
         claim = Claim.FEASIBLE
         if not violated and rigorous:
-            message += f"; the gap is closed for the {_called(data)}, not for the objective of the model"
+            message += f"; the gap is closed for the {name}, not for the objective of the model"
     return Solved(result.termination, claim, message, point, checked, violated, cut_away, bound, facts)
 
 
@@ -272,11 +273,6 @@ def _clearly_worse(data: JointData, value: float) -> bool:
     """Return whether a value is worse than the known one by more than rounding."""
     declared = data.scenario.objective
     return declared.better(data.value, value) and abs(value - data.value) > 1e-9 * abs(data.value)
-
-
-def _called(data: JointData) -> str:
-    """Return how the objective of the scenario is called."""
-    return name_of(str(data.kind))
 
 
 def _deliver(results: Results, config: DashfConfig) -> None:
