@@ -39,8 +39,7 @@ def climb(run: Run, start: Allocation | None) -> str:
     s, rng = run.scenario, np.random.default_rng(1)
     best = random_allocation(s, 0) if start is None else start
     run.record(best)
-    value = merit(s, best, run.incumbent[1] if s.objective.cost_price is None else s.objective.cost_price)
-    for _ in range(150):
+    for _ in range(60):
         ratio = run.incumbent[1] if s.objective.cost_price is None else s.objective.cost_price
         value = merit(s, best, ratio)
         scale = {name: np.exp(0.2 * rng.standard_normal(s.n_users)) for name in ("bandwidth", "server_power")}
@@ -282,3 +281,49 @@ def test_ratios_of_the_users_are_honoured_where_their_linear_forms_are(method: s
     honoured = configure(method, {}).honours()
     forms = {"objective utility", "mean delay in the cost", "user weights"} <= honoured
     assert ("objective sum-of-ratios" in honoured) == ("objective max-min" in honoured) == forms
+
+
+# -- whole methods ----------------------------------------------------------------------------
+
+ROW = {"name": "phi of the first two", "at_most": 1.2, "terms": [{"attribute": "offload", "users": [0, 1]}]}
+
+
+@pytest.mark.parametrize(
+    ("objective", "constraints"),
+    [
+        (MEAN_COST, None),
+        (MEAN_COST, {"users_per_server": [1, 2]}),
+        ({"kind": "cost"}, {"binary_offload": True}),
+        ({"kind": "utility", "price": 300.0}, {"offload": [[0.2, 0.4], None, None]}),
+        ({"kind": "scr", "delay": "mean", "user_weight": [1.0, 2.0, 3.0]}, {"rows": [ROW]}),
+        (SUM, {"users_per_server": 2}),
+        (LEAST, None),
+    ],
+)
+def test_dashf_honours_an_objective_with_limits_and_is_better_than_the_start(
+    objective: dict[str, Any], constraints: dict[str, Any] | None
+) -> None:
+    scenario = Scenario.random(3, 2, 1, objective=objective, constraints=constraints)
+    result = dashf_pyomo.solve(scenario, "dashf", association="hull", rounding="argmax")
+    free = dashf_pyomo.solve(scenario.without(scenario.extra_kinds), "nearest")
+    assert result.allocation is not None and evaluate(scenario, result.allocation).feasible
+    assert result.value == evaluate(scenario, result.allocation).value
+    assert scenario.objective.better(result.value, free.value)
+    assert all(item.holds for item in check(scenario, result.to_dict()))
+
+
+@pytest.mark.parametrize("method", ["aauco", "gucro"])
+@pytest.mark.parametrize("objective", [MEAN_COST, SUM])
+def test_baselines_that_optimise_do_so_by_the_objective(method: str, objective: dict[str, Any]) -> None:
+    scenario = Scenario.random(3, 2, 1, objective=objective)
+    result, plain = dashf_pyomo.solve(scenario, method), dashf_pyomo.solve(scenario, "gucaa")
+    assert scenario.objective.better(result.value, plain.value)
+
+
+def test_without_weight_of_delay_every_search_keeps_the_limits_of_delays() -> None:
+    limits = {"delay_limit": 40.0, "users_per_server": 2}
+    scenario = Scenario.random(3, 2, 1, weight_time=0.0, objective={"kind": "cost"}, constraints=limits)
+    result = dashf_pyomo.solve(scenario, "dashf", association="hull", rounding="argmax")
+    assert evaluate(scenario, result.allocation).feasible
+    with pytest.raises(InputError, match="method dashf: weight_time = 0: user 0 has no limit of its delay"):
+        dashf_pyomo.solve(scenario.without(scenario.extra_kinds), "dashf")
