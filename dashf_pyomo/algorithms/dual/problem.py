@@ -333,7 +333,7 @@ class SeparableProblem:
         """The score function, as the kernels take it."""
         return {} if self.objective.score == "log" else {"score": self.objective.score}
 
-    def _needs(self, user: Index, server: Index) -> dict[str, Array]:
+    def _needs(self, user: Index, server: Index) -> dict[str, Any]:
         """Return the least rates of pairs as the kernels take them, where there are any."""
         if not (self._need_up.any() or self._need_down.any()):
             return {}
