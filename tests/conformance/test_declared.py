@@ -98,12 +98,12 @@ FAST = [
 CHOSEN = [case for case in CASES if str(case) in FAST]
 
 #: Methods that take seconds.
-SLOW = ("minlp", "bnp")
+SLOW = ("minlp", "bnp", "dashf-plus")
 
 
 @functools.cache
 def outcome(entry: MethodEntry) -> Result:
-    return entry.run(time_limit=20.0 if entry.method in SLOW else 10.0)
+    return entry.run(time_limit=20.0 if entry.method in ("minlp", "bnp") else 10.0)
 
 
 def entries() -> list[Any]:
