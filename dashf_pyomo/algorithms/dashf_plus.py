@@ -9,7 +9,7 @@ tried and there are few users, two are turned at once as well: with limits of ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations
@@ -38,6 +38,9 @@ _PAIRED_USERS = 3
 
 #: Most users for exchanges of two between servers that serve as many as they may, likewise.
 _EXCHANGED_USERS = 60
+
+#: Returns an allocation with better resources at a price of cost, and facts for the trace, as a `ResourceStep` does.
+Allocate = Callable[[Allocation, float], tuple[Allocation, dict[str, Any]]]
 
 #: Parts for many users.
 _MANY = {"association": "hull", "allocation": "nlp"}
@@ -132,7 +135,7 @@ def seek(run: Run, allocate: ResourceStep, tries: int) -> bool:
     return False
 
 
-def move_users(run: Run, allocate: ResourceStep, moves: int, epsilon: float, turns: bool = False) -> tuple[int, int]:
+def move_users(run: Run, allocate: Allocate, moves: int, epsilon: float, turns: bool = False) -> tuple[int, int]:
     """Move single users of the incumbent while that helps, the most promising moves first.
 
     Parameters

@@ -26,7 +26,7 @@ from ..objectives import improvement
 from .relaxed import RelaxedRun
 from .run import Run
 
-__all__ = ["NEEDS", "SurrogateRun", "by_user_ratios", "linear_form"]
+__all__ = ["NEEDS", "SurrogateRun", "by_user_ratios", "heavier_behind", "linear_form"]
 
 Array = NDArray[np.float64]
 
@@ -129,7 +129,7 @@ def by_user_ratios(run: Run, iterate: Iterate, epsilon: float) -> tuple[str, Sur
         point = part.incumbent[0]
         judged = evaluate(scenario, point)
         if objective.kind is ObjectiveKind.MAX_MIN:
-            weights = _heavier_behind(scenario, judged, weights)
+            weights = heavier_behind(scenario, judged, weights)
         form = linear_form(scenario, judged, weights)
         if form is None:
             return f"{said}; a user has no ratio there", part
@@ -143,7 +143,7 @@ def by_user_ratios(run: Run, iterate: Iterate, epsilon: float) -> tuple[str, Sur
     return f"stopped after {_MOST_FORMS} linear forms, still growing", part
 
 
-def _heavier_behind(scenario: Scenario, judged: Evaluation, weights: Array) -> Array:
+def heavier_behind(scenario: Scenario, judged: Evaluation, weights: Array) -> Array:
     """Return weights of users by what their ratios are: the smaller its ratio, the more a user gains in weight."""
     cost = scenario.user_costs(judged.user_delay, judged.energy_by_user)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .boxes import Box
 from .columns import DELAY, OFFLOAD, ColumnPool
-from .master import SURPLUS, RestrictedMaster
+from .master import SURPLUS
 from .prices import Prices
 from .problem import PricedColumns, SeparableProblem
 
@@ -100,7 +100,7 @@ class ColumnGeneration:
     ) -> None:
         self._problem, self._pool, self._box, self._cutoff, self._tolerance = problem, pool, box, cutoff, tolerance
         n = len(box.allowed)
-        self._master = RestrictedMaster(problem, box.interval, deadline_rows and problem.has_deadline, start)
+        self._master = problem.master(box.interval, deadline_rows and problem.has_deadline, start)
         members = np.arange(len(pool))
         members = members[fits(problem, pool, members, box)]
         part = SUITABLE

@@ -23,7 +23,6 @@ from ..dashf_plus import DashfPlus
 from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
 from ..run import Run
-from ..steps import ResourceStep
 from .range import out_of_range
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ PRICED_EXTRAS: frozenset[str] = (STATED_PARTS - TIMES) | {
 #: What the objective may be.
 PRICED_ASPECTS = frozenset(
     str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME)
-)
+) | {str(Aspect.SUM_OF_RATIOS), str(Aspect.MAX_MIN)}
 
 #: Share of the time for allocations that keep limits which the bound does not know.
 _LIMITED_SHARE = 0.4
@@ -106,6 +105,7 @@ class Dual(Method):
 
     def search(self, run: Run) -> str:
         """Bound from above and below until the gap is closed or nothing is left to cut."""
+        from .forms import resource_step
         from .kernels.running import at_most_threads, is_compiled
         from .primal import POLISHED_LAST
 
@@ -124,7 +124,7 @@ class Dual(Method):
                 part.record(run.incumbent[0], phase="start")
             said = f"{self._bound(part)}; bound of {relaxation_text(self._relaxed(run.scenario))}{how}"
             if not run.closed and run.scenario.n_users <= POLISHED_LAST:
-                allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
+                allocate = resource_step(run)
                 repaired, facts = allocate(*part.incumbent)
                 run.record(repaired, phase="repair", **facts)
             return said if run.has_incumbent else f"{said}; no allocation found that meets the extra constraints"

@@ -19,11 +19,11 @@ from formulations import Allocation, evaluate
 
 from ..dashf_plus import move_users
 from ..run import Run
-from ..steps import ResourceStep
 from .bounding import Bounding, at_deadline
 from .boxes import Bounded, Box, OffloadCut
 from .branching import user_cut
 from .columns import OFFLOAD, ColumnPool
+from .forms import resource_step
 from .prices import Prices
 from .problem import SeparableProblem
 from .recovery import at_best_deadline, modes, rounded
@@ -85,7 +85,7 @@ class Primal(ABC):
     ) -> None:
         self._run, self._problem, self._pool = run, problem, pool
         self._settings, self._cutoff = settings, cutoff
-        self._allocate = ResourceStep(run, "joint-nlp", "auto", 1e-3, 2, two_starts=False, optional=True)
+        self._allocate = resource_step(run)
         self._shape = run.scenario.n_users, run.scenario.n_servers
         self._tried: set[bytes] = set()
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,9 @@ from .coupling import ENERGIES, ENTRIES, ONE, SHARES, CouplingRows
 from .coupling import OFFLOAD as ROW_OFFLOAD
 from .prices import Prices
 from .profile import Profile
+
+if TYPE_CHECKING:
+    from .master import RestrictedMaster
 
 __all__ = ["PricedColumns", "SeparableProblem"]
 
@@ -99,6 +102,10 @@ class SeparableProblem:
         Cells bounded in proofs.
     """
 
+    #: Whether its bounds have certificates, and what the source of bounds says of how they are proven.
+    certifies: ClassVar[bool] = True
+    way: ClassVar[str] = ""
+
     def __init__(self, data: JointData) -> None:
         self.data, self.scenario, self.pairs = data, data.scenario, data.pairs
         s = self.scenario
@@ -152,6 +159,12 @@ class SeparableProblem:
     def has_deadline(self) -> bool:
         """Whether users share a deadline: the largest delay, which the cost counts."""
         return self.delay_weights is None
+
+    def master(self, interval: tuple[float, float], deadline_rows: bool, start: Prices | None) -> RestrictedMaster:
+        """Return the restricted master problem of an interval of deadlines; see there."""
+        from .master import RestrictedMaster
+
+        return RestrictedMaster(self, interval, deadline_rows, start)
 
     def whole(self) -> Box:
         """Return the box that holds every allocation which may be better than the one the data were scaled by."""

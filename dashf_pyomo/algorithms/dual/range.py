@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from formulations import Scenario
+from formulations.objective import ObjectiveKind
+from formulations.terms import rows_of
 
 __all__ = ["out_of_range"]
 
@@ -31,4 +33,22 @@ def out_of_range(scenario: Scenario) -> str:
     if unheard.any():
         n, m = np.argwhere(unheard)[0].tolist()
         return f"channel_gain[{n}][{m}] times a power is below {tiny:.0e}; expected more, or zero"
+    return _unbounded_ratios(s)
+
+
+def _unbounded_ratios(scenario: Scenario) -> str:
+    """Return why the users' own ratios cannot be bounded, or an empty text."""
+    kind = scenario.objective.kind
+    if not kind.by_user:
+        return ""
+    if scenario.weight_time <= 0.0:
+        return f"weight_time = 0 with objective {kind}, whose bounds need the least costs of users; expected more"
+    if kind is ObjectiveKind.SUM_OF_RATIOS and any(rows.signed for rows in rows_of(scenario)):
+        extra = scenario.constraints
+        assert extra is not None
+        if not np.isfinite(np.minimum(extra.delay_limit, extra.limits["mean_delay"][0])).all():
+            return (
+                f"rows with negative numbers and objective {kind} without delay limits: "
+                "a user without end of its delay may be wanted; expected a delay limit of every user"
+            )
     return ""

@@ -12,7 +12,6 @@ import numpy as np
 
 from formulations import Extra
 from formulations.allocation import FEASIBILITY_TOLERANCE
-from formulations.joint.data import JointData
 
 from ...trace import EntryKind
 from ..run import Run
@@ -20,8 +19,8 @@ from .bounding import AtDeadline, Bounding, ByInterval
 from .boxes import Bounded
 from .branching import Branching, RootBranching, TreeBranching
 from .columns import ColumnPool
+from .kinds import separable_problem
 from .primal import DRAWS, Means, Polish, Primal
-from .problem import SeparableProblem
 from .settings import Cutoff, Settings, above
 from .stopping import BoundsRefuted, GapClosed, reason_to_stop
 from .tree import Node, Tree
@@ -58,7 +57,7 @@ class Search:
     def __init__(self, run: Run, settings: Settings) -> None:
         incumbent, _ = run.incumbent
         self.run, self.settings = run, settings
-        self.problem = problem = SeparableProblem(JointData.of(run.scenario, incumbent))
+        self.problem = problem = separable_problem(run.scenario, incumbent)
         self.pool = pool = ColumnPool()
         self.cutoff = cutoff = Cutoff(run, problem.data.value_unit)
         n = run.scenario.n_users
@@ -120,7 +119,7 @@ class Search:
         worst = tree.worst()
         run.record_bound(
             self._value(tree.bound, LAST_BITS),
-            self.settings.source,
+            self.settings.source + self.problem.way,
             tolerance=self._tolerance(worst),
             boxes=len(tree),
             depth=worst.depth,
@@ -182,6 +181,8 @@ class Search:
         """Write the certificate of a bound; return whether there is one, and what became of it."""
         if bound is None or self.tree is None:
             return False, "no certificate: there is no bound"
+        if not self.problem.certifies:
+            return False, f"no certificate: objective {self.problem.objective.kind} has none"
         from .certify import certificate_of
 
         certificate, reached = certificate_of(self.problem, self.tree, bound, 0.3 * self.settings.accuracy)

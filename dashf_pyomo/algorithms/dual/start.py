@@ -14,6 +14,7 @@ from formulations.joint.data import JointData, known_allocation
 from ...backends import BackendError
 from ..dashf import Dashf
 from ..run import Run
+from .kinds import separable_problem
 from .settings import Cutoff, Settings, above
 
 __all__ = ["first_allocation", "reference_data", "seek_by_prices"]
@@ -77,17 +78,18 @@ def seek_by_prices(run: Run, settings: Settings) -> None:
     from .bounding import ByInterval
     from .columns import ColumnPool
     from .primal import Means, Polish, Primal
-    from .problem import SeparableProblem
 
-    data = reference_data(run.scenario)
-    problem, pool = SeparableProblem(data), ColumnPool()
+    free = _free(run.scenario)
+    known = known_allocation(free)
+    problem, pool = separable_problem(run.scenario, known, free), ColumnPool()
+    data = problem.data
     cutoff = _Reference(run, data.value_unit, known=data.value / data.value_unit)
     unproven = replace(settings, proven=False)
     bounding = ByInterval(problem, pool, unproven, cutoff)
     many = run.scenario.n_users > settings.joint_users
     primal: Primal = (Means if many else Polish)(run, problem, pool, unproven, cutoff)
-    price = problem.cost_price or data.least_ratio
-    found = bounding.root(problem.whole(), problem.shadow(known_allocation(_free(run.scenario)), price))
+    price = data.least_ratio if problem.cost_price is None else problem.cost_price
+    found = bounding.root(problem.whole(), problem.shadow(known, price))
     primal.improve(found, draws=0 if many else _DRAWS)
 
 
@@ -98,7 +100,7 @@ def reference_data(scenario: Scenario) -> JointData:
     is not better than that.
     """
     free = _free(scenario)
-    return replace(JointData.of(free, known_allocation(free)), scenario=scenario)
+    return separable_problem(scenario, known_allocation(free), free).data
 
 
 def _free(scenario: Scenario) -> Scenario:
