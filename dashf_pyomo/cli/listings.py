@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from formulations.attributes import ATTRIBUTES
-from formulations.constraints import supported
+from formulations import linear_rows
+from formulations.constraints import RowKind, supported, unsupported
 from formulations.documents import canonical
-from formulations.linear_rows import ROW_ATTRIBUTES, SIGNED
 from formulations.objective import Aspect
 from formulations.registry import Registry
 
@@ -114,9 +113,14 @@ def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Regi
 
 def _honoured(supports: frozenset[str], key: str = "honours") -> Row:
     """Return kinds of limits and aspects of the objective that are honoured, and the attributes that rows may have."""
-    rows = [name for name in ROW_ATTRIBUTES if ATTRIBUTES[name].parts.keys() <= supports]
-    kinds = {*supported(supports), *(supports & ({str(aspect) for aspect in Aspect} | {SIGNED}))}
+    rows = [name for name in linear_rows.ROW_ATTRIBUTES if not unsupported(supports, {_row(name)})]
+    kinds = {*supported(supports), *(supports & ({str(aspect) for aspect in Aspect} | {linear_rows.SIGNED}))}
     return {key: sorted(map(str, kinds)), "rows": rows}
+
+
+def _row(attribute: str) -> RowKind:
+    """Return the kind of a row on one attribute."""
+    return RowKind(linear_rows.Row(attribute, 1.0, (linear_rows.Term(attribute),)))
 
 
 def _methods() -> tuple[Registry[Any], list[Row]]:

@@ -235,4 +235,6 @@ def _word(key: str, text: str) -> re.Match[str] | None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) else shown(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:g}"
+    return value if isinstance(value, str) else shown(value)
