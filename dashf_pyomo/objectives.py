@@ -11,23 +11,26 @@ from collections.abc import Callable, Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any, TypeVar
 
-from formulations.objective import Objective, ObjectiveKind, Sense
+from formulations.objective import DelayKind, Objective, ObjectiveKind, Sense
 
 __all__ = [
     "SCR",
     "SENSES",
     "best_of",
     "bound_claim",
+    "bound_sentence",
     "bound_text",
     "improvement",
     "is_better",
     "is_refuted",
+    "measure_of",
     "name_of",
     "sense_of",
     "side_of",
     "size_of",
     "standing",
     "tightest",
+    "worse_by",
     "worst_of",
 ]
 
@@ -85,6 +88,11 @@ def improvement(kind: str, before: float, after: float) -> float:
     return math.copysign(math.inf, gain) if before == 0.0 or not math.isfinite(before) else gain / abs(before)
 
 
+def worse_by(kind: str, value: float, part: float) -> float:
+    """Return what is worse than a value by a part of it."""
+    return value - _sign(kind) * part * abs(value)
+
+
 def side_of(kind: str) -> str:
     """Return what a bound on an objective is: an upper bound, or a lower bound."""
     return "lower bound" if sense_of(kind) is Sense.MIN else "upper bound"
@@ -99,6 +107,25 @@ def bound_claim(kind: str, bound: float, digits: int = 9) -> str:
 def best_of(kind: str, values: Iterable[_Item], key: Callable[[_Item], Any] = lambda value: value) -> _Item | None:
     """Return the first of the best values, or None where there is none; `key` returns the number of an item."""
     return max(values, key=lambda item: _sign(kind) * key(item), default=None)
+
+
+def bound_sentence(kind: str, bound: float) -> str:
+    """Return what a bound says of every allocation, rounded so that it stays true."""
+    name, beyond = name_of(kind), "below" if sense_of(kind) is Sense.MIN else "above"
+    article = "an" if name == name_of(SCR) else "a"
+    return f"no allocation has {article} {name} {beyond} {bound_text(bound, kind=kind)}"
+
+
+def measure_of(objective: Objective) -> str:
+    """Return in short what values of an objective are, which may be compared and averaged where this is the same."""
+    said = [name_of(objective.kind)]
+    if objective.price is not None:
+        said[0] += f" at price {objective.price:g}"
+    if objective.delay is not DelayKind.LARGEST:
+        said.append({DelayKind.MEAN: "mean delay", DelayKind.SUM: "sum of delays"}[objective.delay])
+    said += ["user weights"] if objective.user_weight is not None else []
+    said += [f"{objective.score} score"] if objective.score != "log" else []
+    return ", ".join(said)
 
 
 def tightest(kind: str, bounds: Iterable[_Item], key: Callable[[_Item], Any] = lambda bound: bound) -> _Item | None:

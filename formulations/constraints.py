@@ -88,6 +88,15 @@ class RowKind(Extra):
         found.demands = row.demands
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kind_of_row, (str(self), self.demands)  # models go to other processes, and the row is not kept
+
+
+def _kind_of_row(name: str, demands: frozenset[str]) -> RowKind:
+    found = str.__new__(RowKind, name)
+    found.demands = demands
+    return found
+
 
 Extra.DELAY = Extra("delay limit")
 Extra.ASSOCIATION = Extra("forced or forbidden association")

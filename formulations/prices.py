@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .objective import Aspect, DelayKind
+from .objective import Aspect, DelayKind, ObjectiveKind
 from .scenario import Scenario
 
 __all__ = ["LINEAR_ASPECTS", "Prices"]
@@ -60,6 +60,28 @@ class Prices:
             delay=second * objective.delay_weights(n),
             latest=second if cls.have_deadline(scenario) else 0.0,
         )
+
+    @staticmethod
+    def unit(scenario: Scenario, ratio: float, user_delay: Array, user_energy: Array) -> float:
+        """Return what counts as one for a solver, in units of the parametric form: about what users score at most.
+
+        Where that need not be of the size of the cost, as it is where y is their ratio, it is at least the cost.
+
+        Parameters
+        ----------
+        scenario
+            The data.
+        ratio
+            y.
+        user_delay, user_energy
+            Delays (s) and energies (J) of an allocation, shape (N,).
+        """
+        objective = scenario.objective
+        score = scenario.score_scale * float(objective.score_weights(scenario.n_users).max())
+        if objective.kind is ObjectiveKind.SCR:
+            return score
+        unit = max(score, ratio * scenario.cost(user_delay, user_energy))
+        return unit if 0.0 < unit < np.inf else 1.0
 
     @staticmethod
     def have_deadline(scenario: Scenario) -> bool:

@@ -40,6 +40,9 @@ def fewest_users(scenario: Scenario) -> NDArray[np.int64]:
 #: the range of phi has next to that.
 _JUDGED = frozenset({*map(str, Aspect), Extra.OFFLOAD, Extra.BINARY})
 
+#: What takes limits of delays, which baselines that optimise anything do not keep.
+_UNLIMITED = frozenset({str(Aspect.NO_TIME)})
+
 
 def _over_forms(run: Run, iterate: Iterate, epsilon: float) -> str:
     """Iterate once, or where users have ratios of their own over their linear forms; return how that ended."""
@@ -112,7 +115,7 @@ class Aauco(Method):
     """AAUCO: AO part 1 at the start point's resources, y by Dinkelbach; then average allocation."""
 
     name = "aauco"
-    supports = _JUDGED
+    supports = _JUDGED - _UNLIMITED
     summary = "association and offloading by AO part 1, equal resources"
 
     association: str = option(
@@ -155,7 +158,7 @@ class Gucro(Method):
     """GUCRO: greedy user connection, resources by AO part 2, y by Dinkelbach; half of the training each."""
 
     name = "gucro"
-    supports = _JUDGED
+    supports = _JUDGED - _UNLIMITED
     summary = "users in turn take the server with the fewest users, resources by AO part 2"
 
     allocation: str = option("fp", "formulation of AO part 2", choices=partial(formulation_names, Subproblem.RESOURCES))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from formulations import ALL_EXTRAS, Allocation, Extra
+from formulations import ALL_EXTRAS, Allocation, Extra, InputError, Scenario
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pair_resources import IDLE_PAIRS, PairResources, start_allocation
 from formulations.formulation import Subproblem, formulations
 from formulations.linear_rows import SIGNED
 from formulations.objective import Aspect
+from formulations.reach import require_bounded_delay
 
 from ..backends import backends
 from .dinkelbach import ACCEPT, dinkelbach
@@ -106,6 +107,16 @@ class Dashf(Method):
     def honours(self) -> frozenset[str]:
         """Return what the formulations support, and objectives of the users' ratios where utilities are."""
         return honoured_by(self.supports, (self.association,), resources_of(self.allocation))
+
+    def refusal(self, scenario: Scenario) -> str:
+        """Return why the method cannot take a scenario, also where delays may be without end, or an empty text."""
+        said = super().refusal(scenario)
+        if not said:
+            try:
+                require_bounded_delay(scenario)
+            except InputError as error:
+                return f"method {self.name}: {error}"
+        return said
 
     def search(self, run: Run) -> str:
         """Run the algorithm, with as many of the scenario's limits as it has to know."""

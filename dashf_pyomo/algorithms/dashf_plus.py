@@ -124,9 +124,8 @@ def seek(run: Run, allocate: ResourceStep, tries: int) -> bool:
         drawn = first[number] if number < len(first) else rng.integers(s.n_servers, size=s.n_users)
         server = within_counts(s, where_allowed(s, drawn))
         offload = middle_offload(s)
-        if s.constraints is not None and s.constraints.binary_offload and number:
-            low, high = s.constraints.offload.T
-            offload = np.where(rng.random(s.n_users) < 0.5, low, high)
+        if s.binary_offload and number:
+            offload = np.where(rng.random(s.n_users) < 0.5, *s.offload_range)
         start = equal_split(s, server, offload)
         ratio = ratio_at(s.objective, run.record(start, phase="seek").value)
         reached, facts = allocate(start, ratio)
@@ -195,7 +194,7 @@ def _moves(run: Run, allocation: Allocation, ratio: float, turns: bool) -> Itera
             candidates.append((0, pairs.at(s, moved, allocation.offload)))
     candidates += [(0, pairs.at(s, moved, allocation.offload)) for moved in _exchanges(s, allocation.server)]
     if turns:
-        low, high = _phi_ends(s)
+        low, high = s.offload_range
         turning = np.flatnonzero(low < high).tolist()
         most = 2 if s.n_users <= _PAIRED_USERS else 1
         for count in range(1, most + 1):
@@ -220,21 +219,13 @@ def _exchanges(s: Scenario, server: NDArray[np.int64]) -> Iterator[NDArray[np.in
             yield moved
 
 
-def _phi_ends(s: Scenario) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the largest phi of every user, shape (N,) each."""
-    if s.constraints is None:
-        return np.zeros(s.n_users), np.ones(s.n_users)
-    low, high = s.constraints.offload.T
-    return low, high
-
-
 def _turned(s: Scenario, pairs: PairResources, allocation: Allocation, users: Sequence[int]) -> Allocation:
     """Return the allocation with the training of users on the other side, each with an equal share of its server."""
     held = {
         name: np.array(getattr(pairs, name)) for name in ("bandwidth", "server_power", "server_speed", "user_power")
     }
     speed, offload = np.array(pairs.user_speed), np.array(allocation.offload)
-    low, high = _phi_ends(s)
+    low, high = s.offload_range
     for user in users:
         server = int(allocation.server[user])
         share = 1.0 / np.count_nonzero(allocation.server == server)

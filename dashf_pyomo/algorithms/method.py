@@ -152,7 +152,8 @@ class Method(ABC):
 
     def all_readings(self, scenario: Scenario) -> dict[str, str]:
         """Return every reading in force: the scenario's, those of the problem, and the method's."""
-        fixed = {"ratio": "single", "energy count": "once per user"}
+        ratio = "one a user" if scenario.objective.kind.by_user else "single"
+        fixed = {"ratio": ratio, "energy count": "once per user"}
         restriction = {RESTRICTION: self.restriction()} if self.restriction() else {}
         return {**(scenario.readings or {}), **fixed, **self.readings(), **restriction}
 

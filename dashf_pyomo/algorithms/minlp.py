@@ -36,6 +36,7 @@ from .dinkelbach import ratio_at
 from .method import Method, OptionError, methods, option
 from .run import Run
 from .steps import ResourceStep, formulation_names, resources_of
+from .user_ratios import SurrogateRun, linear_form
 
 __all__ = ["CLAIM_TOLERANCE", "Minlp", "exact_backend_names"]
 
@@ -258,9 +259,7 @@ class _Listener:
         self._joint = joint
         self._model = model
         self._source = f"{solver} on the joint model {joint.formulation}, in floating point"
-        names = [f"{Subproblem.RESOURCES}/{name}" for name in resources_of(_REPAIR)]
-        known = all(not unsupported(formulations[name].supports, run.scenario.demands) for name in names)
-        self._improve = ResourceStep(run, _REPAIR, "auto", 1e-4, 2, two_starts=False) if known else None
+        self._step = None if run.scenario.objective.kind.by_user else _repair_step(run)
 
     def __call__(self, progress: SolverProgress) -> None:
         """Take in one report."""
@@ -288,16 +287,22 @@ class _Listener:
         if claimed is not None and found.feasible and not _short(declared.kind, claimed, found, CLAIM_TOLERANCE):
             return
         best = found.value if claimed is None or declared.better(found.value, claimed) else claimed
-        after = found
-        if self._improve is not None and declared.better(best, before):
-            ratio = ratio_at(declared, found.value if declared.better(found.value, before) else before)
-            repaired, more = self._improve(allocation, ratio)
-            after = run.record(repaired, phase="repair", claimed=claimed, **facts, **more)
-        elif self._improve is not None:
+        if not declared.better(best, before):
             return
+        ratio = ratio_at(declared, found.value if declared.better(found.value, before) else before)
+        repaired, more = self._repaired(allocation, found, ratio)
+        after = run.record(repaired, phase="repair", claimed=claimed, **facts, **more)
         if claimed is not None and _short(declared.kind, claimed, after, run.limits.gap):
             name = name_of(declared.kind)
             run.note(f"claim of {self._solver} rejected: {name} {claimed:.9g} claimed, {after.value:.9g} after repair")
+
+    def _repaired(self, allocation: Allocation, judged: Evaluation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
+        """Return what a local solve makes of an allocation, with facts for the trace; itself where there is none."""
+        step, scenario = self._step, self._run.scenario
+        if scenario.objective.kind.by_user:
+            form = linear_form(scenario, judged, np.ones(scenario.n_users))
+            step, ratio = None if form is None else _repair_step(SurrogateRun(self._run, form)), 1.0
+        return (allocation, {}) if step is None else step(allocation, ratio)
 
     def _bound(self, objective_bound: float, facts: dict[str, Any]) -> None:
         joint = self._joint
@@ -334,6 +339,14 @@ class _Listener:
             return run.conclude_infeasible(f"{self._source} finds that no allocation meets the extra constraints")
         longest = data.most_delay * data.pairs.time_unit
         return f"{said}; no allocation with delays up to {longest:.6g} s, a limit of every delay would settle it"
+
+
+def _repair_step(run: Run) -> ResourceStep | None:
+    """Return the step that repairs points by the objective of a run; None where it is not of that kind."""
+    names = [f"{Subproblem.RESOURCES}/{name}" for name in resources_of(_REPAIR)]
+    if any(unsupported(formulations[name].supports, run.scenario.demands) for name in names):
+        return None
+    return ResourceStep(run, _REPAIR, "auto", 1e-4, 2, two_starts=False)
 
 
 def _short(kind: str, claimed: float, found: Evaluation, tolerance: float) -> bool:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from formulations import Allocation, Evaluation, Extra, Scenario, evaluate
+from formulations import Allocation, Evaluation, Extra, InputError, Scenario, evaluate
 from formulations.constraints import relaxation_text
+from formulations.reach import require_bounded_delay
 
 from ..backends import BackendError
 from ..deadline import Deadline
@@ -118,6 +119,15 @@ def _limits(scenario: Scenario) -> Mapping[str, Any]:
     return {} if scenario.constraints is None else scenario.constraints.to_dict()
 
 
+def _has_best(scenario: Scenario) -> bool:
+    """Return whether delays are bounded, by what they cost or by limits."""
+    try:
+        require_bounded_delay(scenario)
+    except InputError:
+        return False
+    return True
+
+
 def within_limits(run: Run, search: Search) -> str:
     """Search with every set of kinds of limits that can matter, and return a line on how it ended.
 
@@ -148,6 +158,8 @@ def within_limits(run: Run, search: Search) -> str:
     else:
         sets = [nothing, everything, *between]
     searches = _Searches(run, search)
+    # Where delays cost nothing, without their limits there may be no best allocation to search for.
+    sets = [told for told in sets if told is everything or _has_best(run.scenario.without(frozenset(kinds) - told))]
     for told in sets:
         first_of_more = told is nothing and sets[0] is nothing
         with run.part(_FIRST_SHARE if first_of_more else 1.0):
@@ -212,7 +224,7 @@ class _Searches:
         broken = evaluate(limited, known[0].allocation).broken_limits if known else frozenset()
         if broken and limited.constraints is not None and self._run.limits.time_limit is None:
             some = limited.limited_by(limited.constraints.only(broken))
-            if some.constraints is None or some.constraints.to_dict() != limited.constraints.to_dict():
+            if _limits(some) != _limits(limited) and _has_best(some):
                 yield some
         yield limited
 

@@ -45,15 +45,8 @@ def resources_of(allocation: str) -> tuple[str, ...]:
 
 
 def middle_offload(scenario: Scenario) -> NDArray[np.float64]:
-    """Return half of the training for every user, or what its range has next to that, shape (N,).
-
-    Where offloading is binary the server trains all, if the range leaves that.
-    """
-    half = np.full(scenario.n_users, 0.5)
-    if scenario.constraints is None:
-        return half
-    nearest = np.clip(half, *scenario.constraints.offload.T)
-    return np.floor(nearest) if scenario.constraints.binary_offload else nearest
+    """Return half of the training for every user, or what may be next to that, shape (N,)."""
+    return scenario.nearest_offload(np.full(scenario.n_users, 0.5))
 
 
 #: What data that a model cannot hold, values that are no solution, and solvers that break down raise: for the run each

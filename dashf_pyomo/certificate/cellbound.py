@@ -1,19 +1,20 @@
 r"""The bound of one cell of a pair in ball arithmetic.
 
-What is bounded, at a weight a >= 0 of the score, prices l = (lb, lp, ls) of the shares and c_i >= 0 of the energies,
-E_i = c_i e_i, a price rho of the deadline and mu of phi, and a constant k, the last three of any sign::
+What is bounded, at a weight a >= 0 of the score g, prices c_i >= 0 of the energies, E_i = c_i e_i, prices l = (lb, lp,
+ls) of the shares, rho of the deadline and mu of phi, and a constant k, all these of any sign::
 
-    max of a ln(1 + norm (b + pi + psi)) - lb b - lp pi - ls psi - sum of energies - rho T - mu phi - k
+    max of a g(b + pi + psi) - lb b - lp pi - ls psi - sum of energies - rho T - mu phi - k
 
 over deadlines T in [t0, t1], shares in [0, 1], fractions p, f in (0, 1] and phi in [phi0, phi1], with delay <= T, b >
-b0 and x0 <= x <= x1 for the downlink SNR x = cd pi / b. The multipliers m, tau, nu come from the certificate; every m
->= 0, tau >= 0, nu >= 0 gives a bound. Weak duality alone is used, and that functions of one number are convex:
+b0 and x0 <= x <= x1 for the downlink SNR x = cd pi / b, and with R(cu, b, p) >= need_up and b ln(1 + x) >= need_down. g
+is one of `scores`, all concave. The multipliers m, tau, nu come from the certificate; every m >= 0, tau >= 0, nu >= 0
+gives a bound. Weak duality alone is used, and that functions of one number are convex:
 
 1.  Adding m (T - delay) >= 0 removes the deadline; (m - rho) T is largest at t0 or t1, and k is a number.
 2.  With everything else fixed, what is left is linear in phi, mu phi included: it is largest at phi0 or phi1. At one of
     them, w = 1 - phi.
-3.  a ln(1 + norm s) - tau s <= conj on s in [0, 3]: concave as a >= 0, so that a tangent anywhere lies above, largest
-    at an end; for a = 0 that is 0 - tau s <= 0. Adding nu (1 - pi) >= 0 and pi = x b / cd leave::
+3.  a g(s) - tau s <= conj on s in [0, 3]: concave as a >= 0, so that a tangent anywhere lies above, largest at an
+    end; for a = 0 that is 0 - tau s <= 0. Adding nu (1 - pi) >= 0 and pi = x b / cd leave::
 
         conj + nu + C b + (tau - ls) psi - phi [A + U(b) + mu]
             - w [E3 psi^2 + m a3 / psi + (E4 / cd) q(x) + m a2 r(x) / b]
@@ -23,6 +24,9 @@ b0 and x0 <= x <= x1 for the downlink SNR x = cd pi / b. The multipliers m, tau,
 4.  q is concave: with l = ln(1 + x) its slope (l - 1 + e^-l) / l^2, the integral of (1 - s) e^(-l s) over s in
     [0, 1], falls. r is convex, as ln is concave. q is replaced by its chord over [x0, x1], r by a tangent that is
     positive at x1. What results is linear in x: it is largest at x0 or x1. At both, b0 <= b <= b1 = min(1, cd / x0).
+    The least rate of the downlink is b >= need_down r(x): so b >= need_down r(x1) at both, and adding eta (b -
+    need_down r^) >= 0 with any eta >= 0, r^ the tangent below r, keeps all linear in x. It adds eta to C and takes eta
+    need_down r^ off. A good eta is found by a search, and that with eta = 0 is a bound as well.
 5.  In b: the bound is C b - phi U(b) - G / b with G = w m a2 r >= 0. A *line* above it comes from tangents of U and of
     1 / b below them, and a line is largest at an end of [b0, b1].
 6.  In psi: (tau - ls) psi - w (E3 psi^2 + m a3 / psi) is concave, so a tangent lies above, largest at 0 or 1.
@@ -46,6 +50,16 @@ for all b > 0::
     U(b') >= (E2 + g) / (b l) - (E2 + g) e^-l k / (b l)^2 (b' - b)
 
 That the cap binds is itself proven in balls; where it cannot be, the first line is taken.
+
+*With a least rate* need_up, U can only be more, so that both lines stay below it. Without the cap, U~ over
+l >= need_up / b is convex as well and does not increase: in logarithms of b and p the set R >= need_up is convex, as
+ln R is concave, and it grows with b. The cost falls in l up to k(l) = g / (a b) and rises then: where a k(l) >= g / b
+at l = need_up / b, the need holds the rate, U~ = (a b (e^l - 1) + g) / need_up there, its slope is -a k / need_up, and
+for all b > 0::
+
+    U(b') >= U~(b') >= (a b (e^l - 1) + g) / need_up - (a k / need_up) (b' - b)
+
+That the need holds it is proven in balls too.
 """
 
 from __future__ import annotations
@@ -56,6 +70,7 @@ from typing import Any
 from . import tangent_points
 from .balls import ball, flint
 from .scaled_pair import ScaledPair, least_delay
+from .scores import conjugate
 
 __all__ = ["Priced", "cell_bound"]
 
@@ -79,9 +94,13 @@ class Priced:
     t0, t1
         Range of the deadline, floats.
     b0
-        Share of bandwidth that does not suffice for t1, whatever else is chosen.
+        Share of bandwidth that does not suffice for t1 or the least rates, whatever else is chosen.
     weight, mu, constant
         a, the price of phi, and k.
+    score
+        Which g, a name of `scores.SCORES`.
+    need_up, need_down
+        Least R of both links, at least 0.
     """
 
     data: ScaledPair
@@ -94,10 +113,13 @@ class Priced:
     weight: Ball = 1
     mu: Ball = 0
     constant: Ball = 0
+    score: str = "log"
+    need_up: Ball = 0
+    need_down: Ball = 0
 
 
 def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
-    """Return a ball above or around a bound of the cell, or None if no point of it meets t1.
+    """Return a ball above or around a bound of the cell, or None if no point of it meets t1 and the least rates.
 
     Parameters
     ----------
@@ -111,15 +133,20 @@ def cell_bound(pair: Priced, leaf: list[float]) -> Ball | None:
     b1 = (cd / ball(x0)).min(one) if x0 > 0.0 else one
     if least_delay(pair.data, b1, ball(x1), (phi0, phi1)) > ball(pair.t1):
         return None
+    b0 = pair.b0
+    if pair.need_down > 0:
+        b0 = b0.max(pair.need_down / ball(x1).log1p())
+        if b0 > b1:
+            return None
     price = ball(m)
     late = price - pair.rho
     time = (late * ball(pair.t0)).max(late * ball(pair.t1)) - pair.constant
     corners = _corners(x0, x1, touch)
     own = _own_cost(pair, price)
-    first = _face(pair, corners, b1, own, price, ball(phi0), ball(tau0), ball(nu0))
+    first = _face(pair, corners, (b0, b1), own, price, ball(phi0), ball(tau0), ball(nu0))
     if phi1 == phi0 and tau1 == tau0 and nu1 == nu0:
         return time + first
-    return time + first.max(_face(pair, corners, b1, own, price, ball(phi1), ball(tau1), ball(nu1)))
+    return time + first.max(_face(pair, corners, (b0, b1), own, price, ball(phi1), ball(tau1), ball(nu1)))
 
 
 def _corners(x0: float, x1: float, at: float) -> list[tuple[Ball, Ball, Ball]]:
@@ -139,26 +166,56 @@ def _corners(x0: float, x1: float, at: float) -> list[tuple[Ball, Ball, Ball]]:
 
 
 def _face(
-    pair: Priced, corners: list[tuple[Ball, Ball, Ball]], b1: Ball, own: Ball, m: Ball, phi: Ball, tau: Ball, nu: Ball
+    pair: Priced,
+    corners: list[tuple[Ball, Ball, Ball]],
+    ends: tuple[Ball, Ball],
+    own: Ball,
+    m: Ball,
+    phi: Ball,
+    tau: Ball,
+    nu: Ball,
 ) -> Ball:
     """Bound one end of the range of phi, without the terms of the deadline and k (steps 3 to 6)."""
+    w, ls = 1 - phi, pair.prices[2]
+    worst, over = _worse_corner(pair, corners, ends, m, phi, tau, nu, ball(0.0))
+    if pair.need_down > 0 and over < 0.0:
+
+        def at(eta: float) -> tuple[float, float]:
+            value, slope = _worse_corner(pair, corners, ends, m, phi, tau, nu, ball(eta))
+            return float(value), slope
+
+        try:
+            eta = tangent_points.lowest_point(at, max(float(tau), 1e-3 * abs(float(worst))) or 1.0)
+            worst = worst.min(_worse_corner(pair, corners, ends, m, phi, tau, nu, ball(eta))[0])
+        except (ArithmeticError, ValueError):
+            pass  # where floats end, eta = 0 is left
+    score = conjugate(pair.score, pair.weight, pair.norm, tau)
+    return score + nu + _speed(pair, tau - ls, w, m) - phi * (own + pair.mu) + worst
+
+
+def _worse_corner(
+    pair: Priced,
+    corners: list[tuple[Ball, Ball, Ball]],
+    ends: tuple[Ball, Ball],
+    m: Ball,
+    phi: Ball,
+    tau: Ball,
+    nu: Ball,
+    eta: Ball,
+) -> tuple[Ball, float]:
+    """Bound what hangs on bandwidth and downlink (step 4), and say about how it grows with eta."""
     d, w = pair.data, 1 - phi
-    lb, lp, ls = pair.prices
+    lb, lp, _ = pair.prices
     g = m * d.a2
-    worst = None
+    worst, most, over = None, 0.0, 0.0
     for x, q, r in corners:
-        c = tau - lb + (tau - lp - nu) * x / d.cd
-        value = _bandwidth(pair, c, phi, w * g * r, g, b1) - w * pair.data.e4 / d.cd * q
+        c = tau - lb + (tau - lp - nu) * x / d.cd + eta
+        line, at = _bandwidth(pair, c, phi, w * g * r, g, ends)
+        value = line - w * d.e4 / d.cd * q - eta * pair.need_down * r
+        if worst is None or float(value) > most:
+            most, over = float(value), float(at - pair.need_down * r)
         worst = value if worst is None else worst.max(value)
-    return _conjugate(pair, tau) + nu + _speed(pair, tau - ls, w, m) - phi * (own + pair.mu) + worst
-
-
-def _conjugate(pair: Priced, tau: Ball) -> Ball:
-    """Bound a ln(1 + norm s) - tau s over s in [0, 3] by a tangent: it is concave (step 3)."""
-    norm = pair.norm
-    at = ball(min(3.0, max(0.0, float(pair.weight / tau - 1 / norm))) if tau > 0 else 3.0)
-    slope = pair.weight * norm / (1 + norm * at) - tau
-    return pair.weight * (1 + norm * at).log() - tau * at + (slope * (3 - at)).max(-slope * at)
+    return worst, over
 
 
 def _own_cost(pair: Priced, m: Ball) -> Ball:
@@ -182,10 +239,10 @@ def _speed(pair: Priced, c: Ball, w: Ball, m: Ball) -> Ball:
     return (c * at - square * at * at - hyper / at + (slope * (1 - at)).max(-slope * at)).min(flat)
 
 
-def _bandwidth(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, b1: Ball) -> Ball:
-    """Bound C b - phi U(b) - G / b over b in [b0, b1] by a line (step 5)."""
+def _bandwidth(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, ends: tuple[Ball, Ball]) -> tuple[Ball, Ball]:
+    """Bound C b - phi U(b) - G / b over b in [b0, b1] by a line (step 5), and return about where it is largest."""
     value, slope = ball(0.0), c  # the line is value + slope b
-    at, level = _maximiser(pair, c, phi, g_down, g, b1)
+    at, level = _maximiser(pair, c, phi, g_down, g, ends)
     if g_down > 0:
         value -= 2 * g_down / at
         slope += g_down / (at * at)
@@ -193,7 +250,7 @@ def _bandwidth(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, b1: Ball
         base, decline = _tangent_of_link(pair, g, level)
         value -= phi * base
         slope += phi * decline
-    return value + (slope * pair.b0).max(slope * b1)
+    return value + (slope * ends[0]).max(slope * ends[1]), at
 
 
 def _tangent_of_link(pair: Priced, g: Ball, level: float) -> tuple[Ball, Ball]:
@@ -204,6 +261,11 @@ def _tangent_of_link(pair: Priced, g: Ball, level: float) -> tuple[Ball, Ball]:
     k = grown * (length - 1) + 1 if level > 1e-10 else length * length / 2 * flint().arb.union(ball(1.0), grown)
     cu, energy = pair.data.cu, pair.data.e2
     a = energy / cu
+    if pair.need_up > 0:
+        b = pair.need_up / length
+        if a * k * b >= g:  # the need holds the rate at b
+            cost, decline = (a * b * length.expm1() + g) / pair.need_up, a * k / pair.need_up
+            return cost + decline * b, decline
     b = cu / length.expm1()
     if a * k * b <= g:  # the cap of power binds at b
         cost = (energy + g) / (b * length)
@@ -214,24 +276,26 @@ def _tangent_of_link(pair: Priced, g: Ball, level: float) -> tuple[Ball, Ball]:
     return a * grown + a * k / length, (a * k) ** 2 / (g * length)
 
 
-def _maximiser(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, b1: Ball) -> tuple[Ball, float]:
+def _maximiser(pair: Priced, c: Ball, phi: Ball, g_down: Ball, g: Ball, span: tuple[Ball, Ball]) -> tuple[Ball, float]:
     """Return about where C b - phi U(b) - G / b is largest, and the level of the uplink there."""
-    low, high, down, part = float(pair.b0), float(b1), float(g_down), float(phi)
+    low, high, down, part, need = float(span[0]), float(span[1]), float(g_down), float(phi), float(pair.need_up)
     falling, delay = float(c), float(g)
     a, energy, cu = float(pair.data.e2 / pair.data.cu), float(pair.data.e2), float(pair.data.cu)
     try:
         if part <= 0.0:
             b = (down / -falling) ** 0.5 if falling < 0.0 else high
             return ball(min(high, max(low, b))), 1.0
-        ends = tangent_points.level_for(high, a, delay, cu), tangent_points.level_for(low, a, delay, cu)
+        ends = [tangent_points.level_for(b, a, delay, cu) for b in (high, low)]
+        if need > 0.0:
+            ends = [max(level, need / b) for level, b in zip(ends, (high, low), strict=True)]
         if falling >= 0.0 or delay <= 0.0:
             return ball(high), ends[0]
 
         def missing(level: float) -> float:
-            b, slope = tangent_points.link_slope(level, a, delay, energy, cu)
+            b, slope = tangent_points.link_slope(level, a, delay, energy, cu, need)
             return -falling - part * slope - down / (b * b)
 
         level = tangent_points.falling_root(missing, *ends)
-        return ball(min(high, max(low, tangent_points.bandwidth_at(level, a, delay, cu)))), level
+        return ball(min(high, max(low, tangent_points.bandwidth_at(level, a, delay, cu, need)))), level
     except (ArithmeticError, ValueError):
         return ball(high if high > 0.0 else 1.0), 1.0

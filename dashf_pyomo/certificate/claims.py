@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,16 +34,11 @@ from numpy.typing import NDArray
 from formulations import Scenario
 
 from .balls import PRECISION, above, ball, flint
-from .cellbound import Priced, cell_bound
-from .cover import covers
 from .nodes import CertificateError, LeafClaim, Region, Terms
-from .scaled_pair import ScaledPair, Units, least_delay
+from .pairbound import PairPrices, PairRange, UnprovenError, pair_bound
+from .scaled_pair import ScaledPair, Units
 
 __all__ = ["UnprovenError", "UserTask", "claim_bound", "tasks_of", "user_bound"]
-
-
-class UnprovenError(Exception):
-    """A certificate does not prove what it states; the message says where and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,36 +123,20 @@ def user_bound(scenario: Scenario, time_unit: float, cost_unit: float, task: Use
 
 
 def _pair_bound(scenario: Scenario, units: Units, task: UserTask, m: int) -> float:
-    pair, leaves, t1 = ScaledPair.of(scenario, task.user, m, units), task.leaves[m], ball(task.t1)
-    if least_delay(pair, ball(1.0), None, task.offload) > t1:
-        return -math.inf
     where = f"claim {task.claim}, user {task.user}, server {m}"
-    if not len(leaves):
-        raise UnprovenError(f"{where}: no leaves, but it may meet the longest deadline {task.t1!r}")
-    top = float(leaves[:, 1].max())
-    b0 = (pair.cd / ball(top)).min(ball(1.0))
-    if not least_delay(pair, b0, None, task.offload) > t1:
-        raise UnprovenError(f"{where}: leaves end at the SNR {top!r}, but larger ones may meet the longest deadline")
-    if not covers(leaves[:, :4], top, task.offload):
-        raise UnprovenError(f"{where}: leaves do not cover the SNR 0 to {top!r} and phi {task.offload}")
-    lb, lp, ls = (ball(price) for price in task.prices[m])
     terms = task.terms or Terms.plain(task.ratio, (1, len(task.prices)))
-    paid = terms.energy_price[0, m].tolist()
-    if max(paid) > task.ratio:
-        raise UnprovenError(f"{where}: an energy price {max(paid)!r}; expected at most the ratio {task.ratio!r}")
-    c1, c2, c3, c4 = map(ball, paid)
-    data = replace(pair, e1=c1 * pair.e1, e2=c2 * pair.e2, e3=c3 * pair.e3, e4=c4 * pair.e4)
+    paid = tuple(terms.energy_price[0, m].tolist())
     weight, mu, k = ball(terms.weight[0]), ball(terms.offload_price[0, m]), ball(terms.constant[0, m])
-    norm, rho = ball(scenario.score_norm), ball(task.delay_price)
-    priced = Priced(data, norm, (lb, lp, ls), rho, task.t0, task.t1, b0, weight, mu, k)
-    low, high = map(ball, task.offload)
+    norm, (low, high) = ball(scenario.score_norm), map(ball, task.offload)
     unpaid = (1 - weight).max(ball(0.0)) * (1 + 3 * norm).log() + (mu * low).max(mu * high) + k
-    worst = -math.inf
-    for leaf in leaves.tolist():
-        bound = cell_bound(priced, leaf)
-        if bound is not None:
-            worst = max(worst, above(bound + unpaid))
-    return worst
+    lb, lp, ls = task.prices[m].tolist()
+    prices = PairPrices(weight, paid, (lb, lp, ls), task.delay_price, mu, k - unpaid)
+    within = PairRange(task.t0, task.t1, task.offload)
+    pair = ScaledPair.of(scenario, task.user, m, units)
+    bound = pair_bound(pair, norm, prices, within, task.leaves[m], where=where)
+    if bound > -math.inf and max(paid) > task.ratio:
+        raise UnprovenError(f"{where}: an energy price {max(paid)!r}; expected at most the ratio {task.ratio!r}")
+    return bound
 
 
 def claim_bound(claim: LeafClaim, box: Region, units: Units, users: list[float]) -> float:

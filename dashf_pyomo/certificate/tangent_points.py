@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["bandwidth_at", "falling_root", "level_for", "link_slope", "speed_point", "tangent_of_r"]
+__all__ = ["bandwidth_at", "falling_root", "level_for", "link_slope", "lowest_point", "speed_point", "tangent_of_r"]
 
 
 def falling_root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -34,6 +34,39 @@ def falling_root(function: Callable[[float], float], low: float, high: float) ->
     return math.exp(brentq(at, left, right, xtol=1e-15, maxiter=200, disp=False))
 
 
+def lowest_point(function: Callable[[float], tuple[float, float]], first: float) -> float:
+    """Return about where a convex function of a number >= 0 is least, from tangents that cross between two sides of it.
+
+    Parameters
+    ----------
+    function
+        Returns the value and the slope.
+    first
+        Where to look for a rise first, positive.
+    """
+    low, high = 0.0, first
+    value, slope = function(low)
+    if not slope < 0.0:
+        return low
+    right = function(high)
+    while right[1] < 0.0 and high < 1e300:
+        low, (value, slope), high = high, right, 8.0 * high
+        right = function(high)
+    for _ in range(24):
+        if not right[1] > slope:
+            break
+        at = (value - right[0] + right[1] * high - slope * low) / (right[1] - slope)
+        best = min(value, right[0])
+        if not low < at < high or value + slope * (at - low) > best - 1e-10 * (abs(best) + abs(slope) * at):
+            break
+        found = function(at)
+        if found[1] < 0.0:
+            low, (value, slope) = at, found
+        else:
+            high, right = at, found
+    return low if value < right[0] else high
+
+
 def excess(level: float) -> float:
     """Return k(l) = e^l (l - 1) + 1."""
     if level > 0.3:
@@ -45,16 +78,16 @@ def excess(level: float) -> float:
     return total
 
 
-def bandwidth_at(level: float, a: float, g: float, cu: float) -> float:
-    """Return the bandwidth at which a link of least cost has this level: the power is free, or at its cap."""
+def bandwidth_at(level: float, a: float, g: float, cu: float, need: float = 0.0) -> float:
+    """Return the bandwidth at which a link of least cost has this level: its power is free, at its cap, or needed."""
     capped = cu / math.expm1(level)
     k = a * excess(level)
-    return min(capped, g / k) if k > 0.0 else capped
+    return max(min(capped, g / k) if k > 0.0 else capped, need / level)
 
 
 @lru_cache(maxsize=64)
 def level_for(b: float, a: float, g: float, cu: float) -> float:
-    """Return the level of the link of least cost at a bandwidth."""
+    """Return the level of the link of least cost at a bandwidth, without a least rate."""
     capped = math.log1p(cu / b)
     if a * excess(capped) <= g / b:
         return capped
@@ -64,9 +97,9 @@ def level_for(b: float, a: float, g: float, cu: float) -> float:
     return falling_root(lambda level: math.log(kappa / excess(level)), low, max(low, high))
 
 
-def link_slope(level: float, a: float, g: float, e2: float, cu: float) -> tuple[float, float]:
+def link_slope(level: float, a: float, g: float, e2: float, cu: float, need: float = 0.0) -> tuple[float, float]:
     """Return the bandwidth at a level and -dU/db there."""
-    b = bandwidth_at(level, a, g, cu)
+    b = bandwidth_at(level, a, g, cu, need)
     k = excess(level)
     if a > 0.0 and g / (a * k) <= b:
         return b, a * k / (b * level)

@@ -25,8 +25,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "gap",
         help="say how far methods are from the best certified bound of a scenario",
-        description="Run methods on one scenario, from a file or drawn, and say how far each is from the least upper "
-        "bound that any of them proves. Exit 1 if a bound contradicts an allocation, 3 if a method failed.",
+        description="Run methods on one scenario, from a file or drawn, and say how far each is from the best bound "
+        "that any of them proves. Exit 1 if a bound contradicts an allocation, 3 if a method failed.",
     )
     parser.add_argument("scenario", nargs="?", metavar="SCENARIO.json", help="the scenario; without it, one is drawn")
     add_draw_arguments(parser)

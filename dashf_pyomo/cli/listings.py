@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from formulations.constraints import supported
+from formulations import linear_rows
+from formulations.constraints import RowKind, supported, unsupported
 from formulations.documents import canonical
+from formulations.objective import Aspect
 from formulations.registry import Registry
 
 __all__ = ["add_to"]
@@ -57,7 +59,7 @@ def _lister(name: str, collect: Callable[[], tuple[Registry[Any], list[Row]]]) -
             _print(rows[0]["options"] or [{"option": "none"}])
         else:
             # What does not fit the width of a terminal is in --json.
-            hidden = ("options", "source", "subproblem", "supports", *_narrow())
+            hidden = ("options", "source", "subproblem", "supports", "honours", "rows", *_narrow())
             _print([{key: value for key, value in row.items() if key not in hidden} for row in rows])
         for item in registry.broken:
             print(f"skipped extension {item.name}: {item.reason}")
@@ -109,12 +111,29 @@ def _rows(registry: Registry[Any], describe: Callable[[Any], Row]) -> tuple[Regi
     return registry, rows
 
 
+def _honoured(supports: frozenset[str], key: str = "honours") -> Row:
+    """Return kinds of limits and aspects of the objective that are honoured, and the attributes that rows may have."""
+    rows = [name for name in linear_rows.ROW_ATTRIBUTES if not unsupported(supports, {_row(name)})]
+    kinds = {*supported(supports), *(supports & ({str(aspect) for aspect in Aspect} | {linear_rows.SIGNED}))}
+    return {key: sorted(map(str, kinds)), "rows": rows}
+
+
+def _row(attribute: str) -> RowKind:
+    """Return the kind of a row on one attribute."""
+    return RowKind(linear_rows.Row(attribute, 1.0, (linear_rows.Term(attribute),)))
+
+
 def _methods() -> tuple[Registry[Any], list[Row]]:
     from ..algorithms import describe_options, methods
 
     return _rows(
         methods,
-        lambda method: {"method": method.name, "what it is": method.summary, "options": describe_options(method)},
+        lambda method: {
+            "method": method.name,
+            "what it is": method.summary,
+            "options": describe_options(method),
+            **_honoured(method().honours()),
+        },
     )
 
 
@@ -132,7 +151,7 @@ def _formulations() -> tuple[Registry[Any], list[Row]]:
             "needs": sorted(str(feature) for feature in entry.needs),
             "source": entry.source,
             "what it is": entry.summary,
-            "supports": sorted(supported(entry.supports)),
+            **_honoured(entry.supports, "supports"),
             "solved by": [
                 backend.name
                 for backend in backends.values()

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from formulations import PRESETS, InputError, Scenario
@@ -15,7 +16,10 @@ from formulations.documents import canonical
 from formulations.families import draw as draw_from
 from formulations.families import families
 from formulations.families.family import DEFAULT_FAMILY
+from formulations.objective import DelayKind
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
+
+from ..objectives import SCR, SENSES
 
 __all__ = ["add_draw_arguments", "add_to", "draw", "load"]
 
@@ -59,9 +63,16 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an extra constraint, for instance delay_limit=60, server_energy=[5000,null] or forbidden=[[0,1]], beside "
-        "those of a scenario file, which must not declare the same; may be repeated",
+        help="an extra constraint, for instance delay_limit=60, users_per_server=5, server_energy=[5000,null], "
+        "binary_offload=true or rows=@rows.json, beside those of a scenario file, which must not declare the same; may "
+        "be repeated",
     )
+    declared = parser.add_argument_group("objective, where a scenario file does not declare one itself")
+    declared.add_argument("--objective", metavar="KIND", help=f"{', '.join(SENSES)} (default {SCR})")
+    declared.add_argument("--delay", metavar="KIND", help=f"T of the cost: {', '.join(DelayKind)} (default largest)")
+    declared.add_argument("--price", metavar="Y", help="score that a unit of cost is worth, for a utility")
+    declared.add_argument("--weights", metavar="W,W,..", help="weights of the users, or @FILE with a list in JSON")
+    declared.add_argument("--score", metavar="NAME", help="score function of a user (default log)")
 
 
 def draw(parsed: argparse.Namespace) -> Scenario:
@@ -93,7 +104,49 @@ def draw(parsed: argparse.Namespace) -> Scenario:
 
 def _constraints(texts: list[str]) -> dict[str, Any]:
     given = split_pairs(texts, "--constraint")
-    return {name: _json(value, f"--constraint {name}", "a number or a list") for name, value in given.items()}
+    expected = "a number, a list, true or @FILE"
+    return {name: _json_or_file(value, f"--constraint {name}", expected) for name, value in given.items()}
+
+
+def _objective(parsed: argparse.Namespace) -> dict[str, Any] | None:
+    """Return the objective that the arguments declare, or None where they declare none."""
+    weights = parsed.weights
+    if weights is not None and not weights.startswith("@"):
+        weights = f"[{weights}]"
+    declared = {
+        "kind": parsed.objective,
+        "delay": parsed.delay,
+        "price": None if parsed.price is None else _json(parsed.price, "--price", "a number"),
+        "user_weight": None if weights is None else _json_or_file(weights, "--weights", "numbers W,W,.. or @FILE"),
+        "score": parsed.score,
+    }
+    found = {key: value for key, value in declared.items() if value is not None}
+    weight = found.get("user_weight")
+    if isinstance(weight, list) and len(weight) == 1:
+        found["user_weight"] = weight[0]  # the same for all
+    return found or None
+
+
+def _with_objective(scenario: Scenario, parsed: argparse.Namespace) -> Scenario:
+    """Return the scenario with the objective that the arguments declare."""
+    declared = _objective(parsed)
+    if declared is None:
+        return scenario
+    if scenario.objective.to_dict() is not None:
+        raise InputError(f"--objective on {parsed.scenario}: the scenario declares one itself; expected it once")
+    return scenario.replace(objective=declared)
+
+
+def _json_or_file(text: str, where: str, expected: str) -> Any:
+    """Return what a text in JSON says, or a file after an @."""
+    if not text.startswith("@"):
+        return _json(text, where, expected)
+    try:
+        content = Path(text[1:]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"{where}: {text[1:]} cannot be read ({said}); expected a file with JSON") from None
+    return _json(content, f"{where}: {text[1:]}", "JSON")
 
 
 def _json(text: str, where: str, expected: str) -> Any:
@@ -104,24 +157,25 @@ def _json(text: str, where: str, expected: str) -> Any:
 
 
 def load(parsed: argparse.Namespace) -> Scenario:
-    """Return the scenario of the file with the constraints added, or the drawn one where there is no file.
+    """Return the scenario of the file with constraints and objective added, or the drawn one where there is no file.
 
     Raises
     ------
     InputError
-        If a file and numbers of the generator or a broken one are given, or a constraint is declared by the file too.
+        If a file and numbers of the generator or a broken one are given, or what is added is declared by the file too.
     """
     if parsed.scenario is None:
-        return draw(parsed)
+        return _with_objective(draw(parsed), parsed)
     asked = [name for name in ("users", "servers", "seed", "family", "preset") if getattr(parsed, name) is not None]
     asked += [name for name in ("reading", "set") if getattr(parsed, name)]
     if asked:
         raise InputError(f"--{asked[0]} draws a scenario, but {parsed.scenario} is given; expected one or the other")
     scenario, declared = Scenario.read(parsed.scenario), _constraints(parsed.constraint)
     try:
-        return scenario.with_constraints(declared)
+        limited = scenario.with_constraints(declared)
     except InputError as error:
         raise InputError(f"--constraint on {parsed.scenario}: {error}") from None
+    return _with_objective(limited, parsed)
 
 
 def check_place(place: str | None, scenario: str | None) -> None:
@@ -167,6 +221,8 @@ def _run(parsed: argparse.Namespace) -> int:
         print(canonical(scenario.to_dict()))
     else:
         print(f"{parsed.output}: {scenario.name}, {scenario.n_users} users, {scenario.n_servers} servers", end="")
-        print("".join(f", {key} {value}" for key, value in (scenario.readings or {}).items()))
+        said = [f"{key} {value}" for key, value in (scenario.readings or {}).items()]
+        said += [f"objective {scenario.objective.said}"] if scenario.objective.aspects else []
+        print("".join(f", {item}" for item in said))
     sys.stdout.flush()
     return 0

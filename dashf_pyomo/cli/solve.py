@@ -110,6 +110,8 @@ def _print(scenario: Scenario, result: Result, output: str | None, certificate: 
     console = Output()
     title = Text(f"{result.method} on {scenario.name or 'the scenario'}")
     table = Table(show_header=False, title=title, title_justify="left")
+    if scenario.objective.aspects:
+        table.add_row("objective", Text(scenario.objective.said))
     for name, value in facts(result):
         table.add_row(name, Text(value))
     console.print(table)

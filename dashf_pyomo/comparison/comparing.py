@@ -31,7 +31,7 @@ def compare(
     workers: int | None = None,
     watch: Callable[[StudyProgress], None] | None = None,
 ) -> Comparison:
-    """Run methods on one scenario, and say how far each is from the least upper bound that any of them proves.
+    """Run methods on one scenario, and say how far each is from the best bound that any of them proves.
 
     Methods run in worker processes; one that fails, crashes or hangs is a row that says so, and the others go on.
 
@@ -130,8 +130,8 @@ def _read(store: Store, scenario: Scenario) -> Comparison | None:
             outcome=cell.outcome,
             status=cell.status,
             message=cell.message,
-            scr=cell.scr,
-            upper_bound=cell.upper_bound,
+            value=cell.verified,
+            bound=cell.bound,
             gap=known.gap(cell),
             restriction=cell.restriction,
             wall_time=cell.wall_time,
@@ -143,7 +143,7 @@ def _read(store: Store, scenario: Scenario) -> Comparison | None:
     return Comparison(
         scenario=scenario,
         rows=tuple(rows),
-        bound=known.upper_bound,
+        bound=known.bound_value,
         bound_source=None if known.bound is None else known.bound.bound_source,
         contradictions=tuple(found.text for found in data.contradictions),
     )

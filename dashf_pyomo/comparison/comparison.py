@@ -17,7 +17,7 @@ from formulations.documents import write_document
 from ..errors import BackendError, optional_package
 from ..files import file_names, writing
 from ..notebook import number
-from ..objectives import bound_text
+from ..objectives import SCR, bound_sentence, name_of
 from ..result import Result
 from ..result_data import relaxation_of
 
@@ -34,12 +34,8 @@ __all__ = ["Comparison", "MethodRow", "interruptions", "remarks", "rich_table"]
 _FRAME = {
     "method": "string", "scr": "float64", "gap": "float64", "score": "float64", "delay": "float64",
     "energy": "float64", "wall_time": "float64", "upper_bound": "float64", "outcome": "string", "status": "string",
-    "message": "string", "restriction": "string",
+    "message": "string", "restriction": "string", "objective": "string", "value": "float64", "bound": "float64",
 }  # fmt: skip
-
-
-_COLUMNS = ("method", "SCR", "gap", "time (s)", "status", "ended")
-_NUMBERS = ("SCR", "gap", "time (s)")
 
 #: Columns of a text that goes to no terminal.
 _WIDTH = 160
@@ -56,10 +52,10 @@ class MethodRow:
     outcome, status, message
         End of its process (``done``, ``error``, ``crash``, ``overdue``, ``memory``, or ``missing`` without one),
         the status of the result, and a line for people.
-    scr, upper_bound
-        SCR found and bound proved, or None.
+    value, bound
+        Value of the objective that was found, and bound proved, or None.
     gap
-        Distance of its SCR to the best bound, relative, or None.
+        Distance of its value to the best bound, relative, or None.
     restriction
         Its demand on the allocation beyond the scenario, empty if there is none.
     wall_time
@@ -75,8 +71,8 @@ class MethodRow:
     outcome: str
     status: str
     message: str
-    scr: float | None
-    upper_bound: float | None
+    value: float | None
+    bound: float | None
     gap: float | None
     restriction: str
     wall_time: float
@@ -88,10 +84,20 @@ class MethodRow:
         """Whether it was run to some end."""
         return self.outcome != "missing"
 
+    @property
+    def scr(self) -> float | None:
+        """The SCR of its allocation, whatever the objective, or None."""
+        return None if self.result is None else self.result.scr
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The bound proved where it is one on the SCR, else None."""
+        return None if self.result is None else self.result.upper_bound
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Methods on one scenario, and their gaps to the least upper bound that any of them proves and no one refutes.
+    """Methods on one scenario, and their gaps to the best bound that any of them proves and no one refutes.
 
     It shows itself as a table, in text and in a notebook; iterating over it gives the rows.
 
@@ -102,7 +108,7 @@ class Comparison:
     rows
         One for each method, in the order asked for.
     bound, bound_source
-        The best upper bound on the SCR of any allocation, and where it comes from; None where no method proved one.
+        The best bound on the objective of any allocation, and where it comes from; None where no method proved one.
     contradictions
         A line for each bound that a verified allocation refutes; such bounds are not used.
     left_out
@@ -130,6 +136,11 @@ class Comparison:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def objective(self) -> str:
+        """The kind of the objective that values and bounds are of."""
+        return str(self.scenario.objective.kind)
 
     @property
     def results(self) -> Mapping[str, Result]:
@@ -161,7 +172,10 @@ class Comparison:
             "format": "dashf-gap",
             "version": 1,
             "scenario_sha256": self.scenario.sha256,
-            "upper_bound": self.bound,
+            "objective": self.objective,
+            "sense": str(self.scenario.objective.sense),
+            "bound": self.bound,
+            "upper_bound": self.bound if self.objective == SCR else None,
             "bound_source": self.bound_source,
             "bound_of": self.bound_of or None,
             "contradictions": list(self.contradictions),
@@ -171,6 +185,8 @@ class Comparison:
                     "outcome": row.outcome,
                     "status": row.status or None,
                     "message": row.message,
+                    "value": row.value,
+                    "bound": row.bound,
                     "scr": row.scr,
                     "upper_bound": row.upper_bound,
                     "gap": row.gap,
@@ -198,7 +214,7 @@ class Comparison:
         return frame.set_axis(pandas.Index([row.name for row in self.rows], name="name"))
 
     def plot(self) -> Picture:
-        """Return a picture of all results: SCR, delay and energy, SCR over time, the association of the best.
+        """Return a picture of all results: value, delay and energy, value over time, the association of the best.
 
         It is a matplotlib figure, which a notebook shows.
 
@@ -278,8 +294,9 @@ def rich_table(comparison: Comparison) -> Table:
     from rich.text import Text
 
     table = Table(title=Text(_title(comparison)), title_justify="left")
-    for column in _COLUMNS:
-        table.add_column(column, justify="right" if column in _NUMBERS else "left")
+    columns, numbers = _columns(comparison)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
     for row in comparison.rows:
         table.add_row(*map(Text, _cells(row)))
     return table
@@ -293,7 +310,7 @@ def remarks(comparison: Comparison) -> list[str]:
         said = "no method proved a bound: how far these are from the optimum is unknown"
         lines = [f"{said}; {advice([comparison.scenario])}"]
     else:
-        lines = [f"no allocation has an SCR above {bound_text(comparison.bound)} ({comparison.bound_source})"]
+        lines = [f"{bound_sentence(comparison.objective, comparison.bound)} ({comparison.bound_source})"]
     lines += [
         f"* {row.name} solves a stricter problem ({row.restriction}); the bound is one of the scenario"
         for row in comparison.rows
@@ -327,13 +344,22 @@ def _text(comparison: Comparison) -> str:
 def _html(comparison: Comparison) -> str:
     """Return a comparison as HTML."""
     parts = [markup.paragraph(line, strong=True) for line in _contradictions(comparison)]
-    parts.append(markup.table(_title(comparison), _COLUMNS, map(_cells, comparison.rows), _NUMBERS))
+    columns, numbers = _columns(comparison)
+    parts.append(markup.table(_title(comparison), columns, map(_cells, comparison.rows), numbers))
     parts += [markup.paragraph(line) for line in (*remarks(comparison), *interruptions(comparison))]
     return "".join(parts)
 
 
+def _columns(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the heads of the columns, and those of numbers."""
+    name = name_of(comparison.objective)
+    return ("method", name, "gap", "time (s)", "status", "ended"), (name, "gap", "time (s)")
+
+
 def _title(comparison: Comparison) -> str:
-    return f"{comparison.scenario.name or 'the scenario'}: gaps"
+    objective = comparison.scenario.objective
+    said = f", {objective.said}" if objective.aspects else ""
+    return f"{comparison.scenario.name or 'the scenario'}: gaps{said}"
 
 
 def _contradictions(comparison: Comparison) -> list[str]:
@@ -343,7 +369,7 @@ def _contradictions(comparison: Comparison) -> list[str]:
 def _cells(row: MethodRow) -> tuple[str, ...]:
     return (
         row.name,
-        number(row.scr),
+        number(row.value),
         "none" if row.gap is None else f"{row.gap:.3%}" + ("*" if row.restriction else ""),
         f"{row.wall_time:.3f}" if row.ended else "",
         row.status if row.outcome == "done" else row.outcome,

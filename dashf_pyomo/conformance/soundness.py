@@ -1,12 +1,11 @@
-"""Soundness of methods that prove bounds: no bound may lie below an SCR that any method reaches.
+"""Soundness of methods that prove bounds: no bound may exclude a value that anybody reaches.
 
-Random small scenarios of wide magnitudes, and the best SCR that enumeration of the associations with many local starts,
-and the methods, find on them. Everything is judged by `formulations.evaluate`.
+Random small scenarios of wide magnitudes, and the best value that local starts at the associations, and the methods,
+find on them. Everything is judged by `formulations.evaluate`.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +13,14 @@ from typing import Any
 import numpy as np
 
 from formulations import Allocation, InputError, Scenario, evaluate
-from formulations.association.pair_resources import equal_split
 
 from ..algorithms import Limits, configure, run_method
-from ..algorithms.run import Run
-from ..algorithms.steps import ResourceStep
 from ..backends import BackendError
 from ..result import Result
-from ..status import Claim
+from .claims import faults
+from .reference import climb, combinations
 
 __all__ = ["JudgedBound", "best_known", "judge_bound", "wide_scenario"]
-
-#: A bound may be below a reached SCR by this much, relative: the last bits of the evaluator and of unit conversion.
-ROUNDING = 1e-9
 
 #: Fields that are drawn anew; the others are the paper's.
 _SPREAD = (
@@ -76,76 +70,77 @@ def wide_scenario(seed: int, most_users: int = 4, most_servers: int = 3) -> Scen
     return Scenario.from_dict({**base.to_dict(), **values, "name": f"wide-{seed}"})
 
 
-def best_known(scenario: Scenario, methods: Iterable[str] = ("dashf-plus",), most_associations: int = 81) -> Allocation:
-    """Return the best allocation that methods, and local starts at every association, find.
+def best_known(
+    scenario: Scenario, methods: Iterable[str] = ("dashf-plus",), most_associations: int = 81, starts: int = 16
+) -> Allocation | None:
+    """Return the best allocation that methods, and local starts at every association, find; None if they find none.
 
     Parameters
     ----------
     scenario
         The problem; with more than `most_associations` associations, only as many random ones are tried.
     methods
-        Names of methods to run too; failures are ignored.
+        Names of methods to run too; failures are ignored, and refusals.
     most_associations
-        See `scenario`.
+        See `scenario`; patterns of binary phi count as associations of their own.
+    starts
+        Starts of each, see `reference_optimum`.
     """
-    s = scenario
-    run = Run(s, Limits())
-    run.record(equal_split(s, np.zeros(s.n_users, np.int64), np.full(s.n_users, 0.5)))
+    candidates = list(combinations(scenario))
+    if len(candidates) > most_associations:
+        chosen = np.random.default_rng(0).choice(len(candidates), most_associations, replace=False)
+        candidates = [candidates[index] for index in chosen]
+    found = [climb(scenario, iter(candidates), starts).allocation]
     for name in methods:
         try:
-            found = configure(name, {}).solve(s).allocation
-        except BackendError:
+            found.append(configure(name, {}).solve(scenario).allocation)
+        except (BackendError, InputError):
             continue
-        if found is not None:
-            run.record(found)
-    allocate = ResourceStep(run, "joint-nlp", "auto", 1e-4, 3, optional=True)
-    if s.n_servers**s.n_users <= most_associations:
-        associations = [np.array(chosen) for chosen in itertools.product(range(s.n_servers), repeat=s.n_users)]
-    else:
-        rng = np.random.default_rng(0)
-        associations = [rng.integers(s.n_servers, size=s.n_users) for _ in range(most_associations)]
-    for server in associations:
-        for offload in (0.01, 0.99):
-            start = equal_split(s, server, np.full(s.n_users, offload))
-            try:
-                reached, _ = allocate(start, max(run.incumbent[1], evaluate(s, start).scr))
-                run.record(reached)
-            except BackendError:
-                continue
-    return run.incumbent[0]
+    best: tuple[Allocation, float] | None = None
+    for allocation in found:
+        e = None if allocation is None else evaluate(scenario, allocation)
+        if allocation is None or e is None or not e.feasible:
+            continue
+        if best is None or scenario.objective.better(e.value, best[1]):
+            best = allocation, e.value
+    return None if best is None else best[0]
 
 
 @dataclass(frozen=True)
 class JudgedBound:
-    """Bound of a result, judged against the best SCR known.
+    """Bound of a result, judged against the best value known.
 
     Parameters
     ----------
-    sound
-        Whether the bound is at least every SCR that was reached, and it claims no more than the gap allows.
+    faults
+        What is false in the claims of the result, in words.
     best
-        Best SCR reached by any method.
+        Best value reached, by the known allocation or the result's own; None where there is none.
     result
         The result.
     """
 
-    sound: bool
-    best: float
+    faults: tuple[str, ...]
+    best: float | None
     result: Result
+
+    @property
+    def sound(self) -> bool:
+        """Whether no claim is false."""
+        return not self.faults
 
 
 def judge_bound(
-    scenario: Scenario, method: str, known: Allocation, time_limit: float = 60.0, **options: Any
+    scenario: Scenario, method: str, known: Allocation | None, time_limit: float = 60.0, **options: Any
 ) -> JudgedBound | None:
-    """Run a method and judge its bound against a known allocation and its own; None where it declines the scenario."""
-    try:
-        result = run_method(configure(method, options), scenario, Limits(time_limit=time_limit))
-    except InputError:
+    """Run a method and judge its claims against a known allocation and its own; None where it declines the scenario."""
+    configured = configure(method, options)
+    if configured.refusal(scenario):
         return None
-    reached = evaluate(scenario, known)
-    best = max(reached.scr if reached.feasible else 0.0, result.scr or 0.0)
-    bound = result.upper_bound
-    sound = bound is None or bound >= best * (1.0 - ROUNDING)
-    if result.claim is Claim.CERTIFIED:
-        sound = sound and result.gap is not None and result.gap <= 1e-3
-    return JudgedBound(sound, best, result)
+    result = run_method(configured, scenario, Limits(time_limit=time_limit))
+    best: float | None = None
+    for allocation in (known, result.allocation):
+        e = None if allocation is None else evaluate(scenario, allocation)
+        if e is not None and e.feasible and (best is None or scenario.objective.better(e.value, best)):
+            best = e.value
+    return JudgedBound(tuple(faults(scenario, result, best)), best, result)

@@ -142,7 +142,7 @@ def plotted_points(figure: Figure, request: FigureRequest, store: Store, data: S
                 documents = {
                     method: [results[cell.key] for cell in cells if cell.variant == method] for method in figure.methods
                 }
-                samples.append(Sample(seeds[digest], documents, data.scenarios[digest].upper_bound))
+                samples.append(Sample(seeds[digest], documents, data.scenarios[digest].bound_value))
             samples.sort(key=lambda sample: sample.seed)
             found.append(PlottedPoint(reading, point, tuple(samples), left_out))
     return found

@@ -17,7 +17,7 @@ from ..errors import optional_package
 from ..files import writing
 from ..result_data import relative_gap
 from .paver import distinct, solu, trace
-from .refutation import highest, is_refuted
+from .refutation import is_refuted, witnesses
 from .store import Store
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ COLUMNS = {
     "limits": "str", "outcome": "str", "message": "str", "status": "str", "scr": "float", "score": "float",
     "delay": "float", "energy": "float", "max_violation": "float", "upper_bound": "float", "bound_source": "str",
     "iterations": "int?", "started": "str", "wall_time": "float", "cpu_time": "float", "cell_time": "float",
-    "warm_time": "float", "worker": "str", "code": "str", "own_gap": "float", "machine": "str", "versions": "str",
+    "warm_time": "float", "worker": "str", "code": "str", "value": "float", "bound": "float", "objective": "str",
+    "measure": "str", "own_gap": "float", "machine": "str", "versions": "str",
 }  # fmt: skip
 
 
@@ -42,12 +43,12 @@ def table(store: Store) -> list[dict[str, Any]]:
     environments = store.environments()
     rows = []
     planned = store.rows()
-    best = highest(planned)
+    best = witnesses(planned)
     for row in planned:
         machine = environments.get(row.pop("environment") or "", {})
         row["outcome"] = row["outcome"] or "missing"
-        refuted = is_refuted(row["upper_bound"], best.get(row["scenario"], 0.0))
-        row["own_gap"] = None if refuted else relative_gap(row["scr"], row["upper_bound"])
+        refuted = is_refuted(row["objective"], row["bound"], best.get(row["scenario"]))
+        row["own_gap"] = None if refuted else relative_gap(row["value"], row["bound"])
         row["machine"] = machine.get("machine")
         row["versions"] = canonical(dict(machine["packages"])) if machine else None
         rows.append(row)

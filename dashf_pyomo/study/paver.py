@@ -13,8 +13,11 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any, TypeVar
 
+from formulations.objective import Sense
+
+from ..objectives import sense_of, standing, tightest
 from ..status import Claim, Termination
-from .refutation import highest, is_refuted
+from .refutation import TOLERANCE, is_refuted, witnesses
 from .task import ending_of
 
 __all__ = ["distinct", "solu", "trace"]
@@ -36,24 +39,25 @@ _OUTCOME = {"error": (13, 10), "crash": (13, 13), "overdue": (14, 3), "memory": 
 
 
 def trace(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return trace records of cells that have ended; Problem (3) is a maximisation, so direction is 1."""
+    """Return trace records of cells that have ended; direction is 1 where the objective is maximised, else 0."""
     lines = ["* Trace Record Definition", "* GamsSolve", f"* {','.join(_COLUMNS)}", "*"]
     rows = distinct(rows)
-    best, instances = highest(rows), _instances(rows)
+    best, instances = witnesses(rows), _instances(rows)
     solvers = _unique((row["variant"], _clean(row["variant"])) for row in rows)
     for row in rows:
         users, servers = row["users"], row["servers"]
         model, solver = _OUTCOME.get(row["outcome"]) or _done(row)
-        bound = row["upper_bound"]
-        if is_refuted(bound, best.get(row["scenario"], 0.0)):
+        bound, kind = row["bound"], row["objective"]
+        direction = int(sense_of(kind) is Sense.MAX)
+        if is_refuted(kind, bound, best.get(row["scenario"])):
             bound = None  # it proves nothing
-        elif bound is not None and row["scr"] is not None:
-            bound = max(bound, row["scr"])  # within the tolerance below the SCR, a bound counts as that
+        elif bound is not None:
+            bound = standing(kind, bound, row["value"], TOLERANCE, row["score"])
         # The equations (3b) to (3j), and x, phi, b, p, F and T, as Problem (3) has them.
         equations, variables = 3 * users + 3 * servers, users * servers * 4 + 3 * users + 1
         fields = (
-            instances[row["scenario"], row["repeat"]], "MINLP", solvers[row["variant"]], 1, equations, variables,
-            users * servers, _julian(row["started"]), model, solver, _number(row["scr"]), _number(bound),
+            instances[row["scenario"], row["repeat"]], "MINLP", solvers[row["variant"]], direction, equations,
+            variables, users * servers, _julian(row["started"]), model, solver, _number(row["value"]), _number(bound),
             f"{row['wall_time']:.6f}", "NA" if row["iterations"] is None else row["iterations"],
         )  # fmt: skip
         lines.append(",".join(map(str, fields)))
@@ -72,23 +76,27 @@ def _done(row: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def solu(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return what is known of each scenario: the best SCR found, and the best bound where it is not refuted."""
+    """Return what is known of each scenario: the best value found, and the best bound where it is not refuted."""
     rows = distinct(rows)
-    refuting, best = highest(rows), highest(row for row in rows if _ending(row)[0] is not Termination.ERROR)
+    refuting, best = witnesses(rows), witnesses(row for row in rows if _ending(row)[0] is not Termination.ERROR)
     bounds: dict[str, list[float]] = {}
+    kinds = {row["scenario"]: row["objective"] for row in rows}
     for row in rows:
-        if row["upper_bound"] is not None and not is_refuted(row["upper_bound"], refuting.get(row["scenario"], 0.0)):
-            bounds.setdefault(row["scenario"], []).append(row["upper_bound"])
+        refuted = is_refuted(row["objective"], row["bound"], refuting.get(row["scenario"]))
+        if row["bound"] is not None and not refuted:
+            bounds.setdefault(row["scenario"], []).append(row["bound"])
     lines = []
     # Repeats are instances of their own in the trace; what is known of the scenario is known of each.
     for (scenario, _), name in _instances(rows).items():
         if scenario not in best:
             lines.append(f"=unkn= {name}")
             continue
-        lines.append(f"=best= {name} {_number(best[scenario])}")
-        if scenario in bounds:
-            # Within the tolerance below the best SCR, a bound counts as that.
-            lines.append(f"=bestdual= {name} {_number(max(min(bounds[scenario]), best[scenario]))}")
+        known, kind = best[scenario], kinds[scenario]
+        lines.append(f"=best= {name} {_number(known.value)}")
+        bound = tightest(kind, bounds.get(scenario, ()))
+        if bound is not None:
+            bound = standing(kind, bound, known.value, TOLERANCE, known.score)
+            lines.append(f"=bestdual= {name} {_number(bound)}")
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from formulations import Extra, InputError, Scenario
@@ -20,9 +21,13 @@ from formulations.families import draw, families
 from formulations.scenario import GENERATOR_ARGUMENTS, NUMERIC_FIELDS
 from formulations.schema import Place, conform
 
+from ..objectives import SCR, measure_of, name_of
 from .study_file import FilesTable, GivenTable, GridTable
 
 __all__ = ["PlannedScenario", "planned"]
+
+#: How keys of a grid begin that are declared, not drawn.
+_DECLARED = ("constraints.", "objective.")
 
 #: What stands in a list of limits for none, as TOML has no null.
 NO_LIMIT = "none"
@@ -44,6 +49,8 @@ class PlannedScenario:
         The canonical JSON, compressed.
     kinds
         Kinds of extra constraints that it declares.
+    objective, measure
+        The kind of its objective, and what values of it are, see `measure_of`.
     """
 
     sha256: str
@@ -54,6 +61,8 @@ class PlannedScenario:
     seed: int | None
     document: bytes
     kinds: frozenset[Extra] = frozenset()
+    objective: str = SCR
+    measure: str = name_of(SCR)
 
     @classmethod
     def of(cls, scenario: Scenario, group: str) -> PlannedScenario:
@@ -68,6 +77,8 @@ class PlannedScenario:
             seed=scenario.seed,
             document=zlib.compress(text),
             kinds=scenario.extra_kinds,
+            objective=str(scenario.objective.kind),
+            measure=measure_of(scenario.objective),
         )
 
     def scenario(self) -> Scenario:
@@ -98,7 +109,7 @@ def planned(
     """
     if "given" in entry:
         given = conform(GivenTable, entry, place)
-        yield PlannedScenario.of(_limited(given.given, given.constraints, place), given.name)
+        yield PlannedScenario.of(_declared(given.given, given, place), given.name)
     elif "files" in entry:
         yield from _from_files(conform(FilesTable, entry, place), place, folder)
     else:
@@ -116,7 +127,7 @@ def _from_files(entry: FilesTable, place: Place, folder: Path) -> Iterator[Plann
                 scenario = Scenario.read(path)
             except InputError as error:
                 place.at("files").fail(str(error))
-            yield PlannedScenario.of(_limited(scenario, entry.constraints, place), entry.name)
+            yield PlannedScenario.of(_declared(scenario, entry, place), entry.name)
 
 
 def _from_grid(entry: GridTable, place: Place, drawn_seed: Callable[[int], int]) -> Iterator[PlannedScenario]:
@@ -129,15 +140,18 @@ def _from_grid(entry: GridTable, place: Place, drawn_seed: Callable[[int], int])
         if entry.name and len(entry.family) > 1:
             label.append(family)
         if not entry.name:
-            label += [f"{key} {_short(value)}" for key, value in entry.constraints.items()]
-        group = ", ".join([*label, *(f"{key} {_short(value)}" for key, value in point.items())])
+            declared = itertools.chain(entry.constraints.items(), entry.objective.items())
+            label += [f"{key} {_short(value)}" for key, value in declared]
+        steps = (f"{key.partition('.')[2] or key} {_short(value)}" for key, value in point.items())
+        group = ", ".join([*label, *steps])
+        drawn_by = {key: value for key, value in point.items() if not key.startswith(_DECLARED)}
         for (users, servers), seed in itertools.product(sizes, seeds):
-            arguments: dict[str, Any] = {"preset": entry.preset, "readings": entry.readings, **entry.set, **point}
+            arguments: dict[str, Any] = {"preset": entry.preset, "readings": entry.readings, **entry.set, **drawn_by}
             try:
                 drawn = draw(family, users, servers, seed, **arguments)
             except InputError as error:
                 _blame(entry, place, str(error))
-            yield PlannedScenario.of(_limited(drawn, entry.constraints, place), group)
+            yield PlannedScenario.of(_declared(drawn, entry, place, point), group)
 
 
 def _check_grid(entry: GridTable, place: Place) -> None:
@@ -152,27 +166,46 @@ def _check_grid(entry: GridTable, place: Place) -> None:
     known = [*(name for name in first if all(name in options for options in others)),
              *GENERATOR_ARGUMENTS, *NUMERIC_FIELDS]  # fmt: skip
     place.at("set").only(entry.set, known)
-    place.at("grid").only(entry.grid, known)
+    place.at("grid").only([key for key in entry.grid if not key.startswith(_DECLARED)], known)
     for key, values in entry.grid.items():
-        if key in entry.set:
-            place.at("grid", key).fail("given under set too; expected one or the other")
+        table, _, inner = key.rpartition(".")
+        if inner in getattr(entry, table or "set"):
+            place.at("grid", key).fail(f"given under {table or 'set'} too; expected one or the other")
         place.at("grid", key).once(values)
 
 
-def _limited(scenario: Scenario, constraints: Mapping[str, Any], place: Place) -> Scenario:
-    """Return a scenario with the extra constraints that its entry declares.
+def _declared(
+    scenario: Scenario,
+    entry: GivenTable | FilesTable | GridTable,
+    place: Place,
+    point: Mapping[str, Any] = MappingProxyType({}),
+) -> Scenario:
+    """Return a scenario with the extra constraints and the objective that its entry and a point of its grid declare.
 
     Raises
     ------
     InputError
         If there can be none such, or the scenario declares one of them itself.
     """
-    declared = {key: _nulls(value) for key, value in constraints.items()}
+    both = {}
+    for table in ("constraints", "objective"):
+        start = f"{table}."
+        steps = {key.removeprefix(start): value for key, value in point.items() if key.startswith(start)}
+        both[table] = {**getattr(entry, table), **steps}
+    declared = {key: _nulls(value) for key, value in both["constraints"].items()}
+    table = "constraints"
     try:
-        return scenario.with_constraints(declared)
+        limited = scenario.with_constraints(declared)
+        table = "objective"
+        if not both[table]:
+            return limited
+        if scenario.objective.to_dict() is not None:
+            raise InputError("objective is declared by the scenario itself; expected it once")
+        return limited.replace(objective=both[table])
     except InputError as error:
-        named = [key for key in declared if _word(key, str(error).partition(";")[0])]
-        at = place.at("constraints", *named[:1])
+        named = [key for key in both[table] if _word(key, str(error).partition(";")[0])]
+        stepped = bool(named) and f"{table}.{named[0]}" in point
+        at = place.at("grid", f"{table}.{named[0]}") if stepped else place.at(table, *named[:1])
         at.fail(f"{error} ({scenario.name})" if scenario.name else str(error))
 
 
@@ -202,4 +235,6 @@ def _word(key: str, text: str) -> re.Match[str] | None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) else shown(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:g}"
+    return value if isinstance(value, str) else shown(value)

@@ -15,6 +15,7 @@ from typing import Any
 from formulations import Scenario
 from formulations.schema import Place, conform
 
+from ..objectives import SCR, name_of
 from ..result import Result
 from ..status import Termination
 from .description import Description
@@ -44,9 +45,18 @@ class Store(StoreFile):
             many = self._database.executemany
             many("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
             many(
-                "INSERT OR IGNORE INTO scenarios VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO scenarios VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (s.sha256, s.name, s.n_users, s.n_servers, None if s.seed is None else str(s.seed), s.document)
+                    (
+                        s.sha256,
+                        s.name,
+                        s.n_users,
+                        s.n_servers,
+                        None if s.seed is None else str(s.seed),
+                        s.document,
+                        s.objective,
+                        s.measure,
+                    )
                     for s in description.scenarios
                 ),
             )
@@ -118,13 +128,13 @@ class Store(StoreFile):
 
     def again(self) -> set[str]:
         """Return the keys of cells that are to be run again."""
-        if not self._knows_code:
+        if "code" not in self._known:
             return set()
         return {row[0] for row in self._database.execute("SELECT key FROM again")}
 
     def codes(self) -> dict[str, str]:
         """Return the code that has run each ended cell, by key; empty where it was not recorded."""
-        column = "code" if self._knows_code else "''"
+        column = "code" if "code" in self._known else "''"
         return dict(tuple(row) for row in self._database.execute(f"SELECT key, {column} FROM cells"))
 
     def failed(self) -> set[str]:
@@ -140,9 +150,15 @@ class Store(StoreFile):
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the planned cells in order, with all columns but the whole result; None where one has not ended."""
-        left_out = {"key", "scenario", "method", "repeat", "result", "code"}
+        left_out = {"key", "scenario", "method", "repeat", "result", "code", "value", "bound"}
         columns = ", ".join(f"cells.{name}" for name in CELL if name not in left_out)
-        columns += ", nullif(cells.code, '') AS code" if self._knows_code else ", NULL AS code"
+        columns += ", nullif(cells.code, '') AS code" if "code" in self._known else ", NULL AS code"
+        if "bound" in self._known:
+            columns += ", cells.value, cells.bound, scenarios.objective, scenarios.measure"
+        else:
+            columns += (
+                f", cells.scr AS value, cells.upper_bound AS bound, '{SCR}' AS objective, '{name_of(SCR)}' AS measure"
+            )
         query = f"""
             SELECT plan.position, plan.key, plan."group", plan.scenario, plan.variant, plan.role, plan.method,
                 plan.repeat, scenarios.name, scenarios.users, scenarios.servers, scenarios.seed, {columns}

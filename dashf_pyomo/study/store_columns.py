@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Json, ValidationInfo, fi
 
 from formulations.schema import Table, expected, refused
 
+from ..objectives import SENSES
 from ..result_data import Status
 from .study_file import ReportSettings
 from .task import SUMMARY, CellOutcome
@@ -22,7 +23,7 @@ TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE scenarios (
     sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, users INTEGER NOT NULL, servers INTEGER NOT NULL, seed TEXT,
-    document BLOB NOT NULL
+    document BLOB NOT NULL, objective TEXT NOT NULL DEFAULT 'scr', measure TEXT NOT NULL DEFAULT 'SCR'
 );
 CREATE TABLE environments (sha256 TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE plan (
@@ -35,15 +36,25 @@ CREATE TABLE cells (
     delay REAL, energy REAL, max_violation REAL, upper_bound REAL, bound_source TEXT, iterations INTEGER,
     started TEXT NOT NULL, wall_time REAL NOT NULL, cpu_time REAL NOT NULL, cell_time REAL NOT NULL,
     warm_time REAL NOT NULL, environment TEXT NOT NULL, worker TEXT NOT NULL, result BLOB,
-    code TEXT NOT NULL DEFAULT ''
+    code TEXT NOT NULL DEFAULT '', value REAL, bound REAL
 );
 CREATE TABLE again (key TEXT PRIMARY KEY);
 """
-#: What stores of the same version did not have at first: the code that cells were run by, and cells to run again.
-ADDED = """
+#: What stores of the same version did not have at first, by the last column of it: the code that cells were run by, and
+#: cells to run again; then the objectives of scenarios, and values of these. Before, every objective was the SCR.
+ADDED = {
+    "code": """
 ALTER TABLE cells ADD COLUMN code TEXT NOT NULL DEFAULT '';
 CREATE TABLE IF NOT EXISTS again (key TEXT PRIMARY KEY);
-"""
+""",
+    "bound": """
+ALTER TABLE scenarios ADD COLUMN objective TEXT NOT NULL DEFAULT 'scr';
+ALTER TABLE scenarios ADD COLUMN measure TEXT NOT NULL DEFAULT 'SCR';
+ALTER TABLE cells ADD COLUMN value REAL;
+ALTER TABLE cells ADD COLUMN bound REAL;
+UPDATE cells SET value = scr, bound = upper_bound;
+""",
+}
 #: Columns of cells in order.
 CELL = (
     "key", "scenario", "method", "options", "limits", "repeat", "outcome", "message", *SUMMARY, "started",
@@ -58,6 +69,12 @@ _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 def _date(text: str) -> str:
     datetime.fromisoformat(text or "2000-01-01")
+    return text
+
+
+def _kind(text: str) -> str:
+    if text not in SENSES:
+        raise ValueError(text)
     return text
 
 
@@ -91,6 +108,8 @@ class PlannedCell(_Part):
     users: _Whole
     servers: _Whole
     seed: _Text | None
+    objective: Annotated[str, AfterValidator(_kind), expected(f"one of {', '.join(SENSES)}")]
+    measure: _Text
 
 
 class _Limits(_Part):
@@ -112,6 +131,8 @@ class EndedCell(_Part):
     max_violation: _Number | None
     upper_bound: _Number | None
     bound_source: _Text | None
+    value: _Number | None
+    bound: _Number | None
     iterations: _Whole | None
     started: Annotated[str, Field(strict=True), AfterValidator(_date), expected("date and time")]
     wall_time: _Number

@@ -97,10 +97,11 @@ class StoreFile:
             self.close()
             found = "is empty" if empty else f"has version {version} of the tables"
             raise StoreError(f"{self.path}: {found}; expected version {VERSION}")
-        self._knows_code = any(row["name"] == "code" for row in execute("PRAGMA table_info(cells)"))
-        if write and not self._knows_code:
-            self._database.executescript(f"BEGIN; {ADDED} COMMIT;")
-            self._knows_code = True
+        self._known = {row["name"] for row in execute("PRAGMA table_info(cells)")}
+        for column, statements in ADDED.items() if write else ():
+            if column not in self._known:
+                self._database.executescript(f"BEGIN; {statements} COMMIT;")
+                self._known.add(column)
         # The log survives the death of any process; only a power cut may cost the last commits, never the file.
         execute("PRAGMA synchronous = NORMAL")
 

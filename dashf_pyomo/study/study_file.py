@@ -48,6 +48,16 @@ def _families(value: Any) -> tuple[str, ...]:
     return names
 
 
+def _dotted(values: Any) -> Any:
+    """Return a grid with ``{"constraints": {"delay_limit": [...]}}`` as ``{"constraints.delay_limit": [...]}``."""
+    if not isinstance(values, dict):
+        return values
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= {f"{key}.{inner}": item for inner, item in value.items()} if isinstance(value, dict) else {key: value}
+    return found
+
+
 Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 _Count = Annotated[int, Field(strict=True, ge=1)]
 _Several = Annotated[list[Any], Field(min_length=1), expected("a list of values to go through")]
@@ -113,6 +123,7 @@ class GivenTable(Table):
     given: Scenario
     name: Text = "given"
     constraints: _Values
+    objective: _Values
 
 
 class FilesTable(Table):
@@ -125,6 +136,7 @@ class FilesTable(Table):
     ]
     name: Text = "files"
     constraints: _Values
+    objective: _Values
 
 
 class GridTable(Table):
@@ -144,8 +156,9 @@ class GridTable(Table):
     preset: Text = "default"
     readings: _Values
     set: _Values
-    grid: Annotated[dict[str, _Several], Field(default_factory=dict)]
+    grid: Annotated[dict[str, _Several], BeforeValidator(_dotted), Field(default_factory=dict)]
     constraints: _Values
+    objective: _Values
 
 
 def _tables(entries: Any, info: ValidationInfo) -> Any:

@@ -141,6 +141,7 @@ class CellRecord:
 #: Numbers and texts of a result that the store keeps as columns.
 SUMMARY = (
     "status", "scr", "score", "delay", "energy", "max_violation", "upper_bound", "bound_source", "iterations",
+    "value", "bound",
 )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ units of E0. The surrogate lies above the energy, so solving it again around its
 the limit is a stationary point, not a global optimum.
 
 Scaling, all of it here: resources, rates and times are relative to the reference point (where that is near
-zero, to a small share), the objective to `score_scale`. So every coefficient is of order one near the
+zero, to a small share), the objective to `Prices.unit`. So every coefficient is of order one near the
 solution, whatever the magnitudes of the data.
+
+With other objectives every score and cost has a weight of its own; where delays are summed in the cost there is no T.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from numpy.typing import NDArray
 from ..allocation import Allocation, Evaluation, evaluate
 from ..constraints import EXCESS_PRICE, Over
 from ..formulation import Feature, Formulation, Kind, Language, Subproblem, formulations
+from ..objective import ObjectiveKind
+from ..prices import Prices
 from ..scenario import Scenario
 from ..terms import Sites, least_rates, rows_of, upper_rows
 from .limit_families import LIMIT_MARGIN, RESOURCE_EXTRAS, require_rows
@@ -38,6 +42,11 @@ LEAST_UNIT = 1e-2
 
 #: The parts of `formulations.attributes` that are a coefficient times one expression; the energies of sending have two.
 _PIECES = {"energy_uplink": ("power", "rate"), "energy_downlink": ("power", "rate")}
+
+#: Parts whose expressions are linear or constant, so that their coefficients may be negative.
+_LINEAR = frozenset({"served", "own", "left", "bandwidth", "server_power", "server_speed"})
+
+_TIMES = ("local", "uplink", "server", "downlink")
 
 #: Pairs up to which the association is a parameter, so that one compilation serves every association.
 #: Beyond, a parameter for each pair costs more memory than compiling again for a new association.
@@ -82,11 +91,23 @@ class FractionalProgram:
         self._time_price = cp.Parameter(nonneg=True, name="time_price")
         self._variable = {name: cp.Variable(n, nonneg=True, name=name) for name in self._unit}
         self._membership: dict[str, cp.Parameter] | None = None
+        self._deadline = Prices.have_deadline(scenario)
+        if not self._deadline:
+            self._p |= {f"{way}_cost": cp.Parameter(n, nonneg=True, name=f"{way}_cost") for way in _TIMES}
+        objective = scenario.objective
+        self._scored = objective.kind is not ObjectiveKind.COST
+        self._weighted = objective.kind is not ObjectiveKind.SCR or objective.user_weight is not None
+        if self._weighted:
+            self._p["score_weight"] = cp.Parameter(n, nonneg=True, name="score_weight")
         self._rows = upper_rows(scenario)
         self._limited = bool(rows_of(scenario))
         if self._limited:
-            limits = ("up_need", "down_need", *(name for i in range(len(self._rows)) for name in self._pieces(i)))
-            self._p |= {name: cp.Parameter(n, nonneg=True, name=name) for name in limits}
+            self._p |= {name: cp.Parameter(n, nonneg=True, name=name) for name in ("up_need", "down_need")}
+            for i, rows in enumerate(self._rows):
+                self._p |= {
+                    name: cp.Parameter(n, nonneg=not (rows.signed and part in _LINEAR), name=name)
+                    for name, (part, _) in self._pieces(i).items()
+                }
         if n * m <= PARAMETRIC_PAIRS:
             of_servers = (i for i, rows in enumerate(self._rows) if rows.limit.over is Over.SERVER)
             names = ("bandwidth", "power", "speed", *(name for i in of_servers for name in self._pieces(i)))
@@ -129,9 +150,12 @@ class FractionalProgram:
             p[f"{name}_unit"].value = unit[name]
         for name in ("user_power", "user_speed"):
             p[f"{name}_cap"].value = 1.0 / unit[name]
-        price = ratio / s.score_scale
-        energy_price = price * s.weight_energy
-        self._time_price.value = price * s.weight_time * e.delay
+        unit_value = Prices.unit(s, ratio, e.user_delay, e.energy_by_user)
+        prices = Prices.of(s, ratio / unit_value)
+        energy_price = prices.energy
+        self._time_price.value = prices.latest * e.delay
+        if self._weighted:
+            p["score_weight"].value = prices.score * (s.score_scale / unit_value)
 
         sites = Sites(s, m)
         user_speed = unit["user_speed"] * s.user_speed_max
@@ -153,13 +177,16 @@ class FractionalProgram:
             "down", "downlink", rest > 0, e.time_downlink / e.delay, energy_price * e.energy_downlink,
             a.server_power, unit["power"] * s.server_power_max[m],
         )  # fmt: skip
+        if not self._deadline:
+            for way in _TIMES:
+                p[f"{way}_cost"].value = prices.delay * e.delay * p[f"{way}_time"].value
         if self._limited:
             self._set_limits(a, e)
 
     def _pieces(self, number: int) -> dict[str, tuple[str, str]]:
         """Return the parameters of a limit by name: of which part, and which piece of it."""
         return {
-            "_".join((self._rows[number].limit.key, part, piece)).rstrip("_"): (part, piece)
+            "_".join((self._rows[number].name, part, piece)).rstrip("_"): (part, piece)
             for part in self._rows[number].weights
             for piece in _PIECES.get(part, ("",))
         }
@@ -191,7 +218,7 @@ class FractionalProgram:
             pieces[part, "power"] = energy / 2.0 * (unit[name] * cap / np.where(used, power, cap)) ** 2
         members = m[:, None] == np.arange(s.n_servers)
         for i, rows in enumerate(self._rows):
-            bound = rows.bound[rows.row_of(m)] * tight
+            bound = rows.unit[rows.row_of(m)] if rows.signed else rows.bound[rows.row_of(m)] * tight
             for name, (part, piece) in self._pieces(i).items():
                 value = rows.weights[part][at] * pieces[part, piece] / bound
                 p[name].value = value
@@ -279,7 +306,7 @@ class FractionalProgram:
             )
 
         shares = sum(cp.multiply(p[f"{name}_unit"], variable) for name, variable in share.items())
-        value = self.score(self._scenario.score.in_cvxpy(shares))
+        user_score = self._scenario.score.in_cvxpy(shares)
         energy = cp.sum(
             cp.multiply(p["local_energy"], cp.square(user_speed))
             + self.transmission("uplink", user_power, slow_up)
@@ -287,12 +314,12 @@ class FractionalProgram:
             + self.transmission("downlink", power, slow_down)
         )
         rate_up, rate_down = relative_rate("up", user_power), relative_rate("down", power)
-        times = (
-            cp.multiply(p["local_time"], slow_user)
-            + cp.multiply(p["uplink_time"], slow_up)
-            + cp.multiply(p["server_time"], slow_server)
-            + cp.multiply(p["downlink_time"], slow_down)
-        )
+        slow = dict(zip(_TIMES, (slow_user, slow_up, slow_server, slow_down), strict=True))
+
+        def stages(kind: str) -> cp.Expression:
+            """Return the sum of the four times of every user, each with its parameter."""
+            return sum(cp.multiply(p[f"{way}_{kind}"], inverse) for way, inverse in slow.items())
+
         constraints = [
             user_power <= p["user_power_cap"],
             user_speed <= p["user_speed_cap"],
@@ -300,8 +327,20 @@ class FractionalProgram:
             cp.inv_pos(rate_down) <= slow_down,
             cp.inv_pos(user_speed) <= slow_user,
             cp.inv_pos(speed) <= slow_server,
-            times <= delay,
         ]
+        objective = energy
+        if self._deadline:
+            constraints.append(stages("time") <= delay)
+            objective = self._time_price * delay + energy
+        else:
+            objective += cp.sum(stages("cost"))
+        if self._scored and self._weighted:
+            # A parameter must not be a factor of what has parameters itself.
+            below = cp.Variable(n, name="user_score")
+            constraints.append(below <= user_score)
+            objective -= self.score(cp.multiply(p["score_weight"], below))
+        elif self._scored:
+            objective -= self.score(user_score)
 
         def by_server(name: str, expression: cp.Expression) -> cp.Expression:
             """Sum a parameter times an expression over the users of every server."""
@@ -313,7 +352,6 @@ class FractionalProgram:
             return members @ cp.multiply(p[f"{name}_unit" if name in share else name], expression)
 
         constraints += [by_server(name, variable) <= 1 for name, variable in share.items()]
-        objective = self._time_price * delay + energy - value
         if self._limited:
             excess = cp.Variable(nonneg=True, name="excess")
             constraints += [rate_up >= p["up_need"] - excess, rate_down >= p["down_need"] - excess]
@@ -339,7 +377,8 @@ class FractionalProgram:
                     taken = sum(by_server(name, expressions[piece]) for name, piece in pieces)
                 else:
                     taken = sum(cp.multiply(p[name], expressions[piece]) for name, piece in pieces)
-                constraints.append((cp.sum(taken) if rows.limit.over is Over.ALL else taken) <= 1 + excess)
+                most = rows.most - LIMIT_MARGIN if rows.signed else 1
+                constraints.append((cp.sum(taken) if rows.limit.over is Over.ALL else taken) <= most + excess)
             objective += EXCESS_PRICE * excess
         return cp.Problem(cp.Minimize(objective), constraints)
 

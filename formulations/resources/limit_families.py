@@ -1,8 +1,9 @@
 """Extra constraints in AO part 2: rows of declared limits relative to their bounds, with exact derivatives.
 
-Every row is a weighted sum of parts of users at their servers, at most 1 + e; a least rate is R_min U <= 1 + e with
-U = 1/R. The excess e >= 0 is priced at `EXCESS_PRICE`: limits that no resources meet at this association and offloading
-leave a program that can still be solved, and one that comes as near to them as possible.
+Every row is a weighted sum of parts of users at their servers, at most r + e with r = 1, but for rows with negative
+numbers; a least rate is R_min U <= 1 + e with U = 1/R. The excess e >= 0 is priced at `EXCESS_PRICE`: limits that no
+resources meet at this association and offloading leave a program that can still be solved, and one that comes as near
+to them as possible.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from ..attributes import STATED_PARTS
 from ..constraints import Extra, require_support
+from ..linear_rows import SIGNED
+from ..prices import LINEAR_ASPECTS
+from ..reach import require_bounded_delay
 from ..scaled import whole_parts
 from ..scenario import Scenario
 from ..terms import Rows, least_rates, upper_rows
@@ -33,15 +37,19 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: What is stated here: any row over these parts, and least rates; a forced or forbidden pair needs no row, as the
-#: association is given.
-RESOURCE_EXTRAS: frozenset[str] = STATED_PARTS | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY}
+#: association is given, and offloading keeps to its range, or is given as well.
+RESOURCE_EXTRAS: frozenset[str] = (
+    STATED_PARTS
+    | {Extra.DELAY, Extra.ASSOCIATION, Extra.RATE, Extra.ENERGY, Extra.OFFLOAD, Extra.BINARY, SIGNED}
+    | LINEAR_ASPECTS
+)
 
 #: Limits are stated this much tighter, relative, so that what a solver leaves within its tolerance keeps them.
 LIMIT_MARGIN = 2e-7
 
 
 def require_rows(scenario: Scenario) -> None:
-    """Refuse a scenario with a kind of extra constraints that no row states.
+    """Refuse a scenario with a kind of extra constraints that no row states, and one whose best delay is unbounded.
 
     Raises
     ------
@@ -49,6 +57,7 @@ def require_rows(scenario: Scenario) -> None:
         If there is one.
     """
     require_support("AO part 2", RESOURCE_EXTRAS, scenario.demands)
+    require_bounded_delay(scenario)
 
 
 def relative_parts(scenario: Scenario, rows: Rows, server: Index) -> dict[str, Array]:
@@ -74,13 +83,18 @@ class LimitFamily:
         What every user takes, relative to the bound of its row.
     row_of
         The row of every user, shape (N,).
-    count
-        Number of rows.
+    most
+        Right-hand sides, of which programs leave a `LIMIT_MARGIN`.
     """
 
     taken: WeightedParts
     row_of: Index
-    count: int
+    most: Array
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.most)
 
     def gather(self, values: Array) -> Array:
         """Return the sums of what every user takes, by rows."""
@@ -92,10 +106,11 @@ def limit_families(scenario: Scenario, server: Index) -> list[LimitFamily]:
     require_rows(scenario)
     users = np.arange(len(server))
     found = [
-        LimitFamily(WeightedParts(relative_parts(scenario, rows, server)), rows.row_of(server), len(rows.bound))
+        LimitFamily(WeightedParts(relative_parts(scenario, rows, server)), rows.row_of(server), rows.most)
         for rows in upper_rows(scenario)
     ]
     for direction, need in zip(("up", "down"), least_relative_rates(scenario, server), strict=True):
         if np.any(need > 0):
-            found.append(LimitFamily(WeightedParts({f"inverse_rate_{direction}": need}), users, len(users)))
+            taken = WeightedParts({f"inverse_rate_{direction}": need})
+            found.append(LimitFamily(taken, users, np.ones(len(users))))
     return found

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..allocation import Allocation
 from ..constraints import EXCESS_PRICE
+from ..prices import Prices
 from ..scenario import Scenario
 from .limit_families import LIMIT_MARGIN
 from .nonlinear import LEAST_SHARE, ResourceProgram
@@ -43,7 +44,7 @@ class ResourceProblem:
 
     def __init__(self, scenario: Scenario, free_offloading: bool) -> None:
         self._scenario = scenario
-        self._free = free_offloading
+        self._free = free_offloading and not scenario.binary_offload
         self._data = ResourceProgram(scenario, free_offloading)
         self._reference: Allocation | None = None
 
@@ -57,14 +58,16 @@ class ResourceProblem:
         self._share = {name: cp.Variable(n, name=name, bounds=[LEAST_SHARE, 1.0]) for name in names}
         for variable, value in zip(self._share.values(), start, strict=True):
             variable.value = np.clip(value, LEAST_SHARE, 1.0)
-        self._phi = cp.Variable(n, name="offload", bounds=[0.0, 1.0]) if self._free else None
+        self._phi = (
+            cp.Variable(n, name="offload", bounds=[data.lower[5 * n : 6 * n], data.upper[5 * n : 6 * n]])
+            if self._free
+            else None
+        )
         if self._phi is not None:
-            self._phi.value = reference.offload
-        deadline = cp.Variable(name="delay", nonneg=True)
-        deadline.value = 1.0
+            self._phi.value = data.offload
 
         beta, pi, psi, p, f = self._share.values()
-        own = reference.offload if self._phi is None else self._phi
+        own = data.offload if self._phi is None else self._phi
 
         def inverse(x: cp.Expression) -> cp.Expression:
             return cp.power(x, -1)
@@ -106,16 +109,24 @@ class ResourceProblem:
             return np.equal.outer(np.arange(count), row_of).astype(np.float64)
 
         at_server = members(reference.server, s.n_servers)
-        objective = data.time_price * deadline + cp.sum(total(data.energy))
-        objective -= cp.sum(s.score.in_smooth_cvxpy(beta + pi + psi))
-        constraints = [total(data.delay) <= deadline, *(at_server @ share <= 1 for share in (beta, pi, psi))]
+        objective, constraints = cp.sum(total(data.cost)), []
+        if Prices.have_deadline(s):
+            deadline = cp.Variable(name="delay", nonneg=True)
+            deadline.value = 1.0
+            objective = data.time_price * deadline + objective
+            constraints.append(total(data.delay) <= deadline)
+        if np.any(data.score_weight > 0.0):
+            score = s.score.in_smooth_cvxpy(beta + pi + psi)
+            plain = np.all(data.score_weight == 1.0)
+            objective -= cp.sum(score if plain else cp.multiply(data.score_weight, score))
+        constraints += [at_server @ share <= 1 for share in (beta, pi, psi)]
         if data.limits:
             excess = cp.Variable(name="excess", nonneg=True)
             excess.value = float(data.start[-1])
-            most = 1.0 - LIMIT_MARGIN + excess
-            constraints += [
-                members(family.row_of, family.count) @ total(family.taken) <= most for family in data.limits
-            ]
+            for family in data.limits:
+                taken = members(family.row_of, family.count) @ total(family.taken)
+                one = bool(np.all(family.most == 1.0))
+                constraints.append(taken <= (1.0 if one else family.most) - LIMIT_MARGIN + excess)
             objective += EXCESS_PRICE * excess
         self.problem = cp.Problem(cp.Minimize(objective), constraints)
 
@@ -124,5 +135,5 @@ class ResourceProblem:
         if self._reference is None:
             raise RuntimeError("update() was never called")
         shares = np.array([variable.value for variable in self._share.values()], dtype=np.float64)
-        phi = self._reference.offload if self._phi is None else np.asarray(self._phi.value)
+        phi = self._data.offload if self._phi is None else np.asarray(self._phi.value)
         return self._reference.with_shares(self._scenario, shares, phi)

@@ -227,7 +227,7 @@ def test_a_search_for_a_first_allocation_keeps_the_limits_that_it_can_choose_by(
     scenario = Scenario.random(3, 2, 4, constraints=limits)
     run = Run(scenario, Limits())
     assert seek(run, Unchanged(), 1) and run.incumbent[0].offload.tolist() == (  # type: ignore[arg-type]
-        [1.0, 0.0, 0.0] if binary else [0.6, 0.5, 0.3]
+        [1.0, 1.0, 0.0] if binary else [0.6, 0.5, 0.3]
     )
 
 
@@ -235,7 +235,7 @@ def test_half_of_the_training_is_moved_into_the_range_of_phi() -> None:
     ranges = [[0.6, 1.0], [0.0, 0.2], None]
     limited = Scenario.random(3, 2, 0, constraints={"offload": ranges})
     binary = Scenario.random(3, 2, 0, constraints={"offload": ranges, "binary_offload": True})
-    assert middle_offload(limited).tolist() == [0.6, 0.2, 0.5] and middle_offload(binary).tolist() == [1.0, 0.0, 0.0]
+    assert middle_offload(limited).tolist() == [0.6, 0.2, 0.5] and middle_offload(binary).tolist() == [1.0, 0.0, 1.0]
 
 
 def test_of_many_kinds_of_limits_not_every_set_is_searched() -> None:

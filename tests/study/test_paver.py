@@ -59,9 +59,17 @@ def row(status: str, scr: float | None, bound: float | None, **more: Any) -> dic
     found = {
         "variant": "method", "key": f"{status}/{scr}/{bound}", "scenario": f"{scr}/{bound}", "name": "s", "repeat": 0,
         "users": 3, "servers": 2, "outcome": "done", "status": status, "scr": scr, "upper_bound": bound, "started": "",
-        "wall_time": 1.0, "iterations": None, **more,
+        "wall_time": 1.0, "iterations": None, "objective": "scr", "value": scr, "bound": bound, "score": scr, **more,
     }  # fmt: skip
     return found
+
+
+def test_a_minimised_objective_has_the_other_direction_and_its_bound_below() -> None:
+    entry = {**row("certified", 7.0, None), "objective": "cost", "value": 10.0, "bound": 9.5}
+    worse = {**entry, "key": "worse", "variant": "other", "value": 12.0, "bound": 10.5}  # beyond the ten
+    for record, reached, bound in zip(read(trace([entry, worse])), (10.0, 12.0), (9.5, -math.inf), strict=True):
+        assert record["Direction"] == "0" and bounds(record) == (reached, bound)
+    assert solu([entry, worse]).splitlines() == ["=best= s-7.0/None 10", "=bestdual= s-7.0/None 9.5"]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 
-from formulations import Allocation, Scenario, evaluate
+from formulations import Allocation, Evaluation, Scenario, evaluate
 from formulations.association.pair_resources import PairResources
 from formulations.objective import DelayKind
 from formulations.terms import Sites, upper_rows
@@ -83,3 +84,53 @@ def best_pairs(scenario: Scenario, pairs: PairResources, ratio: float) -> tuple[
             best, most = replace(allocation, offload=found[0]), found[1]
     assert best is not None
     return best, most
+
+
+FIELDS = ("bandwidth", "server_power", "server_speed", "user_power", "user_speed")
+
+
+def climbed_by_slsqp(scenario: Scenario, start: Allocation, ratio: float, free: bool = False) -> Allocation:
+    """What SciPy's general solver makes of an allocation at its association, phi free or fixed, under all rows.
+
+    It may be a hair out of budgets and rows.
+    """
+    s, n, m = scenario, scenario.n_users, start.server
+    budgets = (s.bandwidth_max[m], s.server_power_max[m], s.server_speed_max[m], s.user_power_max, s.user_speed_max)
+    limit = dict(zip(FIELDS, budgets, strict=True))
+    e = evaluate(s, start)
+    unit, scale = e.delay, abs(parametric(s, start, ratio)) + ratio * s.cost(e.user_delay, e.energy_by_user)
+    deadline = s.objective.delay is DelayKind.LARGEST
+    timeless, second = (s.replace(weight_time=0.0), ratio * s.weight_time * unit) if deadline else (s, 0.0)
+
+    def read(z: np.ndarray) -> Allocation:
+        offload = z[5 * n : 6 * n] if free else start.offload
+        held = {field: np.exp(z[i * n : i * n + n]) * limit[field] for i, field in enumerate(FIELDS)}
+        return replace(start, offload=offload, **held)
+
+    @lru_cache(maxsize=4)
+    def judged(z: bytes) -> Evaluation:
+        return evaluate(s, read(np.frombuffer(z)))
+
+    def loss(z: np.ndarray) -> float:
+        e = judged(z.tobytes())
+        value = s.objective.parametric(e.score, timeless.cost(e.user_delay, e.energy_by_user), ratio)
+        return float(second * z[-1] - value) / scale
+
+    def room(z: np.ndarray) -> np.ndarray:
+        a = read(z)
+        loads = [np.bincount(m, getattr(a, f) / limit[f], minlength=s.n_servers) for f in FIELDS[:3]]
+        late = [z[-1] - judged(z.tobytes()).user_delay / unit] if deadline else []
+        return np.concatenate([*late, *(1.0 - load for load in loads), -row_values(s, a)])
+
+    held = [np.log(np.maximum(getattr(start, f) / limit[f], 1e-6)) for f in FIELDS]
+    low, high = s.offload_range
+    bounds = [(np.log(1e-6), 0.0)] * (5 * n)
+    if free:
+        bounds += [*zip(low, high, strict=True)]
+        held.append(start.offload)
+    solved = minimize(
+        loss, np.concatenate([*held, [1.0]]), method="SLSQP", bounds=[*bounds, (0.0, None)],
+        constraints={"type": "ineq", "fun": room}, options={"maxiter": 150, "ftol": 1e-9},
+    )  # fmt: skip
+    z = np.clip(solved.x, [b[0] for b in bounds] + [0.0], [b[1] for b in bounds] + [np.inf])
+    return read(z).within_budgets(s)

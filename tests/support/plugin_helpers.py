@@ -11,7 +11,8 @@ from pyomo.contrib.solver.common.factory import SolverFactory as NewFactory
 import dashf_pyomo.plugins.pyomo  # registers
 from dashf_pyomo.backends import backends
 from formulations import Scenario, joint
-from formulations.joint.convexified import _cost
+from formulations.joint.convexified import _stated
+from formulations.joint.model import _cost
 
 assert dashf_pyomo
 
@@ -47,5 +48,5 @@ def energy(model: Any) -> Any:
     if joint.info(model).formulation == "activity":
         weighted = sum(model.energies[i, n] for i in range(1, 5) for n in model.users)
     else:
-        weighted = _cost(model, data) - data.pairs.time_weight * model.delay
+        weighted = _cost(model, data, _stated(model, data)) - data.pairs.time_weight * model.delay
     return weighted * data.pairs.cost_unit / data.scenario.weight_energy

@@ -90,6 +90,10 @@ class CouplingRows:
             for part, weight in self._relative(rows).items():
                 _add(coefficients, part, weight, units, time_unit, energy_unit)
             coefficients[row < 0] = 0.0
+            if not np.isfinite(coefficients).all():
+                raise InputError(
+                    f"{rows.limit.label}: a coefficient exceeds 1e308; expected numbers that can be computed"
+                )
             self._groups.append(_Group(first, np.maximum(row, 0), coefficients))
             right.append(rows.right[active])
             self.names += [f"{rows.limit.label}, {rows.limit.over} {i}" for i in active.tolist()]

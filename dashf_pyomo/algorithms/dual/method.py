@@ -139,7 +139,7 @@ class Dual(Method):
         if not run.has_incumbent:
             seek_by_prices(run, settings)
         if not run.has_incumbent:
-            return "no allocation found that meets the extra constraints"
+            return self._without_allocation(run, settings)
         search = Search(run, settings)
         try:
             said = search.run_to_end()
@@ -151,6 +151,17 @@ class Dual(Method):
             raise
         search.conclude()
         return said
+
+    def _without_allocation(self, run: Run, settings: Settings) -> str:
+        """Try to prove that there is none."""
+        from .infeasible import prove_infeasible
+
+        said = "no allocation found that meets the extra constraints"
+        proof = prove_infeasible(run, settings)
+        if proof is None:
+            return f"{said}, and no proof that there is none"
+        _, tree = proof
+        return run.conclude_infeasible(f"no allocation keeps all limits: proven by prices of them in {len(tree)} boxes")
 
     def settings(self, run: Run) -> Settings:
         """Return what a search goes by."""

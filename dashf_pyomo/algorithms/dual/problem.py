@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -184,7 +185,30 @@ class SeparableProblem:
 
     def least_cost(self, box: Box) -> float:
         """Return a lower bound on the scaled cost of the allocations in a box."""
-        return self.time_weight * box.interval[0] if self.has_deadline else self.data.least_cost
+        return self.time_weight * box.interval[0] if self.has_deadline else self._least_own_cost
+
+    @cached_property
+    def _least_own_cost(self) -> float:
+        """Lower bound on the scaled cost where it is a sum over users: each alone, with all resources of its server."""
+        from .kernels.pricing import price_pairs
+
+        n, m = self.scenario.n_users, self.scenario.n_servers
+        free = Prices(1.0, np.zeros((m, 3)), np.zeros(n), np.zeros(len(self.rows)))
+        pieces = self._pieces(self.balanced(free), self.whole(), *np.nonzero(self.data.usable))
+        pieces = replace(pieces, terms=pieces.terms | {"weight": np.zeros(len(pieces.user))})
+        found = price_pairs(
+            self._coefficients[pieces.user, pieces.server],
+            self.scenario.score_norm,
+            *pieces.arguments(),
+            terms=pieces.kernel_terms(),
+            offload=pieces.offload,
+            tolerance=1e-4 * max(self.data.most_cost / n, 1e-9),
+            **self._score,
+        )
+        best = np.full(n, -np.inf)
+        np.maximum.at(best, pieces.user, found.upper)
+        least = -float(best.sum()) * (1.0 - SUM_SLACK)
+        return max(self.data.least_cost, least if np.isfinite(least) else 0.0)
 
     def bound(self, prices: Prices, dual_value: float, box: Box) -> float:
         """Return the bound on the scaled value in a box that D shows at given prices.
@@ -346,7 +370,7 @@ class SeparableProblem:
         """The score function, as the kernels take it."""
         return {} if self.objective.score == "log" else {"score": self.objective.score}
 
-    def _needs(self, user: Index, server: Index) -> dict[str, Array]:
+    def _needs(self, user: Index, server: Index) -> dict[str, Any]:
         """Return the least rates of pairs as the kernels take them, where there are any."""
         if not (self._need_up.any() or self._need_down.any()):
             return {}

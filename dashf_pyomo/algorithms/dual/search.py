@@ -10,6 +10,9 @@ import os
 
 import numpy as np
 
+from formulations import Extra
+from formulations.allocation import FEASIBILITY_TOLERANCE
+
 from ...trace import EntryKind
 from ..run import Run
 from .bounding import AtDeadline, Bounding, ByInterval
@@ -20,7 +23,7 @@ from .kinds import separable_problem
 from .primal import DRAWS, Means, Polish, Primal
 from .settings import Cutoff, Settings, above
 from .stopping import BoundsRefuted, GapClosed, reason_to_stop
-from .tree import Tree
+from .tree import Node, Tree
 
 __all__ = ["Search"]
 
@@ -29,6 +32,9 @@ MANY = 80
 
 #: Bounds are raised by this much, relative: the last bits of the conversion of units.
 LAST_BITS = 1e-12
+
+#: So much more where users have limits of delay or of rates of their own, which have no price to tell by.
+OWN_LIMITS = 1e-5
 
 #: A scaled value of minus this stands for boxes without allocations.
 LEAST_SAID = 1e9
@@ -114,7 +120,7 @@ class Search:
         run.record_bound(
             self._value(tree.bound, LAST_BITS),
             self.settings.source + self.problem.way,
-            tolerance=TOLERANCE,
+            tolerance=self._tolerance(worst),
             boxes=len(tree),
             depth=worst.depth,
             deadlines=[end * self.problem.pairs.time_unit for end in worst.box.interval],
@@ -123,6 +129,17 @@ class Search:
             cells=self.problem.cells,
             **self.problem.profile.facts(),
         )
+
+    def _tolerance(self, worst: Node) -> float:
+        """Return how far an allocation that the evaluator accepts may be beyond the bound, relative.
+
+        It may break every row by a little too, which is worth the prices of the rows.
+        """
+        tolerance = TOLERANCE
+        if worst.prices is not None and self.cutoff.value != 0.0:
+            tolerance += FEASIBILITY_TOLERANCE * float(worst.prices.rows.sum()) / abs(self.cutoff.value)
+        limited = self.run.scenario.extra_kinds & {Extra.DELAY, Extra.RATE}
+        return tolerance + (OWN_LIMITS if limited else 0.0)
 
     def _value(self, scaled: float, raised: float = 0.0) -> float:
         """Return what a bound on the scaled value says of the objective, raised by a part of it.

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 import pyomo.environ as pyo
 
 from formulations.joint.data import JointData
-from formulations.objective import ObjectiveKind, Sense
+from formulations.objective import Sense
 
+from ...objectives import name_of as called
 from .recognition import ORDERS, Change, Difference, Recognised, UnsupportedModelError, meant, name_of, variables_of
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "orders_aside",
     "require_bounds",
     "same_objective",
+    "worse_side",
     "worse_than_known",
 ]
 
@@ -74,11 +76,15 @@ def require_bounds(recognised: Recognised) -> None:
         )
 
 
+def worse_side(data: JointData) -> str:
+    """Return on which side of the known value what is worse has its own."""
+    return "above" if data.scenario.objective.sense is Sense.MIN else "below"
+
+
 def worse_than_known(data: JointData) -> str:
     """Return in words what has a worse objective than the allocation that bounds a model."""
-    named = {ObjectiveKind.SCR: "an SCR", ObjectiveKind.UTILITY: "a utility", ObjectiveKind.COST: "a cost"}
-    side = "above" if data.scenario.objective.sense is Sense.MIN else "below"
-    return f"{named.get(data.kind, f'a {data.kind}')} {side} {data.value:.6g}"
+    name = called(str(data.kind))
+    return f"{'an' if name == 'SCR' else 'a'} {name} {worse_side(data)} {data.value:.6g}"
 
 
 def contradicted(recognised: Recognised) -> str:

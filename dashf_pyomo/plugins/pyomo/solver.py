@@ -19,10 +19,10 @@ from pyomo.core.staleflag import StaleFlagManager
 from formulations import InputError, Scenario, evaluate
 from formulations.constraints import require_support
 from formulations.joint.data import JointData
-from formulations.objective import ObjectiveKind
 
 from ...algorithms import Limits, Method, configure, run_method
 from ...backends import BackendError
+from ...objectives import name_of
 from ...result import Result
 from ...status import Claim, in_one_word
 from ...version import __version__
@@ -30,7 +30,7 @@ from .config import DashfConfig, promoted, set_entries
 from .extension import refusal, restricted, split
 from .global_solve import infeasible, solve_extended
 from .log import SolverLog
-from .meaning import contradicted
+from .meaning import contradicted, worse_side
 from .model_values import Violated, best_point
 from .recognition import Change, Difference, Recognised, closed_at, recognise
 from .results import DashfResults, Solved, fill, gap_closed, objective_bound
@@ -245,6 +245,7 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
     cut_away: tuple[Violated, ...] = ()
     message = result.message
     data = recognised.info.data
+    name = name_of(str(data.kind))
     if _clearly_worse(data, e.value):
         changed = {difference.component for difference in recognised.differences}
         # Pairs that are closed have no rows in some models, so a point that uses one is not in the model at all.
@@ -257,14 +258,14 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         cut_away = tuple(own)
         if own:
             message += (
-                f"; {_named(data, e.value)} is worse than the {data.value:.6g} of the allocation that the model was "
-                "built with, so its bounds exclude it (known=allocation makes the builder admit it)"
+                f"; {name} {e.value:.6g} is {worse_side(data)} the {data.value:.6g} of the allocation that the model "
+                "was built with, so its bounds exclude it (known=allocation makes the builder admit it)"
             )
     claim = result.claim
     if claim is Claim.CERTIFIED and (violated or not gap_closed(checked.objective, bound, gap)):
         claim = Claim.FEASIBLE
         if not violated and rigorous:
-            message += f"; the gap is closed for the {_called(data)}, not for the objective of the model"
+            message += f"; the gap is closed for the {name}, not for the objective of the model"
     return Solved(result.termination, claim, message, point, checked, violated, cut_away, bound, facts)
 
 
@@ -272,15 +273,6 @@ def _clearly_worse(data: JointData, value: float) -> bool:
     """Return whether a value is worse than the known one by more than rounding."""
     declared = data.scenario.objective
     return declared.better(data.value, value) and abs(value - data.value) > 1e-9 * abs(data.value)
-
-
-def _called(data: JointData) -> str:
-    """Return how the objective of the scenario is called."""
-    return "SCR" if data.kind is ObjectiveKind.SCR else str(data.kind)
-
-
-def _named(data: JointData, value: float) -> str:
-    return f"{_called(data)} {value:.6g}"
 
 
 def _deliver(results: Results, config: DashfConfig) -> None:

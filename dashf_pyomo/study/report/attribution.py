@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...result_data import relative_gap
 from .pairing import by_scenario, mean_value
 from .statistics import Interval, bootstrap_mean
 from .study_data import StudyData
@@ -27,7 +28,7 @@ class Attributed:
     gap
         Mean gap of the method as it is, on these.
     gain
-        Mean of (SCR with the swap - SCR) / bound, with an interval.
+        Mean of what the swap changes the value by over the bound, positive where it is better, with an interval.
     cells
         Positions of all cells that went in, those of the bounds among them.
     """
@@ -57,12 +58,15 @@ def attributed(data: StudyData, base: str, where: str) -> Iterator[Attributed]:
         cells: list[int] = []
         for scenario, mine in by_scenario(data, variant, where).items():
             known = data.scenarios[scenario]
-            bound = known.upper_bound
+            bound = known.bound_value
             old, new = mean_value(before.get(scenario, [])), mean_value(mine)
             if bound is None or old is None or new is None or known.bound is None:
                 continue
-            gaps.append((bound - old) / bound)
-            gains.append((new - old) / bound)
+            gap, left = relative_gap(old, bound), relative_gap(new, bound)
+            if gap is None or left is None:
+                continue
+            gaps.append(gap)
+            gains.append(gap - left)
             cells += [cell.position for cell in (*before[scenario], *mine, known.bound)]
         if gains:
             gap = float(np.mean(gaps))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...result_data import relaxation_of
+from ...objectives import SCR, best_of, is_better, name_of, standing, tightest
+from ...result_data import relative_gap, relaxation_of
 from ...status import Claim, Termination
-from ..refutation import is_refuted
+from ..refutation import TOLERANCE, Witness, is_refuted
 from ..task import ending_of
 
 __all__ = ["CellRow", "ScenarioRow", "distinct"]
@@ -25,16 +26,19 @@ class CellRow:
         The scenario's digest, its group in the description, and its size.
     outcome, status, message
         As in the store; outcome ``missing`` where it has not ended.
-    scr, upper_bound, bound_source, wall_time, time_limit
-        SCR found and bound proved (None without), seconds, and seconds that it was given.
+    objective, verified, score, bound, bound_source, wall_time, time_limit
+        The kind of the objective, its value and the score of what was found, the bound proved (None without), seconds,
+        and seconds that it was given.
     steps
-        Seconds and SCR of every improvement, in order.
+        Seconds and value of every improvement, in order.
     environment
         Digest of machine and versions, empty where the process died.
     code
         Version of every distribution that the method consisted of, empty where it was not recorded.
     restriction
         Demand of the method on the allocation beyond the scenario, empty if there is none.
+    measure, mixed
+        What its values are, see `measure_of`, and whether the study has others too.
     """
 
     position: int
@@ -50,8 +54,8 @@ class CellRow:
     outcome: str
     status: str
     message: str
-    scr: float | None
-    upper_bound: float | None
+    verified: float | None
+    bound: float | None
     bound_source: str | None
     wall_time: float
     time_limit: float
@@ -59,6 +63,10 @@ class CellRow:
     environment: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
     restriction: str = ""
+    objective: str = SCR
+    score: float | None = None
+    measure: str = name_of(SCR)
+    mixed: bool = False
 
     @property
     def ended(self) -> bool:
@@ -68,7 +76,7 @@ class CellRow:
     @property
     def failed(self) -> bool:
         """Whether it ended without a result that counts: no allocation, an error, a dead process."""
-        return self.ended and (self.scr is None or self._ending[0] is Termination.ERROR)
+        return self.ended and (self.verified is None or self._ending[0] is Termination.ERROR)
 
     @property
     def claim(self) -> Claim:
@@ -77,43 +85,44 @@ class CellRow:
 
     @property
     def _ending(self) -> tuple[Termination, Claim]:
-        return ending_of(self.outcome, self.status, self.scr)
+        return ending_of(self.outcome, self.status, self.verified)
 
     @property
     def value(self) -> float | None:
-        """SCR, or None where the cell failed or is missing."""
-        return None if self.failed or not self.ended else self.scr
+        """Value of the objective, or None where the cell failed or is missing."""
+        return None if self.failed or not self.ended else self.verified
 
     @property
     def where(self) -> str:
-        """Group and size, as tables call them."""
-        return f"{self.group}, {self.users} x {self.servers}"
+        """Group and size, as tables call them, and what values are where the study has different ones."""
+        return f"{self.group}, {self.users} x {self.servers}" + (f", {self.measure}" if self.mixed else "")
 
     def time_to(self, target: float) -> float:
-        """Return the seconds after which the SCR was at least `target`, infinite if it never was or the cell failed."""
+        """Return the seconds until the value was as good as `target`, infinite if it never was or the cell failed."""
         if self.failed:
             return float("inf")
-        return next((seconds for seconds, scr in self.steps if scr >= target), float("inf"))
+        reached = (seconds for seconds, value in self.steps if not is_better(self.objective, target, value))
+        return next(reached, float("inf"))
 
 
 @dataclass(frozen=True)
 class ScenarioRow:
-    """Scenario of a report, with its best SCR and its bound.
+    """Scenario of a report, with its best value and its bound.
 
     Parameters
     ----------
     sha256, name, where
         Digest, name, group and size.
     best
-        The cell with the best SCR that counts, or None.
+        The cell with the best value that counts, or None.
     bound
-        The cell with the least upper bound that no allocation refutes, or None.
+        The cell with the best bound that no allocation refutes, or None.
     cells
         All its cells, each once, in however many groups the scenario is.
     places
         All its groups, with the size.
     witness
-        The cell whose allocation has the highest SCR, or None: what refutes bounds, even where the cell has failed.
+        The cell whose allocation has the best value, or None: what refutes bounds, even where the cell has failed.
     """
 
     sha256: str
@@ -130,24 +139,35 @@ class ScenarioRow:
         """Return what cells, in order, say of their scenario."""
         places = tuple(dict.fromkeys(cell.where for cell in cells))
         cells = distinct(cells)
-        best = max((cell for cell in cells if cell.value is not None), key=lambda cell: cell.value or 0.0, default=None)
-        witness = max((cell for cell in cells if cell.scr is not None), key=lambda cell: cell.scr or 0.0, default=None)
-        scr = 0.0 if witness is None or witness.scr is None else witness.scr
-        standing = [cell for cell in cells if cell.upper_bound is not None and not is_refuted(cell.upper_bound, scr)]
-        bound = min(standing, key=lambda cell: cell.upper_bound or 0.0, default=None)
+        kind = cells[0].objective
+        best = best_of(kind, (cell for cell in cells if cell.value is not None), lambda cell: cell.value)
+        witness = best_of(kind, (cell for cell in cells if cell.verified is not None), lambda cell: cell.verified)
+        known = _witness(witness)
+        proved = [cell for cell in cells if cell.bound is not None and not is_refuted(kind, cell.bound, known)]
+        bound = tightest(kind, proved, lambda cell: cell.bound)
         return cls(digest, name, places[0], best, bound, tuple(cells), places, witness)
 
     @property
-    def best_scr(self) -> float | None:
-        """The best SCR known."""
-        return None if self.best is None else self.best.scr
+    def objective(self) -> str:
+        """The kind of its objective."""
+        return self.cells[0].objective
 
     @property
-    def upper_bound(self) -> float | None:
-        """The least bound that stands; where it lies within the tolerance below the best SCR, it counts as that."""
-        if self.bound is None or self.bound.upper_bound is None:
+    def best_value(self) -> float | None:
+        """The best value known."""
+        return None if self.best is None else self.best.verified
+
+    @property
+    def bound_value(self) -> float | None:
+        """The bound that stands; where the best value is within the tolerance beyond it, see `standing`."""
+        if self.bound is None or self.bound.bound is None:
             return None
-        return max(self.bound.upper_bound, self.best_scr or 0.0)
+        score = None if self.best is None else self.best.score
+        return standing(self.objective, self.bound.bound, self.best_value, TOLERANCE, score)
+
+    def refutes(self, cell: CellRow) -> bool:
+        """Return whether an allocation refutes the bound of a cell."""
+        return is_refuted(self.objective, cell.bound, _witness(self.witness))
 
     @property
     def bound_of(self) -> str:
@@ -155,14 +175,16 @@ class ScenarioRow:
         return relaxation_of(None if self.bound is None else self.bound.bound_source)
 
     def certified(self, cell: CellRow) -> bool:
-        """Return whether a cell has proved its own SCR to be best, by a bound that stands."""
-        highest = 0.0 if self.witness is None else self.witness.scr or 0.0
-        return cell.claim is Claim.CERTIFIED and not is_refuted(cell.upper_bound, highest)
+        """Return whether a cell has proved its own value to be best, by a bound that stands."""
+        return cell.claim is Claim.CERTIFIED and not self.refutes(cell)
 
     def gap(self, cell: CellRow) -> float | None:
-        """Return how far a cell is below the bound, relative, or None where one is missing."""
-        bound, value = self.upper_bound, cell.value
-        return None if bound is None or value is None or bound <= 0 else (bound - value) / bound
+        """Return how far a cell is from the bound, relative, or None where one is missing."""
+        return relative_gap(cell.value, self.bound_value)
+
+
+def _witness(cell: CellRow | None) -> Witness | None:
+    return None if cell is None or cell.verified is None else Witness(cell.verified, cell.score)
 
 
 def distinct(cells: Iterable[CellRow]) -> list[CellRow]:

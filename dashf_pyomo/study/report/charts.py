@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,15 @@ def all_charts(data: StudyData, attempts: Attempts) -> list[Chart]:
     if len(data.scenarios) > 1:  # what is said of shares of scenarios, or with intervals over them, needs several
         kinds = [_gap_boxes, _quality, _performance, _data_profiles, _anytime, _trade, _duels, _attribution]
     marked = restricted_text(data).replace("Some methods", "Methods with an asterisk")
+    parts = data.by_measure()  # values of different objectives have no axis in common
     with drawing(_STYLE):
-        for draw in kinds:
-            name = draw.__name__.lstrip("_").replace("_", "-")
+        for draw, (number, part) in product(kinds, enumerate(parts, 1)):
+            name = draw.__name__.lstrip("_").replace("_", "-") + (f"-{number}" if len(parts) > 1 else "")
             with attempts.at(f"figure {name}"):
                 figure = Figure(figsize=(5.0, 3.4), layout="constrained")
-                caption = draw(data, figure)
+                caption = draw(part, figure)
+                if caption and len(parts) > 1:
+                    caption = f"Scenarios with the objective {part.measures[0]}. {caption}"
                 if caption:
                     pictures.append(_finished(name, caption + marked, figure))
     return pictures
@@ -180,16 +184,21 @@ def _counted_time(data: StudyData, target: float, cell: CellRow) -> float:
 
 
 def _quality(data: StudyData, figure: Figure) -> str:
-    measures = _measures(data, lambda cell: 1.0 / cell.value if cell.value else math.inf)
+    if not data.has_ratios:
+        return ""
+    falling = data.falls
+    measures = _measures(data, lambda cell: (cell.value if falling else 1.0 / cell.value) if cell.value else math.inf)
     if len(measures) < 2 or not len(next(iter(measures.values()))):
         return ""
     axes = figure.subplots()
     count = _draw_profile(axes, data, measures, 1e4)
-    axes.set_xlabel("best SCR of all methods / SCR, log scale")
+    name = data.value_name
+    best = f"best {name} of all methods"
+    axes.set_xlabel(f"{name} / {best}, log scale" if falling else f"{best} / {name}, log scale")
     _legend(figure)
     return (
-        f"Performance profile (Dolan and Moré) of quality over {count} scenarios: the share on which a method's SCR is "
-        "within a factor of the best one. Failures never are."
+        f"Performance profile (Dolan and Moré) of quality over {count} scenarios: the share on which a method's {name} "
+        "is within a factor of the best one. Failures never are."
     )
 
 
@@ -209,7 +218,7 @@ def _performance(data: StudyData, figure: Figure) -> str:
     _legend(figure)
     return (
         f"Performance profiles (Dolan and Moré) of the time to target over {count} scenarios; the target is a relative "
-        "distance to the best SCR known. A method that never reaches it, or fails, has no share there."
+        "distance to the best value known. A method that never reaches it, or fails, has no share there."
     )
 
 
@@ -235,30 +244,34 @@ def _data_profiles(data: StudyData, figure: Figure) -> str:
 
 def _anytime(data: StudyData, figure: Figure) -> str:
     shown = [variant for variant in data.variants if any(cell.steps for cell in data.of_variant(variant))]
-    if not shown:
+    if not shown or not data.has_ratios:
         return ""
     ends = [cell.wall_time for variant in shown for cell in data.of_variant(variant)]
     grid = np.geomspace(_LEAST_TIME, max(max(ends), 2 * _LEAST_TIME), 300)
-    bounded = all(scenario.upper_bound is not None for scenario in data.scenarios.values())
+    bounded = all(scenario.bound_value is not None for scenario in data.scenarios.values())
     axes = figure.subplots()
     for variant in shown:
         total = np.zeros(len(grid))
         cells = data.of_variant(variant)
         for cell in cells:
             known = data.scenarios[cell.scenario]
-            scale = known.upper_bound if bounded else known.best_scr
+            scale = known.bound_value if bounded else known.best_value
             if cell.failed or not cell.steps or not scale:
                 continue
             times, values = np.array(cell.steps).T
             reached = np.searchsorted(times, grid, side="right")
-            total += np.concatenate([[0.0], values])[reached] / scale
+            shares = scale / values if data.falls else values / scale
+            total += np.concatenate([[0.0], shares])[reached]
         axes.plot(grid, total / len(cells), **_look(data, variant))
-    against = "the certified bound" if bounded else "the best SCR known"
-    axes.set(xscale="log", ylim=(0.0, 1.03), xlabel="seconds, log scale", ylabel=f"SCR / {against}, mean")
+    name = data.value_name
+    against = "the certified bound" if bounded else f"the best {name} known"
+    share = f"{against} / {name}" if data.falls else f"{name} / {against}"
+    axes.set(xscale="log", ylim=(0.0, 1.03), xlabel="seconds, log scale", ylabel=f"{share}, mean")
     axes.axhline(1.0, color="black", linewidth=0.8)
     _legend(figure)
     return (
-        f"SCR against time: the SCR kept so far over {against}, mean over all cells; nothing yet and failures count 0."
+        f"{name[0].upper()}{name[1:]} against time: {share} for what is kept so far, mean over all cells; nothing yet "
+        "and failures count 0."
     )
 
 
@@ -304,8 +317,11 @@ def _duels(data: StudyData, figure: Figure) -> str:
     axes.axvline(0.0, color="black", linewidth=0.8)
     names = labels(data)
     axes.set_yticks(range(len(found)), [names[variant] for variant, _ in found])
-    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean difference of the SCR from {names[data.reference]} (%)")
-    return f"Mean relative difference of the SCR from {data.reference}, paired over scenarios, with 95 % intervals."
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"mean gain in {data.value_name} on {names[data.reference]} (%)")
+    return (
+        f"Mean relative difference of the {data.value_name} from {data.reference}, positive where it is better, paired "
+        "over scenarios, with 95 % intervals."
+    )
 
 
 def _attribution(data: StudyData, figure: Figure) -> str:

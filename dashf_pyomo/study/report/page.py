@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ...objectives import SCR, name_of
 from .cell_rows import CellRow
 from .charts import Chart
 from .result_tables import restricted_text
@@ -64,6 +65,11 @@ def _summary(data: StudyData) -> str:
         f"{counts['done']} done, {counts['failed']} failed, {counts['missing']} missing. "
         f"Scenarios with a certified bound: {bounded} of {len(data.scenarios)}. Master seed {data.about.seed}."
     )
+    if len(data.measures) > 1:
+        said += (
+            f" Scenarios have different objectives ({'; '.join(data.measures)}): values are compared and averaged only "
+            "among those of the same."
+        )
     if data.contradictions:
         said += " There are contradictions, see above."
     elif bounded:
@@ -83,8 +89,8 @@ def _shown(data: StudyData, cell: CellRow) -> dict[str, Any]:
         "repeat": cell.repeat,
         "outcome": cell.outcome,
         "status": cell.status,
-        "SCR": cell.scr,
-        "upper bound": cell.upper_bound,
+        data.value_name: cell.verified,
+        "upper bound" if data.value_name == name_of(SCR) else "bound": cell.bound,
         "gap": data.scenarios[cell.scenario].gap(cell),
         "time (s)": cell.wall_time,
         "message": cell.message[:160],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...objectives import improvement, is_better
 from .cell_rows import CellRow
 from .statistics import Interval, bootstrap_mean, wilson
 from .study_data import StudyData
 
 __all__ = ["TIE", "Pairing", "mean_value", "paired"]
 
-#: SCRs that differ by less, relative, are the same.
+#: Values that differ by less, relative, are the same.
 TIE = 1e-6
 
 
@@ -26,7 +27,7 @@ class Pairing:
     share
         Wins among decided pairs, with an interval.
     difference
-        Mean relative difference of the SCR where both have one, with an interval.
+        Mean improvement on the reference, relative, where both have a value, with an interval.
     cells
         Positions of all cells that went in.
     """
@@ -45,7 +46,7 @@ class Pairing:
 
 
 def mean_value(cells: Sequence[CellRow]) -> float | None:
-    """Return the mean SCR of repeats, or None if one of them failed."""
+    """Return the mean value of repeats, or None if one of them failed."""
     values = [cell.value for cell in cells]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
@@ -70,11 +71,12 @@ def paired(data: StudyData, variant: str, reference: str, where: str | None) -> 
             continue
         cells += [cell.position for cell in (*mine[scenario], *other[scenario])]
         a, b = mean_value(mine[scenario]), mean_value(other[scenario])
-        if a is not None and b is not None and b > 0:
-            differences.append(a / b - 1.0)
-        if a == b or (a is not None and b is not None and abs(a - b) <= TIE * max(a, b)):
+        kind = data.scenarios[scenario].objective
+        if a is not None and b is not None and b != 0.0:
+            differences.append(improvement(kind, b, a))
+        if a == b or (a is not None and b is not None and abs(a - b) <= TIE * max(abs(a), abs(b))):
             ties += 1
-        elif b is None or (a is not None and a > b):
+        elif b is None or (a is not None and is_better(kind, a, b)):
             wins += 1
         else:
             losses += 1

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ...objectives import worse_by
 from .attribution import attributed
 from .cell_rows import CellRow
 from .pairing import TIE, Pairing, paired
@@ -38,11 +39,12 @@ def gaps_table(data: StudyData) -> ReportTable:
     table = ReportTable(
         "gaps",
         "Gap to the best certified bound",
-        "How far the SCR is below the least upper bound that any method of this study proved for the same scenario and "
-        "that no allocation refutes. Failed cells have no gap; they are counted. Certified: by the bound of that cell "
-        f"itself, which stands.{restricted_text(data)}",
+        f"How far the {data.value_name} is from the best bound that any method of this study proved for the same "
+        "scenario and that no allocation refutes. Failed cells have no gap; they are counted. Certified: by the bound "
+        f"of that cell itself, which stands.{restricted_text(data)}",
         (
-            "scenarios", "method", "runs", "failed", "mean SCR", "mean gap", "median gap", "worst gap", "certified",
+            "scenarios", "method", "runs", "failed", f"mean {data.value_name}", "mean gap", "median gap",
+            "worst gap", "certified",
             *(["keeps also"] if data.restrictions else []),
         ),
     )  # fmt: skip
@@ -71,7 +73,7 @@ def bounds_table(data: StudyData) -> ReportTable:
     table = ReportTable(
         "bounds",
         "Where the bounds come from",
-        "The source of the bound that stands for each scenario, and how far the best allocation known is below it.",
+        "The source of the bound that stands for each scenario, and how far the best allocation known is from it.",
         ("scenarios", "bound from", "source", "number", "mean gap left", "worst gap left"),
     )
     for where in data.places:
@@ -94,9 +96,9 @@ def bounds_table(data: StudyData) -> ReportTable:
 
 
 def time_to_target(data: StudyData, cell: CellRow, target: float) -> float:
-    """Return the seconds until a cell came within a relative distance of the best SCR known; infinite if never."""
-    best = data.scenarios[cell.scenario].best_scr
-    return math.inf if best is None else cell.time_to((1.0 - target) * best)
+    """Return the seconds until a cell came within a relative distance of the best value known; infinite if never."""
+    best = data.scenarios[cell.scenario].best_value
+    return math.inf if best is None else cell.time_to(worse_by(cell.objective, best, target))
 
 
 def times_table(data: StudyData) -> ReportTable:
@@ -106,9 +108,9 @@ def times_table(data: StudyData) -> ReportTable:
     table = ReportTable(
         "times",
         "Time, and time to target",
-        f"Geometric means shifted by {TIME_SHIFT:g} s. Time to target is the time until the SCR is within the given "
-        "relative distance of the best SCR that is known of the scenario; cells that fail or never come so near count "
-        "with their time limit.",
+        f"Geometric means shifted by {TIME_SHIFT:g} s. Time to target is the time until the {data.value_name} is "
+        "within the given relative distance of the best that is known of the scenario; cells that fail or never come "
+        "so near count with their time limit.",
         ("scenarios", "method", "runs", "failed", "time (s)", "longest (s)", *heads),
     )
     for where in data.places:
@@ -141,14 +143,14 @@ def duels_table(data: StudyData) -> ReportTable:
     table = ReportTable(
         "duels",
         f"Against {data.reference}",
-        "Paired over scenarios, repeats averaged; a failure loses against any result, SCRs within "
-        f"{TIE:g} of each other, relative, are a tie. The share of wins among decided "
-        "pairs has Wilson's 95 % interval; the mean difference of the SCR, relative to the reference where both have a "
-        "result, a bootstrap interval over scenarios.",
+        f"Paired over scenarios, repeats averaged; a failure loses against any result, a {data.value_name} within "
+        f"{TIE:g} of the other, relative, is a tie. The share of wins among decided pairs has Wilson's 95 % interval; "
+        f"the mean difference of the {data.value_name}, relative to the reference where both have a result, positive "
+        "where it is better, a bootstrap interval over scenarios.",
         ("scenarios", "method", "pairs", "wins", "ties", "losses", "share of wins", "low", "high", "mean difference",
          "mean low", "mean high"),
     )  # fmt: skip
-    for where in [*data.places, None] if len(data.places) > 1 else data.places:
+    for where in [*data.places, None] if len(data.places) > 1 and len(data.measures) == 1 else data.places:
         for variant in data.variants:
             if variant == data.reference:
                 continue
@@ -175,8 +177,8 @@ def attribution_table(data: StudyData) -> ReportTable:
         f"Where the gap of {base} comes from",
         "The method is run again with one part swapped: AO part 1 solved exactly, by a mixed-integer program; "
         "resources, or offloading and resources together, by a local nonlinear solver on the problem as it stands; no "
-        "stop at the first falls of the SCR. The gain is in points of the gap (SCR gained over the bound), its mean "
-        "over scenarios with a bootstrap 95 % interval. Parts interact: gains need not add up.",
+        "stop at the first falls of the objective. The gain is in points of the gap (what is gained over the bound), "
+        "its mean over scenarios with a bootstrap 95 % interval. Parts interact: gains need not add up.",
         ("scenarios", "swap", "pairs", "mean gap", "gain", "low", "high", "share of the gap"),
     )
     for where in data.places:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...objectives import bound_text
+from ...objectives import bound_text, name_of, side_of
 from ...pictures import draw_comparison, draw_result
 from ...pictures.isolation import Attempts
 from ...result import Result
@@ -86,8 +86,11 @@ def _pictured(data: StudyData, known: ScenarioRow) -> list[CellRow]:
 
 
 def _title(known: ScenarioRow) -> str:
-    best = "no allocation known" if known.best is None else f"best SCR {known.best_scr:.6g} ({known.best.variant})"
-    bound = "no bound" if known.bound is None else f"bound {bound_text(known.upper_bound)} ({known.bound.variant})"
+    kind = known.objective
+    reached = f"best {name_of(kind)} {known.best_value:.6g}"
+    best = "no allocation known" if known.best is None else f"{reached} ({known.best.variant})"
+    proven = f"bound {bound_text(known.bound_value, kind=kind)}"
+    bound = "no bound" if known.bound is None else f"{proven} ({known.bound.variant})"
     bound += f" of {known.bound_of}" if known.bound_of else ""
     name = known.name or known.sha256[:8]
     where = known.where.removeprefix(f"{name}, ")  # a group may be called after its one scenario
@@ -100,7 +103,8 @@ def _table(data: StudyData, known: ScenarioRow, number: int) -> ReportTable:
         f"Methods on {known.name or known.sha256[:8]}",
         f"Scenario {known.sha256}.",
         (
-            "method", "repeat", "SCR", "upper bound", "gap", "time (s)", "outcome", "ended",
+            "method", "repeat", name_of(known.objective), side_of(known.objective), "gap", "time (s)", "outcome",
+            "ended",
             *(["keeps also"] if data.restrictions else []),
         ),
     )  # fmt: skip
@@ -108,7 +112,7 @@ def _table(data: StudyData, known: ScenarioRow, number: int) -> ReportTable:
         if cell.ended:
             outcome = cell.status if cell.outcome == "done" else cell.outcome
             table.add(
-                (cell.variant, cell.repeat, Number.of(cell.scr, ".6g"), Number.bound(cell.upper_bound),
+                (cell.variant, cell.repeat, Number.of(cell.verified, ".6g"), Number.bound(cell.bound, known.objective),
                  Number.percent(known.gap(cell)), Number.of(cell.wall_time, ".3g"), outcome, cell.message[:200],
                  *([cell.restriction] if data.restrictions else [])),
                 [cell.position],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..refutation import is_refuted
+from formulations.objective import ObjectiveKind, Sense
+
+from ...objectives import bound_claim, name_of, sense_of
 from ..store import Store
 from ..store_columns import About
 from ..study_file import ReportSettings
@@ -106,23 +108,49 @@ class StudyData:
         return list(dict.fromkeys(cell.where for cell in self.cells))
 
     @cached_property
+    def measures(self) -> list[str]:
+        """What values of objectives are, in order; there are several where scenarios have different objectives."""
+        return list(dict.fromkeys(cell.measure for cell in self.cells))
+
+    @property
+    def value_name(self) -> str:
+        """What the value is called in heads and captions: by the objective, if all scenarios have the same."""
+        kinds = {cell.objective for cell in self.cells}
+        return name_of(kinds.pop()) if len(kinds) == 1 else "value"
+
+    @property
+    def falls(self) -> bool:
+        """Whether all objectives are minimised."""
+        return all(sense_of(cell.objective) is Sense.MIN for cell in self.cells)
+
+    @property
+    def has_ratios(self) -> bool:
+        """Whether values are positive, so that ratios of them say something; utilities may have any sign."""
+        return all(cell.objective != ObjectiveKind.UTILITY for cell in self.cells)
+
+    def by_measure(self) -> list[StudyData]:
+        """Return the study in parts whose values may be compared and averaged, see `measure_of`."""
+        if len(self.measures) < 2:
+            return [self]
+        return [
+            replace(self, cells=tuple(cell for cell in self.cells if cell.measure == measure))
+            for measure in self.measures
+        ]
+
+    @cached_property
     def contradictions(self) -> list[Contradiction]:
         """Every bound that a verified allocation refutes, and what runs say of themselves."""
         found = []
         for known in self.scenarios.values():
-            witness = known.witness
+            witness, kind = known.witness, known.objective
+            value = None if witness is None else witness.verified
             for cell in known.cells:
-                if (
-                    witness is not None
-                    and witness.scr is not None
-                    and cell.upper_bound is not None
-                    and is_refuted(cell.upper_bound, witness.scr)
-                ):
-                    bound, scr = cell.upper_bound, witness.scr
-                    above = f", {scr / bound - 1.0:.2e} above" if bound > 0 else ""
+                if witness is not None and value is not None and cell.bound is not None and known.refutes(cell):
+                    beyond = "below" if sense_of(kind) is Sense.MIN else "above"
+                    far = f", {abs(value / cell.bound - 1.0):.2e} {beyond}" if cell.bound > 0 else ""
                     text = (
-                        f"{cell.variant} claims SCR <= {bound:.9g} ({cell.bound_source}), but {witness.variant} has a "
-                        f"verified allocation with SCR {scr:.9g}{above}"
+                        f"{cell.variant} claims {bound_claim(kind, cell.bound)} ({cell.bound_source}), but "
+                        f"{witness.variant} has a verified allocation with {name_of(kind)} {value:.9g}{far}"
                     )
                     found.append(Contradiction(known.sha256, text, (cell.position, witness.position)))
                 if cell.message.startswith("CONTRADICTION"):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...objectives import bound_text
+from ...objectives import SCR, bound_text
 from .templating import as_html_section, as_latex, ranges
 
 __all__ = ["Number", "ReportTable", "TableRow"]
@@ -30,9 +30,9 @@ class Number:
         return cls(value, "never" if math.isinf(value) else format(value, spec))
 
     @classmethod
-    def bound(cls, value: float | None) -> Number:
-        """Return an upper bound, rounded upwards."""
-        return cls(math.nan, "none") if value is None else cls(value, bound_text(value))
+    def bound(cls, value: float | None, kind: str = SCR) -> Number:
+        """Return a bound on an objective, an upper one rounded upwards, a lower one downwards."""
+        return cls(math.nan, "none") if value is None else cls(value, bound_text(value, kind=kind))
 
     @classmethod
     def percent(cls, value: float | None) -> Number:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pricing_cases import Pricing, realistic, value, wide
+from pricing_cases import Pricing, extended, realistic, value, wide
 
 import dashf_pyomo
 from dashf_pyomo.algorithms.dual.kernels.link import bandwidth_for, enough_bandwidth
@@ -44,6 +44,35 @@ def test_no_bound_is_too_low_where_one_number_is_extreme(which: int, exponent: i
         assert not np.isnan(result.upper).any()
         assert np.all(result.upper >= known)
         assert np.all(result.upper >= result.lower)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("which", ["coefficients", "prices of shares", "least rates", "score"])
+def test_no_bound_of_the_extended_class_is_too_low_where_some_numbers_are_extreme(which: str, seed: int) -> None:
+    rng, count = np.random.default_rng(seed), 30
+
+    def size(*shape: int) -> np.ndarray:
+        return 10.0 ** rng.choice([-300.0, -160.0, -80.0, -20.0, 0.0, 0.0, 0.0, 20.0, 80.0, 160.0, 230.0], shape)
+
+    pricing = extended(seed, count)
+    terms = pricing.terms
+    if which == "coefficients":
+        pricing = dataclasses.replace(pricing, coefficients=pricing.coefficients * size(count, 9))
+    elif which == "prices of shares":
+        pricing = dataclasses.replace(pricing, prices=pricing.prices * size(count, 3))
+    elif which == "least rates":
+        terms = dataclasses.replace(terms, need_up=terms.need_up * size(count), need_down=terms.need_down * size(count))
+    else:
+        terms = dataclasses.replace(terms, weight=terms.weight * size(count))
+        pricing = dataclasses.replace(pricing, norm=pricing.norm * float(size(1)[0]))
+    pricing = dataclasses.replace(pricing, terms=terms)
+    with np.errstate(all="ignore"):
+        known = np.array([reached(pricing, k) for k in range(count)])
+    assert np.isfinite(known).any()
+    result = price_pairs(*pricing.arguments, terms=terms, score=pricing.score, tolerance=1e-3, max_cells=60)
+    assert not np.isnan(result.upper).any()
+    assert np.all(result.upper >= np.where(np.isnan(known), -np.inf, known))
+    assert np.all(result.upper >= result.lower)
 
 
 @pytest.mark.parametrize("seed", range(4))

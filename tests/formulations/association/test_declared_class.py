@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from algorithm_helpers import entries, solve_association
+from declared_class import OBJECTIVES, of, row
 from helpers import assert_clear
 from parametric_reference import best_offload, best_pairs, parametric, row_values
 
@@ -17,26 +18,10 @@ from formulations import InputError, Scenario, evaluate
 from formulations.association.coefficients import AssociationCoefficients, optimal_offloading
 from formulations.association.pair_resources import PairResources, start_allocation
 from formulations.formulation import Subproblem
-from formulations.objective import DelayKind, Objective, ObjectiveKind
 
 ENTRIES = entries(Subproblem.ASSOCIATION)
 FACES = [(name, face) for name, entry in ENTRIES.items() for face in entry.faces]
 LINEAR = [(name, face) for name, face in FACES if name in ("hull", "milp")]
-WEIGHTS = (3.0, 0.4, 1.5)
-
-OBJECTIVES: dict[str, Any] = {
-    "cost, largest": {"kind": "cost"},
-    "cost, mean": {"kind": "cost", "delay": "mean", "user_weight": WEIGHTS},
-    "cost, sum": {"kind": "cost", "delay": "sum"},
-    "scr, mean": {"kind": "scr", "delay": "mean"},
-    "scr, weights": {"kind": "scr", "user_weight": WEIGHTS},
-    "scr, sqrt": {"kind": "scr", "score": "sqrt"},
-    "utility, linear": {"kind": "utility", "price": 300.0, "score": "linear", "user_weight": WEIGHTS},
-    "utility, sum": {"kind": "utility", "price": 400.0, "delay": "sum"},
-    "linear form": Objective(
-        ObjectiveKind.UTILITY, price=1.0, delay=DelayKind.SUM, user_weight=WEIGHTS, cost_weight=(900.0, 50.0, 0.0)
-    ),
-}
 of_all_objectives = pytest.mark.parametrize("declared", OBJECTIVES.values(), ids=OBJECTIVES)
 
 
@@ -103,14 +88,6 @@ def test_offloading_is_as_good_as_the_linear_program(declared: Any) -> None:
 # -- limits, rows, ranges ---------------------------------------------------------------------
 
 
-def row(at_most: float, *terms: dict[str, Any]) -> dict[str, Any]:
-    return {"rows": [{"name": "declared", "at_most": at_most, "terms": list(terms)}]}
-
-
-def shares(user: int, attribute: str, coefficient: float = 1.0, servers: Any = None) -> dict[str, Any]:
-    return {"attribute": attribute, "users": [user], "coefficient": coefficient, "servers": servers}
-
-
 #: Rows whose value is limited half-way between the best association without them and the least that there is.
 ROWS: dict[str, Any] = {
     "user_energy": lambda bound: {"user_energy": bound},
@@ -133,10 +110,10 @@ BINDING: dict[str, Any] = {
     "floor of offload": row(-1.5, {"attribute": "offload", "coefficient": -1.0}),
     "floor of left": row(1.5, {"attribute": "offload"}, {"attribute": "served", "coefficient": -0.2}),
     "floor of served": row(-1.0, {"attribute": "served", "servers": [1], "coefficient": -1.0}),
-    "together": row(0.0, shares(0, "served", 1.0, [0]), shares(2, "served", -1.0, [0])),
-    "apart": row(0.0, shares(0, "served", 1.0, [0]), shares(1, "served", -1.0, [1])),
-    "more offload": row(0.0, shares(0, "offload", 1.0), shares(1, "offload", -0.5), shares(2, "offload", -0.1)),
-    "steep": row(1e-3, shares(0, "server_speed", 1e-12), shares(1, "offload", -9e2)),
+    "together": row(0.0, of(0, "served", 1.0, [0]), of(2, "served", -1.0, [0])),
+    "apart": row(0.0, of(0, "served", 1.0, [0]), of(1, "served", -1.0, [1])),
+    "more offload": row(0.0, of(0, "offload", 1.0), of(1, "offload", -0.5), of(2, "offload", -0.1)),
+    "steep": row(1e-3, of(0, "server_speed", 1e-12), of(1, "offload", -9e2)),
     "offload": {"offload": [[0.3, 0.6], [0.8, 0.8], None]},
     "all at the server": {"offload": [[0.0, 0.0], [0.0, 0.0], [0.0, 0.2]]},
     "binary_offload": {"binary_offload": True, "total_energy": 400.0},
@@ -215,7 +192,7 @@ def test_rows_that_cannot_be_kept_are_missed_by_as_little_as_can_be() -> None:
 def test_a_row_with_large_and_small_numbers_keeps_both() -> None:
     """The numbers of a row against 1 Hz are millions; dividing it must leave the price of its excess as it was."""
     scenario, pairs, ratio = case()
-    less = row(1.0, shares(0, "bandwidth"), shares(1, "bandwidth", -1.0), shares(1, "offload", -1e9))
+    less = row(1.0, of(0, "bandwidth"), of(1, "bandwidth", -1.0), of(1, "offload", -1e9))
     strict = scenario.limited_by(less)
     c = AssociationCoefficients.of(strict, pairs, ratio)
     (rows,) = c.limits

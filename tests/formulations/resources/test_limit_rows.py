@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from derivatives import assert_exact_derivatives
 
 from formulations import Allocation, Scenario, evaluate
 from formulations.association.pair_resources import equal_split
@@ -24,12 +25,6 @@ def limited_start() -> tuple[Scenario, Allocation]:
     return scenario, equal_split(scenario, np.array([0, 1, 0]), np.array([0.3, 0.6, 0.8]))
 
 
-def dense(structure: tuple[Any, Any], entries: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    matrix = np.zeros(shape)
-    np.add.at(matrix, structure, entries)
-    return matrix
-
-
 @pytest.mark.parametrize("free", [False, True])
 def test_derivatives_with_limits_are_exact(free: bool) -> None:
     scenario, start = limited_start()
@@ -39,29 +34,7 @@ def test_derivatives_with_limits_are_exact(free: bool) -> None:
     x = program.start.copy()
     x[:15] -= rng.uniform(0.1, 1.0, 15)
     x[-1] = 0.0  # its price would drown the differences
-    rows, size = len(program.row_upper), len(x)
-    prices = rng.uniform(0.1, 1.0, rows)
-
-    def lagrangian_gradient(at: np.ndarray) -> np.ndarray:
-        jacobian = dense(program.jacobianstructure(), program.jacobian(at), (rows, size))
-        return 0.7 * program.gradient(at) + prices @ jacobian
-
-    step = 1e-6
-    lower = dense(program.hessianstructure(), program.hessian(x, prices, 0.7), (size, size))
-    hessian = lower + np.tril(lower, -1).T
-    jacobian = dense(program.jacobianstructure(), program.jacobian(x), (rows, size))
-    for i in range(size):
-        up, down = x.copy(), x.copy()
-        up[i] += step
-        down[i] -= step
-        slope = (program.objective(up) - program.objective(down)) / (2 * step)
-        assert slope == pytest.approx(program.gradient(x)[i], rel=1e-5, abs=1e-6)
-        np.testing.assert_allclose(
-            (program.constraints(up) - program.constraints(down)) / (2 * step), jacobian[:, i], rtol=1e-5, atol=1e-5
-        )
-        np.testing.assert_allclose(
-            (lagrangian_gradient(up) - lagrangian_gradient(down)) / (2 * step), hessian[:, i], rtol=1e-4, atol=1e-4
-        )
+    assert_exact_derivatives(program, x)
 
 
 def test_rows_are_one_where_the_evaluator_says_that_a_limit_is_met_exactly() -> None:

@@ -60,7 +60,7 @@ def test_an_allocation_of_a_cell_with_an_error_is_not_the_best_but_refutes_bound
 
 
 def test_known_values_take_bounds_within_the_tolerance_of_the_report(tmp_path: Path) -> None:
-    changed(tmp_path, f"UPDATE cells SET upper_bound = 990 * (1 - 1e-9) WHERE {of('prover')} AND upper_bound = 1000")
+    changed(tmp_path, f"UPDATE cells SET bound = 990 * (1 - 1e-9) WHERE {of('prover')} AND bound = 1000")
     with Store(tmp_path) as store:
         export(store, tmp_path / "x.solu")
     assert (tmp_path / "x.solu").read_text().splitlines()[1].endswith(" 990")

@@ -172,6 +172,8 @@ def prove(
     cells: cython.Py_ssize_t = 1
     leaves: cython.Py_ssize_t = 1
     climbs = 0
+    # What a split gains is estimated for prices of the ratio; others are not trusted that far.
+    other_prices: cython.bint = pair.weight <= 0.0 or pair.kind != LOG or pair.need_down > 0.0
     if _bound(pair, floor, 0.0, whole.x1, pair.f0, pair.f1, m, tau, tau, target, accuracy, lower, tree, 0, trial):
         lower = _improve(pair, trial, tolerance, lower, best)
     while cells + 2 <= most and leaves + 1 < tree.shape[0]:
@@ -189,6 +191,8 @@ def prove(
         length = log((x1 + 1e-3 * x1) / (x0 + 1e-3 * x1))
         if tree[worst, BY_SNR] >= gap and tree[worst, BY_PHI] >= gap:
             by_snr = length > 4.0 * (phi1 - phi0)
+        elif other_prices and max(tree[worst, BY_SNR], tree[worst, BY_PHI]) < 0.05 * gap:
+            by_snr = length > 0.3 * (phi1 - phi0)  # neither says where the gap comes from
         elif length > 100.0 * (phi1 - phi0) or length < 0.01 * (phi1 - phi0):
             by_snr = length > phi1 - phi0  # whatever else is estimated, no cell gets that thin
         if by_snr and (x1 - x0 <= 1e-12 * x1 or x1 <= LEAST_CUT):
