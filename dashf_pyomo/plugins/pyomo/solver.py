@@ -98,7 +98,8 @@ class DashfSolver(SolverBase):
         Returns
         -------
         Results
-            ``extra_info`` holds the objective of the scenario (``objective_value``) and its bound, the SCR, the gap, the trace, what is violated, and `result`.
+            ``extra_info`` holds the objective of the scenario (``objective_value``) and its bound, the SCR, the gap,
+            the trace, what is violated, and `result`.
 
         Raises
         ------
