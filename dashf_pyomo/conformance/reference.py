@@ -48,6 +48,9 @@ _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7)
 #: Candidates of all starts that are refined.
 _REFINED = 4
 
+#: Most rounds of moves of single users.
+_ROUNDS = 4
+
 #: Most users with starts from all combinations of their modes.
 _ALL_MODES = 2
 
@@ -148,13 +151,18 @@ def climb(scenario: Scenario, candidates: Iterator[tuple[Index, Array]], starts:
 
     for problem, x, _, _ in _distinct(found)[:_REFINED]:
         refine(problem, x)
-    moving = scenario.n_users > _ALL_MODES  # else the starts were all combinations
-    while moving and best is not None:
-        moving, (reference, problem, x) = False, best
+    rounds = _ROUNDS if scenario.n_users > _ALL_MODES else 0  # else the starts were all combinations
+    while rounds > 0 and best is not None:
+        rounds, moved = rounds - 1, False
+        reference, problem, x = best
         for start in problem.moves(x):
-            moved = problem.solve(start, _MARGINS[0], most=60, accuracy=1e-8)
-            if scenario.objective.better(evaluate(scenario, problem.allocation(moved)).value, reference.value):
-                moving = refine(problem, moved) or moving
+            end = problem.solve(start, _MARGINS[0], most=60, accuracy=1e-8)
+            value = evaluate(scenario, problem.allocation(end)).value
+            # Gains in the last digits would go on for ever.
+            if scenario.objective.better(value, reference.value) and not np.isclose(value, reference.value, rtol=1e-7):
+                moved = refine(problem, end) or moved
+        if not moved:
+            break
     return Reference(scenario.objective.worst, None) if best is None else best[0]
 
 
