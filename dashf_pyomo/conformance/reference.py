@@ -420,10 +420,9 @@ class _Fixed:
         n, (low, high) = self.n, self.ranges.T
         chosen: list[tuple[Array, Array, Array]] = []
         if n <= _ALL_MODES:
-            for users in itertools.product([None, *_MODES], repeat=n):
-                served = [(True, True) if mode is None else mode for mode in users]
-                phi = np.where([mode is None for mode in users], high, low)
-                chosen.append((phi, *np.array(served).T))
+            for users in itertools.product(_ENDS, repeat=n):
+                share, power, speed = np.array(users).T
+                chosen.append((low + share * (high - low), power > 0.0, speed > 0.0))
         else:
             for mode in _MODES:
                 for local in itertools.product((False, True), repeat=n):
@@ -549,6 +548,8 @@ class _Fixed:
 
 #: Modes of a user that its server trains for: whether with all of its shares of power and of speed.
 _MODES = ((False, False), (True, False), (False, True), (True, True))
+#: All modes of a user: where phi is in its range, and whether its server uses all of its shares.
+_ENDS = ((1.0, 1.0, 1.0), (0.5, 0.0, 0.0), (0.5, 1.0, 1.0), *((0.0, float(power), float(speed)) for power, speed in _MODES))
 _NAMES = {"beta": _BETA, "pi": _PI, "psi": _PSI, "power": _POWER, "speed": _SPEED, "phi": _PHI}
 
 
