@@ -549,7 +549,10 @@ class _Fixed:
 #: Modes of a user that its server trains for: whether with all of its shares of power and of speed.
 _MODES = ((False, False), (True, False), (False, True), (True, True))
 #: All modes of a user: where phi is in its range, and whether its server uses all of its shares.
-_ENDS = ((1.0, 1.0, 1.0), (0.5, 0.0, 0.0), (0.5, 1.0, 1.0), *((0.0, float(power), float(speed)) for power, speed in _MODES))
+_ENDS = (
+    *((1.0, 1.0, 1.0), (0.5, 0.0, 0.0), (0.5, 1.0, 1.0)),
+    *((0.0, float(power), float(speed)) for power, speed in _MODES),
+)
 _NAMES = {"beta": _BETA, "pi": _PI, "psi": _PSI, "power": _POWER, "speed": _SPEED, "phi": _PHI}
 
 
