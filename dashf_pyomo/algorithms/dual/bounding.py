@@ -81,6 +81,10 @@ class Bounding(ABC):
     def child(self, box: Box, parent: Node, cut: Cut) -> Bounded:
         """Return what is known of a part that a cut makes of a node."""
 
+    def again(self, node: Node) -> Bounded:
+        """Return what is known of a node once it is bounded anew, for the incumbent that there is by now."""
+        return node.bounded
+
     @abstractmethod
     def limit(self, node: Node) -> float:
         """Return about what cutting deadlines cannot bring the bound of a node below."""
@@ -119,6 +123,10 @@ class ByInterval(Bounding):
     def child(self, box: Box, parent: Node, cut: Cut) -> Bounded:
         """Return what is known of a part of a node, from its parent's prices."""
         return self.generate(box, parent.bounded.prices)
+
+    def again(self, node: Node) -> Bounded:
+        """Return what is known of a node by column generation from its own prices."""
+        return self.generate(node.box, node.bounded.prices)
 
     def rough(self, box: Box, start: Prices) -> Bounded:
         """Return what a few rounds of column generation say of a box; nothing is proven."""

@@ -25,6 +25,9 @@ NARROW = 1e-5
 #: Halvings of the price of the cost of a cell.
 BISECTIONS = 30
 
+#: The price of the cost is within this factor of r at first, and of its square, its cube, and so on in later tries.
+TRUST = 3.0
+
 #: Where no column is known, a user has this part of the largest score.
 SOME = 0.25
 
@@ -212,11 +215,12 @@ def _best_price(
     paid, there = cost[at, chosen], held.any(axis=1)
     above, below = there & (paid > cells.high), there & (paid < cells.low)
     limit = np.where(above, cells.high, cells.low)
-    low, high = np.where(above, ratio, 0.0), np.where(below, ratio, np.inf)
+    # What few columns say is not to be trusted far from r.
+    reach = TRUST ** (1.0 + cells.tries)
+    low, high = np.where(above, ratio, ratio / reach), np.where(below, ratio, ratio * reach)
     moving = above | below
     for _ in range(BISECTIONS if moving.any() else 0):
-        middle = np.where(low > 0.0, np.sqrt(low) * np.sqrt(np.minimum(high, 1e300)), 0.5 * np.minimum(high, 1e300))
-        tried = np.where(moving, np.where(np.isfinite(high), middle, 4.0 * low), price)
+        tried = np.where(moving, np.sqrt(low) * np.sqrt(high), price)
         new, column = best(tried)
         more = cost[at, column] > limit
         low, high = np.where(more, tried, low), np.where(more, high, tried)

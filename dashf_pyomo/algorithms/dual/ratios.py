@@ -57,7 +57,7 @@ STARTS, STEPS = 6, 3
 KNOWN = 80
 
 #: Most proofs of a cell before it is cut: the columns that one finds may give better multipliers.
-TRIES = 2
+TRIES = 6
 
 #: Most cells that are proven for a pair, on average.
 MOST_CELLS = 150
