@@ -19,8 +19,6 @@ With this a certificate proves that nothing is better than B, which is all that 
 *Long deadlines.* Allocations with a user n whose delay is at least t cost omega t at least, or omega (d_n t + sum over
 the others of d_k l_k).
 
-*No weight of delay.* Then training costs something, as delays are limited; see `StatedProblem.least_cost`.
-
 *No allocation at all.* Nothing counts but rows and budgets: a = c = d = 0 and y = 0. D < 0 says that there is none.
 """
 
@@ -231,33 +229,8 @@ class StatedProblem:
         """Return a ball below or around the scaled cost of the allocations in a box."""
         if self.shares_deadline:
             return self.units.time_weight * ball(box.t0)
-        if self.scenario.weight_time == 0.0:
-            return self._least_energy_cost(box)
         parts = [weight * least for weight, least in zip(self.delay_weight, self.least, strict=True)]
         return self.units.time_weight * sum(parts, ball(0.0))
-
-    def _least_energy_cost(self, box: Region) -> Ball:
-        """Return a ball below or around the cost of training alone.
-
-        In a delay of L at most, phi takes a speed f >= phi a1 / L, so e1 phi f^2 >= A phi^3 with A = e1 (a1 / L)^2, and
-        the rest B (1 - phi)^3 with B = e3 (a3 / L)^2. The sum is least, A B / (sqrt A + sqrt B)^2, at phi = sqrt B /
-        (sqrt A + sqrt B).
-        """
-        total = ball(0.0)
-        for n, limit in enumerate(self.longest):
-            longest = ball(box.t1) if limit is None else limit.min(ball(box.t1))
-            if not (longest.is_finite() and longest > 0):
-                continue
-            least: Ball | None = None
-            for m in np.flatnonzero(box.allowed[n]).tolist():
-                pair = self.pair(n, m)
-                own, served = pair.e1.sqrt() * pair.a1 / longest, pair.e3.sqrt() * pair.a3 / longest
-                both = own + served
-                energy = (own * served / both) ** 2 if both > 0 else ball(0.0)
-                least = energy if least is None else least.min(energy)
-            if least is not None:
-                total += self.energy_weight[n] * least
-        return self.units.energy_weight * total
 
     def late(self, t0: float) -> float:
         """Return a bound on values where a user has a delay of at least t0; minus infinity if none can."""
