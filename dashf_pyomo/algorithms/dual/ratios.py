@@ -21,6 +21,10 @@ too little are not looked at: the cost has no end, and a user may be given up fo
 Users that train for ever are worth nothing, and no bound on delays follows from a known allocation. So there is a
 longest delay T, and beyond it a user is worth at most w v_max / (omega_t T) whatever it is charged; that is `beyond`.
 Rows that can be met by having more could pay it for being there, and are refused unless every delay has a limit.
+
+A ratio grows faster than the shares do, so the best allocation often gives users up, and LP solutions serve some by a
+part. Boxes are cut there at the user's cost. With random scenarios of two servers `bnp` closes gaps of 0.1 % for three
+and for five users in less than a minute of a processor; for ten it leaves 0.1 to 2 %.
 """
 
 from __future__ import annotations
