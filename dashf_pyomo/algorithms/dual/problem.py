@@ -26,6 +26,7 @@ from formulations.objective import DelayKind
 from formulations.scaled import ScaledPairs
 from formulations.terms import upper_rows
 
+from ...deadline import Deadline
 from .boxes import Box, Cut
 from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool
 from .coupling import DELAY as ROW_DELAY
@@ -165,6 +166,9 @@ class SeparableProblem:
         from .master import RestrictedMaster
 
         return RestrictedMaster(self, interval, deadline_rows, start)
+
+    def heed(self, deadline: Deadline) -> None:
+        """End proofs that take long when the time is over; those of single kernel calls do not."""
 
     def whole(self) -> Box:
         """Return the box that holds every allocation which may be better than the one the data were scaled by."""
