@@ -24,7 +24,8 @@ Rows that can be met by having more could pay it for being there, and are refuse
 
 A ratio grows faster than the shares do, so the best allocation often gives users up, and LP solutions serve some by a
 part. Boxes are cut there at the user's cost. With random scenarios of two servers `bnp` closes gaps of 0.1 % for three
-and for five users in less than a minute of a processor; for ten it leaves 0.1 to 6 %, where proofs of some boxes end at their number of cells.
+and for five users in less than a minute of a processor. For ten it leaves 0.1 to 6 %: proofs of some boxes end at the
+most cells that they may have.
 """
 
 from __future__ import annotations
