@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .prices import Prices
 
-__all__ = ["NARROW", "Bounded", "Box", "Cut", "DeadlineCut", "OffloadCut", "ServerCut"]
+__all__ = ["NARROW", "Bounded", "Box", "CostCut", "Cut", "DeadlineCut", "OffloadCut", "ServerCut"]
 
 Mask = NDArray[np.bool_]
 
@@ -29,11 +29,14 @@ class Box:
         Pairs that may be connected, shape (N, M).
     offload
         Range of phi of every user, shape (N, 2).
+    cost
+        Range of what every user costs by itself, scaled, shape (N, 2); None where that is not cut.
     """
 
     interval: tuple[float, float]
     allowed: Mask
     offload: NDArray[np.float64]
+    cost: NDArray[np.float64] | None = None
 
     @classmethod
     def whole(cls, interval: tuple[float, float], allowed: Mask, offload: NDArray[np.float64] | None = None) -> Box:
@@ -96,7 +99,25 @@ class OffloadCut:
         return f"phi of user {self.user} at {self.at:.3g}"
 
 
-Cut = DeadlineCut | ServerCut | OffloadCut
+@dataclass(frozen=True)
+class CostCut:
+    """A cut at what a user costs by itself."""
+
+    user: int
+    at: float
+
+    def __call__(self, box: Box) -> tuple[Box, Box]:
+        """Return both parts of a box."""
+        below = np.tile([0.0, np.inf], (len(box.allowed), 1)) if box.cost is None else box.cost.copy()
+        above = below.copy()
+        below[self.user, 1] = above[self.user, 0] = self.at
+        return replace(box, cost=below), replace(box, cost=above)
+
+    def __str__(self) -> str:
+        return f"cost of user {self.user} at {self.at:.3g}"
+
+
+Cut = DeadlineCut | ServerCut | OffloadCut | CostCut
 
 
 @dataclass(frozen=True, eq=False)

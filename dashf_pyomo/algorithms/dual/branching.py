@@ -178,7 +178,12 @@ def user_cut(problem: SeparableProblem, box: Box, bounded: Bounded, pool: Column
     for n_th in np.argsort(-apart).tolist():
         if apart[n_th] <= 0.0:
             return None
-        cut = _cut_of(n_th, by_server[n_th], box, weights[user == n_th], data[user == n_th])
+        own = weights[user == n_th], data[user == n_th]
+        cut = (
+            problem.own_cut(n_th, *own, far=True)
+            or _cut_of(n_th, by_server[n_th], box, *own)
+            or problem.own_cut(n_th, *own, far=False)
+        )
         if cut is not None:
             return cut
     return None

@@ -245,6 +245,7 @@ def fits(
     user, phi = pool.user[members], pool.data[members, OFFLOAD]
     return np.asarray(
         problem.admits(user, pool.server[members], pool.data[members], late)
+        & problem.within(user, pool.data[members], box)
         & (pool.data[members, DELAY] <= box.interval[1] * (1.0 + late))
         & box.allowed[user, pool.server[members]]
         & (box.offload[user, 0] <= phi)

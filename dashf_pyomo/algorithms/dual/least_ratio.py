@@ -10,6 +10,10 @@ and the least ratio is at most y + max(D, 0) / sum_n theta_n (least c_n).
 The weights are the prices of the rows of the restricted master problem that say that no user is behind. Its ratio is
 where the most that all users can be ahead of y c_n is nothing.
 
+Every user has a row of its own, so that the gap of the root does not vanish as users become many: it is 6 to 11 % for
+five and for ten users at two servers. With random scenarios `bnp` closes it to 0.1 % for five users in about a
+minute; for ten it leaves 6 to 10 %.
+
 Source: Crouzeix, Ferland and Schaible (1985), a generalised Dinkelbach; here on mixtures of columns.
 """
 

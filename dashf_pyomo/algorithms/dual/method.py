@@ -38,8 +38,12 @@ PRICED_EXTRAS: frozenset[str] = (STATED_PARTS - TIMES) | {
 
 #: What the objective may be.
 PRICED_ASPECTS = frozenset(
-    str(one) for one in (Aspect.UTILITY, Aspect.COST, Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME)
-) | {str(Aspect.SUM_OF_RATIOS), str(Aspect.MAX_MIN)}
+    str(one)
+    for one in (
+        *(Aspect.UTILITY, Aspect.COST, Aspect.SUM_OF_RATIOS, Aspect.MAX_MIN),
+        *(Aspect.MEAN, Aspect.WEIGHTS, Aspect.SCORE, Aspect.NO_TIME),
+    )
+)
 
 #: Share of the time for allocations that keep limits which the bound does not know.
 _LIMITED_SHARE = 0.4

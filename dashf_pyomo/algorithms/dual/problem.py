@@ -26,7 +26,8 @@ from formulations.objective import DelayKind
 from formulations.scaled import ScaledPairs
 from formulations.terms import upper_rows
 
-from .boxes import Box
+from ...deadline import Deadline
+from .boxes import Box, Cut
 from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool
 from .coupling import DELAY as ROW_DELAY
 from .coupling import ENERGIES, ENTRIES, ONE, SHARES, CouplingRows
@@ -165,6 +166,9 @@ class SeparableProblem:
         from .master import RestrictedMaster
 
         return RestrictedMaster(self, interval, deadline_rows, start)
+
+    def heed(self, deadline: Deadline) -> None:
+        """End proofs that take long when the time is over; those of single kernel calls do not."""
 
     def whole(self) -> Box:
         """Return the box that holds every allocation which may be better than the one the data were scaled by."""
@@ -312,6 +316,17 @@ class SeparableProblem:
                 good &= b * np.log1p(snr_up * p / b) * (1.0 + late) >= need_up
                 good &= b * np.log1p(snr_down * pi / b) * (1.0 + late) >= need_down
         return np.asarray(good)
+
+    def within(self, user: Index, data: Array, box: Box) -> NDArray[np.bool_]:
+        """Return which columns keep what a box says beside deadlines, pairs and phi, shape (K,)."""
+        return np.full(len(user), True)
+
+    def own_cut(self, user: int, weights: Array, data: Array, far: bool) -> Cut | None:
+        """Return a cut between columns of a user by something else than server and phi, or None.
+
+        It comes before those if the columns are far apart, and after them otherwise.
+        """
+        return None
 
     def gains(self, user: Index, data: Array) -> Array:
         """Return the weighted scores of columns, shape (K,)."""

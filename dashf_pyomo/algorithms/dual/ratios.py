@@ -21,6 +21,11 @@ too little are not looked at: the cost has no end, and a user may be given up fo
 Users that train for ever are worth nothing, and no bound on delays follows from a known allocation. So there is a
 longest delay T, and beyond it a user is worth at most w v_max / (omega_t T) whatever it is charged; that is `beyond`.
 Rows that can be met by having more could pay it for being there, and are refused unless every delay has a limit.
+
+A ratio grows faster than the shares do, so the best allocation often gives users up, and LP solutions serve some by a
+part. Boxes are cut there at the user's cost. With random scenarios of two servers `bnp` leaves at most 0.15 % for three
+and for five users in about a minute. For ten it leaves 0.1 to 6 %: proofs of some boxes end at the most cells that they
+may have.
 """
 
 from __future__ import annotations
@@ -36,7 +41,8 @@ from formulations.joint.data import JointData
 from formulations.scaled import ScaledPairs
 from formulations.terms import rows_of
 
-from .boxes import Box
+from ...deadline import Deadline
+from .boxes import Box, CostCut, Cut
 from .columns import DELAY, ENERGY, OFFLOAD, WIDTH, ColumnPool
 from .prices import Prices
 from .problem import PricedColumns, SeparableProblem
@@ -60,10 +66,17 @@ KNOWN = 80
 TRIES = 6
 
 #: Most cells that are proven for a pair, on average.
-MOST_CELLS = 150
+MOST_CELLS = 50
 
 #: A cell is proven to this part of the accuracy that is asked for; the rest is for the multipliers.
 PART = 0.3
+
+#: A user's cost is cut between columns that are further apart than this in its logarithm, with more weight than this on
+#: either side.
+APART, WHOLE = 0.02, 1e-3
+
+#: It is cut before anything else where they are further apart than this.
+FAR_APART = 1.0
 
 #: What floating-point numbers may lose where a ratio is put together, relative to its parts.
 SLACK = 1e-13
@@ -110,6 +123,11 @@ class RatioProblem(SeparableProblem):
         beyond = self._most / (self.time_weight * longest) * (1.0 + 1e-9)
         self.beyond = np.where(limits > self.longest, beyond, -np.inf)
         self._known = ColumnPool()
+        self._deadline: Deadline | None = None
+
+    def heed(self, deadline: Deadline) -> None:
+        """End proofs with `OutOfTimeError` when the time is over."""
+        self._deadline = deadline
 
     def whole(self) -> Box:
         """Return the box of all allocations whose delays are no longer than the longest."""
@@ -127,6 +145,23 @@ class RatioProblem(SeparableProblem):
     def gains(self, user: Index, data: Array) -> Array:
         """Return the weighted ratios of columns, shape (K,)."""
         return np.asarray(super().gains(user, data) / self.user_costs(data))
+
+    def within(self, user: Index, data: Array, box: Box) -> NDArray[np.bool_]:
+        """Return which columns keep the ranges of their users' costs, shape (K,)."""
+        if box.cost is None:
+            return super().within(user, data, box)
+        cost = self.user_costs(data)
+        return np.asarray((box.cost[user, 0] <= cost) & (cost <= box.cost[user, 1]))
+
+    def own_cut(self, user: int, weights: Array, data: Array, far: bool) -> Cut | None:
+        """Return the cut of a user's cost where it is served by a part of the LP solution, and given up by another."""
+        order = np.argsort(self.user_costs(data))
+        cost, below = self.user_costs(data)[order], np.cumsum(weights[order])[:-1]
+        apart = np.where(np.minimum(below, weights.sum() - below) > WHOLE, np.diff(np.log(cost)), 0.0)
+        if not len(apart) or apart.max() < (FAR_APART if far else APART):
+            return None
+        k = int(np.argmax(apart))
+        return CostCut(user, float(np.sqrt(cost[k]) * np.sqrt(cost[k + 1])))
 
     def worth(self, user: Index, data: Array) -> Array:
         """Return what columns are about worth: never next to nothing, as users may be given up."""
@@ -187,11 +222,16 @@ class RatioProblem(SeparableProblem):
         found = self._climb(prices, box, tolerance, user, server, quick=warm)
         known = self._with_known(prices, box, found)
         best = np.full(self.scenario.n_users, -np.inf)
-        np.maximum.at(best, known.user, known.reduced)
+        held = self.within(known.user, known.data, box)
+        np.maximum.at(best, known.user[held], known.reduced[held])
+        # What is the best of all that is known may not be among the columns of the master problem.
+        top = np.flatnonzero(held & (known.reduced == best[known.user]))
+        found = found.and_(known.chosen(top[top >= len(found.user)]))
         if prove:
             best, more = self._bounded(prices, box, tolerance, best, known, max_cells)
             found = found.and_(more)
         self._remember(found.user, found.server, found.data)
+        found = found.chosen(self.within(found.user, found.data, box))
         last = np.argsort(found.reduced, kind="stable")  # the best of a pair stays
         at = found.user[last], found.server[last]
         self._hints[at[0], at[1], 0] = found.data[last][:, [0, 1, 2, DELAY]]
@@ -216,7 +256,7 @@ class RatioProblem(SeparableProblem):
         hints = self._hints[user_0, server_0]
         again = np.flatnonzero(~there) if quick else np.arange(len(user))
         if len(again):
-            grid, guess = self._starts(user[again], server[again])
+            grid, guess = self._starts(user[again], server[again], box)
             user = np.concatenate([user_0, np.tile(user[again], STARTS)])
             server = np.concatenate([server_0, np.tile(server[again], STARTS)])
             costs, ratios = np.concatenate([costs, grid]), np.concatenate([ratios, guess])
@@ -244,19 +284,24 @@ class RatioProblem(SeparableProblem):
             found = found.and_(here)
         return found
 
-    def _cost_range(self, user: Index, server: Index) -> tuple[Array, Array]:
-        """Return the least cost of pairs, and the most with the longest delay, shape (K,) each."""
+    def _cost_range(self, user: Index, server: Index, box: Box) -> tuple[Array, Array]:
+        """Return the least cost of pairs in a box, and the most with the longest delay, shape (K,) each."""
         low = self.time_weight * self.data.pair_delay[user, server]
         c, longest = self._coefficients[user, server].T, self.longest[user]
         with np.errstate(over="ignore"):
             sending = np.maximum(c[4], c[6]) / c[1] * longest  # with all power, all the time
             spent = self._own_energy * (np.maximum(c[3], c[5]) + sending)
         high = (self.time_weight * longest + spent) * (1.0 + 1e-9)
-        return low * (1.0 - 1e-9), np.maximum(high, low)
+        low, high = low * (1.0 - 1e-9), np.maximum(high, low)
+        return (
+            (low, high)
+            if box.cost is None
+            else (np.maximum(low, box.cost[user, 0]), np.minimum(high, box.cost[user, 1]))
+        )
 
-    def _starts(self, user: Index, server: Index) -> tuple[Array, Array]:
+    def _starts(self, user: Index, server: Index, box: Box) -> tuple[Array, Array]:
         """Return costs to start from, `STARTS` times all pairs, and ratios that are about right there."""
-        low, high = self._cost_range(user, server)
+        low, high = self._cost_range(user, server, box)
         part = np.linspace(0.0, 1.0, STARTS)
         # More and more apart: what a user costs that is served is near the least, what one that is given up, the most.
         high = np.log(high) - np.log(low)
@@ -321,22 +366,25 @@ class RatioProblem(SeparableProblem):
             Columns that are known at these prices.
         """
         user, server = np.nonzero(box.allowed)
-        low, high = self._cost_range(user, server)
-        reached = np.maximum(reached, self.beyond)
+        low, high = self._cost_range(user, server, box)
+        beyond = self.beyond
+        if box.cost is not None:
+            beyond = np.where(box.cost[:, 1] < self.time_weight * self.longest, -np.inf, beyond)
+        reached = np.maximum(reached, beyond)
         # Where the largest score is worth too little at a cost, and is charged nothing, no cell is needed.
         tail = np.full(len(user), -np.inf)
         if not self._signed:
             needed = reached[user] + tolerance
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
                 enough = np.where(needed > 0.0, self._most[user] / needed, np.inf)
-            short = high > enough
+            short = (high > enough) & (high >= low)
             high = np.where(short, np.maximum(enough, low), high)
             tail = np.where(short, self._most[user] / high * (1.0 + 1e-12), tail)
         best = np.full(len(reached), -np.inf)
-        np.maximum.at(best, user, np.maximum(tail, self.beyond[user]))
+        np.maximum.at(best, user, np.maximum(tail, beyond[user]))
         unknown = ~((low > 0.0) & np.isfinite(high))
-        np.maximum.at(best, user, np.where(unknown, np.inf, -np.inf))
-        inside = np.flatnonzero((high > low) & ~unknown)
+        np.maximum.at(best, user, np.where(unknown & (high >= low), np.inf, -np.inf))
+        inside = np.flatnonzero((high >= low) & ~unknown & ~(short & (high == low)))
         none = np.full(len(inside), np.inf)
         cells = Cells(
             user[inside], server[inside], low[inside], high[inside], box.offload[user[inside]], none,
@@ -344,6 +392,8 @@ class RatioProblem(SeparableProblem):
         )  # fmt: skip
         first, room = len(found.user), MOST_CELLS * len(user)
         while len(cells.user) and room > 0:
+            if self._deadline is not None:
+                self._deadline.check()
             target = reached[cells.user] + tolerance
             chosen = multipliers(found, cells, self.scenario.n_servers, self.time_weight, self._most)
             done = (cells.bound <= target) | (cells.narrow & (cells.tries >= TRIES))
@@ -360,7 +410,8 @@ class RatioProblem(SeparableProblem):
             need = reached[cells.user] + tolerance
             upper, more = self._proven(prices, box, cells, chosen, found, need, tolerance, max_cells)
             cells = replace(cells, bound=np.minimum(cells.bound, upper), tries=cells.tries + 1)
-            np.maximum.at(reached, more.user, more.reduced)
+            held = self.within(more.user, more.data, box)
+            np.maximum.at(reached, more.user[held], more.reduced[held])
             found = found.and_(more)
         np.maximum.at(best, cells.user, cells.bound)
         return best, found.chosen(np.arange(first, len(found.user)))

@@ -58,6 +58,7 @@ class Search:
         incumbent, _ = run.incumbent
         self.run, self.settings = run, settings
         self.problem = problem = separable_problem(run.scenario, incumbent)
+        problem.heed(settings.deadline)
         self.pool = pool = ColumnPool()
         self.cutoff = cutoff = Cutoff(run, problem.data.value_unit)
         n = run.scenario.n_users

@@ -10,6 +10,7 @@ import pytest
 from test_dual_objectives import random_allocations
 
 import dashf_pyomo
+from dashf_pyomo.algorithms.dual.boxes import CostCut
 from dashf_pyomo.algorithms.dual.columns import DELAY, ColumnPool
 from dashf_pyomo.algorithms.dual.kinds import separable_problem
 from dashf_pyomo.algorithms.dual.least_ratio import LeastRatioMaster, LeastRatioProblem, WeighedPrices
@@ -132,6 +133,32 @@ def test_a_user_that_trains_almost_for_ever_is_worth_no_more_than_is_said() -> N
     assert np.all(proof.best <= problem.beyond + 2e-6)
     column = np.array([[1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.001 * problem.longest[0]]])
     assert problem.gains(np.array([0]), column)[0] <= problem.beyond[0]
+
+
+def test_a_cut_of_the_cost_of_a_user_tells_what_it_is_worth_on_either_side() -> None:
+    problem = problem_of("sum-of-ratios", 2, 2, 0)
+    prices = prices_of(problem, np.random.default_rng(3))
+    box, tolerance = problem.whole(), 1e-3
+    whole = problem.prove(prices, box, tolerance, 2000)
+    best = np.argmax(np.where(whole.user == 1, whole.reduced, -np.inf))
+    cost = float(problem.user_costs(whole.data[best : best + 1])[0])
+    dearer, cheaper = (CostCut(1, factor * cost)(box)[part] for factor, part in ((1.5, 1), (0.7, 0)))
+    kept = CostCut(1, 1.5 * cost)(box)[0]
+    proofs = {
+        name: problem.prove(prices, part, tolerance, 2000)
+        for name, part in {"dearer": dearer, "cheaper": cheaper, "kept": kept}.items()
+    }
+    assert abs(proofs["kept"].best[1] - whole.best[1]) <= 2.0 * tolerance
+    for name in ("dearer", "cheaper"):
+        proof = proofs[name]
+        assert proof.best[1] < whole.best[1] - 2.0 * tolerance  # the best choice is on the other side
+        assert proof.best[0] == pytest.approx(whole.best[0], abs=2.0 * tolerance)  # the other user has all choices
+    held = problem.user_costs(whole.data) >= 1.5 * cost
+    assert np.all(whole.reduced[held & (whole.user == 1)] <= proofs["dearer"].best[1])
+    # What is beyond the longest delay is on the dear side alone.
+    free = problem.balanced(Prices(0.0, np.full((2, 3), 1e9), np.zeros(2), np.zeros(0)))
+    assert problem.prove(free, dearer, 1e-9, 300).best[1] >= problem.beyond[1]
+    assert problem.prove(free, cheaper, 1e-9, 300).best[1] < 0.0
 
 
 def test_binary_offloading_is_the_better_of_both_ends() -> None:
