@@ -39,7 +39,8 @@ def source_text(source: str, relaxation: str) -> str:
 
 def relaxation_of(source: str | None) -> str:
     """Return the relaxation that the source of a bound names, empty where there is none."""
-    _, found, kinds = (source or "").rpartition(", of the scenario without its ")
+    # The first one: the kinds end with what rows are called, which may be anything.
+    _, found, kinds = (source or "").partition(", of the scenario without its ")
     return f"the scenario without its {kinds}" if found else ""
 
 

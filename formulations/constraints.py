@@ -37,6 +37,7 @@ from .objective import Aspect
 
 __all__ = [
     "ALL_EXTRAS",
+    "ASPECTS",
     "EXCESS_PRICE",
     "LIMITS",
     "OUR_LIMITS",

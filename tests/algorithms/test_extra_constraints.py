@@ -133,11 +133,15 @@ def test_rows_of_the_printed_model_hold_exactly_where_the_evaluator_says_so(form
     assert seen == {"(X1)", "(X3)", "(X4)"}
 
 
+#: Methods that have to honour all of our limits; the rest may refuse.
+HONOURING = {"dashf", "dashf-plus", "minlp", "dual", "bnp"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [*methods])
 def test_a_method_honours_all_constraints_or_refuses_in_one_line(method: str) -> None:
     scenario = Scenario.random(2, 2, 0, constraints={"delay_limit": 300.0, "forbidden": [[0, 1]]})
-    if methods[method].supports == ALL_EXTRAS:
+    if method in HONOURING:
         if method == "minlp":
             scip()
         result = dashf_pyomo.solve(scenario, method, time_limit=60, gap=0.1)
@@ -148,6 +152,20 @@ def test_a_method_honours_all_constraints_or_refuses_in_one_line(method: str) ->
         dashf_pyomo.solve(scenario, method)
     assert_clear(caught.value, f"method {method}", "delay limit", "expected")
     assert ("association" in str(caught.value)) is not (Extra.ASSOCIATION in methods[method].supports)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("users", "servers", "seed", "declared", "kind"), TINY)
+def test_bounds_of_dual_are_those_of_the_limited_problem(
+    users: int, servers: int, seed: int, declared: dict[str, Any], kind: Extra
+) -> None:
+    limited = Scenario.random(users, servers, seed, constraints=declared)
+    best = best_scr(limited, 2)
+    result = dashf_pyomo.solve(limited, "dual", gap=1e-3)
+    assert result.allocation is not None and evaluate(limited, result.allocation).feasible
+    assert result.bound_of == "" and "CONTRADICTION" not in result.message
+    # Below what is reached without the limit: the limit is in the bound.
+    assert best * (1 - 1e-6) <= result.upper_bound < solved(users, servers, seed, "dashf-plus").scr
 
 
 @pytest.mark.slow

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from air_time import USER_AIR_TIME, air_time_extension
 from cli_helpers import SCENARIO, Dashf, assert_refused
 from fresh_process import run_python
 from study_helpers import LYING, extension
@@ -43,17 +45,14 @@ def test_without_a_bound_it_says_that_nobody_can_say(dashf: Dashf) -> None:
     assert said.code == 0 and "no method proved a bound" in said.out and "none" in said.out
 
 
-def test_with_limits_it_runs_what_takes_the_scenario_and_names_the_relaxation(dashf: Dashf) -> None:
+def test_with_limits_it_runs_what_takes_the_scenario(dashf: Dashf) -> None:
     declared = ("--users", 2, "--constraint", "delay_limit=60")
     said = dashf("gap", *declared, "--methods", "dashf,dual", "--json")
-    assert said.code == 0 and said.json["bound_of"] == "the scenario without its delay limit"
-    assert said.json["bound_source"].endswith("pricing, of the scenario without its delay limit")
+    assert said.code == 0 and said.json["bound_of"] is None and said.json["bound_source"].endswith("pricing")
     assert all(0 <= row["gap"] < 1 and row["outcome"] == "done" for row in said.json["methods"])
-    limited = Scenario.random(2, 2, 0, constraints={"delay_limit": 60.0})
-    variants = read_variants(None, limited)
+    variants = read_variants(None, Scenario.random(2, 2, 0, constraints={"delay_limit": 60.0}))
     assert list(variants.methods) == ["dashf", "dashf-plus", "dual", "bnp"]
-    assert dataclasses.asdict(variants.methods["dual"])["relax"] is True
-    assert "relax" not in dataclasses.asdict(variants.methods["dashf"])
+    assert dataclasses.asdict(variants.methods["dual"])["relax"] is False
     assert variants.left_out == ("rucaa", "gucaa", "gucro", "aauco")
     variants = read_variants(None, SCENARIO)
     assert list(variants.methods) == [*METHODS, "bnp"] and not variants.left_out
@@ -62,13 +61,36 @@ def test_with_limits_it_runs_what_takes_the_scenario_and_names_the_relaxation(da
     assert said.out.endswith("left out, as they cannot honour this scenario: rucaa, gucaa, gucro, aauco\n")
 
 
+@pytest.mark.usefixtures("air_time")
+def test_with_limits_without_prices_it_names_the_relaxation(tmp_path: Path) -> None:
+    limits = ("--constraint", f"{USER_AIR_TIME}=60", "--constraint", "delay_limit=60")
+    arguments = ("-m", "dashf_pyomo", "gap", "--users", "2", *limits, "--methods", "dashf,dual", "--json")
+    done = run_python(*arguments, places=air_time_extension(tmp_path))  # methods run in processes of their own
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["bound_of"] == "the scenario without its user air time"
+    assert document["bound_source"].endswith("pricing, of the scenario without its user air time")
+    assert all(0 <= row["gap"] < 1 and row["outcome"] == "done" for row in document["methods"])
+    variants = read_variants(None, Scenario.random(2, 2, 0, constraints={USER_AIR_TIME: 60.0}))
+    assert list(variants.methods) == ["dashf", "dashf-plus", "dual", "bnp"]
+    for name in ("dual", "bnp"):
+        assert dataclasses.asdict(variants.methods[name])["relax"] is True
+    assert "relax" not in dataclasses.asdict(variants.methods["dashf"])
+    assert variants.left_out == ("rucaa", "gucaa", "gucro", "aauco")
+
+
+@pytest.mark.usefixtures("air_time")
 def test_it_advises_what_would_not_refuse(dashf: Dashf, tmp_path: Path) -> None:
-    said = dashf("gap", "--users", 2, "--constraint", "delay_limit=60", "--methods", "dashf", "--workers", 1)
-    assert "dual with relax=true proves one of the scenario without its delay limit" in said.out
     study = tmp_path / "study.toml"
-    study.write_text('[[scenarios]]\nusers = 2\nconstraints = {delay_limit = 60.0}\n[[methods]]\nmethod = "dashf"\n')
-    planned = dashf("study", "plan", study)
-    assert planned.code == 0 and "dual with relax=true proves one of the scenario without" in planned.out
+    for limit, advised in (
+        ("delay_limit", "dual proves one"),
+        (USER_AIR_TIME, "dual with relax=true proves one of the scenario without its user air time"),
+    ):
+        said = dashf("gap", "--users", 2, "--constraint", f"{limit}=60", "--methods", "dashf", "--workers", 1)
+        assert advised in said.out
+        study.write_text(f'[[scenarios]]\nusers = 2\nconstraints = {{{limit} = 60.0}}\n[[methods]]\nmethod = "dashf"\n')
+        planned = dashf("study", "plan", study)
+        assert planned.code == 0 and advised in planned.out
 
 
 def gap(place: Path, *arguments: str) -> CompletedProcess[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from air_time import declared_air_time
 
 import dashf_pyomo
 from dashf_pyomo.backends import backends
@@ -20,7 +21,7 @@ from formulations import Extra, InputError, Scenario, evaluate
 from formulations.association.pair_resources import start_allocation
 from formulations.attributes import ATTRIBUTES, Attribute
 from formulations.attributes import declare as declare_attribute
-from formulations.constraints import LIMITS, Limit, Over
+from formulations.constraints import Limit, Over
 from formulations.constraints import declare as declare_limit
 from formulations.formulation import Language, formulations
 
@@ -38,11 +39,8 @@ def test_a_formulation_honours_the_limits_that_it_claims(entry: LimitEntry) -> N
 @pytest.fixture
 def toy() -> Iterator[Limit]:
     """Declare how long a server's links are busy, and what each server may have of it."""
-    declare_attribute(Attribute("air_time", "s", {"time_uplink": 1.0, "time_downlink": 1.0}))
-    limit = Limit("server_air_time", Extra("air time"), "(X9) air time", Over.SERVER, "air_time")
-    declare_limit(limit)
-    yield limit
-    del LIMITS[limit.key], ATTRIBUTES["air_time"]
+    with declared_air_time() as limit:
+        yield limit
 
 
 DRILLED = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from air_time import USER_AIR_TIME
 from plugin_helpers import CLASSIC, FORMULATIONS, build, solve
 from pyomo.contrib.solver.common.results import SolutionStatus
 
@@ -20,7 +21,7 @@ from dashf_pyomo.plugins.pyomo.transformations import load_source
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association import hull
 from formulations.association.coefficients import AssociationCoefficients
-from formulations.association.pair_resources import PairResources, equal_split
+from formulations.association.pair_resources import PairResources, equal_split, start_allocation
 from formulations.joint.literal_cvxpy import build as state
 from formulations.joint.literal_cvxpy import joint_problem
 
@@ -70,6 +71,21 @@ def test_declared_constraints_and_fixed_associations_are_honoured_together(name:
     for on_extension in ("strict", "report"):  # what the scenario itself declares is never only reported
         with pytest.raises(InputError, match="delay limit"):
             solve("dashf_gucaa", model, on_extension=on_extension)
+    proven = solve("dashf_dual", model, rel_gap=0.3, time_limit=250)
+    assert proven.solution_status is SolutionStatus.optimal and evaluate(LIMITED, joint.read(model)).feasible
+    assert joint.read(model).server[user] == server
+    assert "without" not in proven.extra_info.bound_source
+    assert proven.extra_info.upper_bound >= evaluate(LIMITED, found).scr * (1 - 1e-6)
+
+
+@pytest.mark.usefixtures("air_time")
+def test_what_has_no_price_is_refused_by_a_method_of_prices_and_never_only_reported() -> None:
+    limited = Scenario.random(3, 2, seed=0, constraints={USER_AIR_TIME: 1e6})
+    model = build("literal", limited, known=start_allocation(limited))
+    for method in ("dashf_dual", "dashf_bnp"):
+        for on_extension in ("strict", "report"):
+            with pytest.raises(InputError, match=r"cannot honour .*user air time"):
+                solve(method, model, on_extension=on_extension)
 
 
 @pytest.mark.parametrize("declared", [DECLARED, {"delay_limit": 20.0, "server_energy": 300.0}], ids=["all", "elastic"])

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from air_time import declared_air_time
 from cli_helpers import Dashf
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+
+from formulations.constraints import Limit
+
+
+@pytest.fixture(scope="module")
+def air_time() -> Iterator[Limit]:
+    """Limits without prices, declared for the tests of a file; the fixture is the one of servers."""
+    with declared_air_time() as limit:
+        yield limit
 
 
 @pytest.fixture

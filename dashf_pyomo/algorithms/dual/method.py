@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from formulations import Extra, Scenario
 from formulations.attributes import STATED_PARTS, TIMES, WHOLE_DELAY
-from formulations.constraints import relaxation_text, unsupported
+from formulations.constraints import ASPECTS, relaxation_text, unsupported
 from formulations.linear_rows import SIGNED
 from formulations.objective import Aspect
 
@@ -76,8 +76,11 @@ class Dual(Method):
         return "" if self.rigour == "proven" else f"rigour = {self.rigour}"
 
     def honours(self) -> frozenset[str]:
-        """Return what allocations keep: what has prices, and with `relax` all that the search for allocations knows."""
-        return self.supports | DashfPlus().honours() if self.relax else self.supports
+        """Return what allocations keep: what has prices, and with `relax` all limits that the search for them knows.
+
+        Limits can be left out, but not what the objective is.
+        """
+        return self.supports | (DashfPlus().honours() - ASPECTS) if self.relax else self.supports
 
     def bounded(self, scenario: Scenario) -> Scenario:
         """Return the problem that bounds are of: with `relax` the scenario without the limits that have no prices."""

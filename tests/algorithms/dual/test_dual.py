@@ -101,7 +101,7 @@ def test_a_time_limit_keeps_bound_and_allocation() -> None:
 
 
 def test_a_scenario_without_a_weight_on_time_is_declined() -> None:
-    with pytest.raises(InputError, match="no weight of delay"):
+    with pytest.raises(InputError, match="weight_time = 0: user 0 has no limit of its delay"):
         dashf_pyomo.solve(replace(Scenario.random(2, 2, seed=0), weight_time=0.0), "dual")
 
 
