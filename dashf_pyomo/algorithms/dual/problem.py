@@ -492,6 +492,8 @@ class SeparableProblem:
             energy = np.repeat((ratio * self.energy_weights[user])[:, np.newaxis], 4, axis=1)
         terms: dict[str, Any] = {"weight": self.score_weights[user], "delay_limit": self.longest[user]}
         delay, t0 = prices.delay[user], np.full(len(user), box.interval[0])
+        if not self.has_deadline:
+            t0 = np.minimum(self.data.pair_delay[user, server], self.longest[user])
         more = np.zeros(len(user))
         if len(self.rows):
             charged = self.rows.prices(prices.rows)[user, server]

@@ -8,6 +8,8 @@ from formulations import Scenario
 from formulations.objective import ObjectiveKind
 from formulations.terms import rows_of
 
+from .kernels.pricing import SCORES
+
 __all__ = ["out_of_range"]
 
 
@@ -18,6 +20,8 @@ def out_of_range(scenario: Scenario) -> str:
     is safe there.
     """
     s, tiny = scenario, 16.0 * np.finfo(float).tiny
+    if s.objective.score not in SCORES:
+        return f"objective.score = {s.objective.score!r} has no kernel; expected one of {', '.join(SCORES)}"
     power = np.maximum(s.user_power_max[:, np.newaxis], s.server_power_max)
     weakest = np.minimum(s.user_power_max[:, np.newaxis], s.server_power_max)
     with np.errstate(over="ignore", under="ignore"):

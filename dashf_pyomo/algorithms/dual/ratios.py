@@ -372,7 +372,7 @@ class RatioProblem(SeparableProblem):
             beyond = np.where(box.cost[:, 1] < self.time_weight * self.longest, -np.inf, beyond)
         reached = np.maximum(reached, beyond)
         # Where the largest score is worth too little at a cost, and is charged nothing, no cell is needed.
-        tail = np.full(len(user), -np.inf)
+        tail, short = np.full(len(user), -np.inf), np.zeros(len(user), bool)
         if not self._signed:
             needed = reached[user] + tolerance
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
