@@ -1,10 +1,11 @@
-"""Write the tables of the docs from the CSV files in ``benchmarks/results``.
+"""Write the tables of the docs from the CSV files in ``benchmarks/results``, and from what the code declares.
 
 A page holds a table between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; what stands between them is
 replaced by the rows of ``results/NAME.csv``, as they are. Lines that begin with ``#`` say where the numbers come from.
+Tables in `DECLARED` have no file: what methods honour is said by the methods.
 
 Run: ``make docs-tables``, or ``python benchmarks/tables.py``; with ``--check`` it changes nothing and exits 1 if a page
-does not agree with its CSV files.
+does not agree.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ import argparse
 import csv
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from dashf_pyomo.algorithms import methods
+from formulations.constraints import LIMITS, Extra, RowKind, unsupported
+from formulations.linear_rows import ROW_ATTRIBUTES, Row, Term
+from formulations.objective import Aspect
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -27,10 +34,38 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def markdown(name: str) -> str:
-    """Return the table of a CSV file in Markdown."""
+def honoured() -> list[list[str]]:
+    """Return which method honours which objective and which constraints, with default options, as rows of cells."""
+    kinds = [Extra(aspect) for aspect in Aspect]
+    kinds += [Extra.ASSOCIATION, *dict.fromkeys(limit.kind for limit in LIMITS.values()), Extra.OFFLOAD, Extra.BINARY]
+    asked = {str(kind): [kind] for kind in kinds}
+    terms = [Term(attribute) for attribute in ROW_ATTRIBUTES]
+    asked["rows of one's own"] = [RowKind(Row(term.attribute, 1.0, (term,))) for term in terms]
+    asked["floors, by negative numbers in rows"] = [
+        RowKind(Row("floor", 1.0, (Term("bandwidth", coefficient=(-1.0,)),)))
+    ]
+    able = {name: methods[name]().honours() for name in methods}
+    cells = [["", *(f"`{name}`" for name in able)]]
+    cells += [
+        [words, *("" if unsupported(honours, each) else "yes" for honours in able.values())]
+        for words, each in asked.items()
+    ]
+    return [*cells, ["proves a bound", *("yes" if methods[name].proves_bounds else "" for name in able)]]
+
+
+#: Tables that the code itself declares.
+DECLARED: dict[str, Callable[[], list[list[str]]]] = {"honours": honoured}
+
+
+def measured(name: str) -> list[list[str]]:
+    """Return the rows of a CSV file."""
     lines = (RESULTS / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    head, *rows = csv.reader(line for line in lines if not line.startswith("#"))
+    return list(csv.reader(line for line in lines if not line.startswith("#")))
+
+
+def markdown(name: str) -> str:
+    """Return a table in Markdown."""
+    head, *rows = DECLARED[name]() if name in DECLARED else measured(name)
     return "".join(
         "|" + "".join(f" {cell} |" if cell else " |" for cell in cells) + "\n"
         for cells in (head, ["---"] * len(head), *rows)
@@ -54,7 +89,7 @@ def main() -> None:
             if not parsed.check:
                 page.write_text(after, encoding="utf-8")
     if stale:
-        print(f"{'differ from benchmarks/results' if parsed.check else 'written'}: {', '.join(stale)}")
+        print(f"{'differ from what is measured or declared' if parsed.check else 'written'}: {', '.join(stale)}")
     sys.exit(bool(stale and parsed.check))
 
 

@@ -74,8 +74,8 @@ def check(
     where
         Starts the message of an error.
     certificate
-        Proof of an upper bound, of the scenario or of the scenario without some of its limits; without one, a bound is
-        not checked.
+        Proof of a bound, or that there is no allocation, of the scenario or of the scenario without some of its limits;
+        without one, a bound is not checked.
     progress, workers
         See `certificate.verify`.
 
@@ -105,22 +105,22 @@ class _Proof:
 
     bound: float | None
     said: str
+    infeasible: bool = False
 
 
 def _prove(
     scenario: Scenario, certificate: Certificate, progress: Callable[[int, int], None] | None, workers: int
 ) -> _Proof:
     """Return what a certificate proves of a scenario: it may be one of the scenario without some of its limits."""
-    if scenario.objective.aspects:
-        said = ", ".join(sorted(scenario.objective.aspects))
-        return _Proof(None, f"certificates are of the SCR as printed, not of an objective with {said}")
-    bounded, name = scenario, ""
+    kinds = sorted(scenario.extra_kinds)
+    bounded, name = scenario, f"the scenario with its {' and '.join(kinds)}" if kinds else "the scenario"
     for left_out, relaxation in scenario.relaxations():
         if relaxation.sha256 == certificate.scenario_sha256:
-            bounded, name = relaxation, relaxation_text(left_out)
+            bounded, name = relaxation, relaxation_text(left_out) or name
             break
     try:
-        return _Proof(verify(bounded, certificate, progress, workers).bound, name or "the scenario")
+        verified = verify(bounded, certificate, progress, workers)
+        return _Proof(verified.bound, name, verified.infeasible)
     except (CertificateError, UnprovenError) as error:
         return _Proof(None, str(error))
 
@@ -138,7 +138,7 @@ def _findings(
     if proof is not None:
         yield _certificate(scenario, result, proof)
     yield from _bound(scenario, document, result, proof)
-    yield _claim(scenario, document, result)
+    yield _claim(scenario, document, result, proof)
     yield from _method(scenario, result)
     yield from _trace(result)
 
@@ -178,12 +178,16 @@ def _certificate(scenario: Scenario, result: Result, proof: _Proof) -> Finding:
     if proof.bound is None:
         return Finding("certificate", False, f"proves nothing of this scenario: {proof.said}")
     kind = scenario.objective.kind
-    said = f"proves {bound_claim(kind, proof.bound)} for {proof.said}"
+    said = f"proves {'no allocation' if proof.infeasible else bound_claim(kind, proof.bound)} for {proof.said}"
     try:
         reached = None if result.allocation is None else evaluate(scenario, result.allocation)
     except InputError:
         reached = None
     truth = reached if reached is not None and reached.feasible else None
+    if proof.infeasible:
+        # One that breaks something by less than the tolerance may be there all the same.
+        broken = truth is None or truth.max_violation > 0.0
+        return Finding("certificate", broken, said if broken else f"{said}, but the allocation breaks nothing")
     if truth is not None and is_refuted(kind, proof.bound, truth.value, ALLOCATION_TOLERANCE, truth.score):
         return Finding("certificate", False, f"{said}, but the allocation has {name_of(kind)} {truth.value:.9g}")
     return Finding("certificate", True, said)
@@ -214,7 +218,8 @@ def _bound(scenario: Scenario, document: Mapping[str, Any], result: Result, proo
         yield Finding(claim, False, f"{said}, but the certificate does not prove it: {proof.said}")
     else:
         holds = not is_better(kind, proof.bound, result.bound)
-        yield Finding(claim, holds, f"{said}, the certificate proves {proof.bound:.9g} for {proof.said}")
+        proven = "no allocation" if proof.infeasible else f"{proof.bound:.9g}"
+        yield Finding(claim, holds, f"{said}, the certificate proves {proven} for {proof.said}")
 
 
 def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
@@ -244,7 +249,7 @@ def _wrong_with_bound(scenario: Scenario, result: Result) -> str:
     return ""
 
 
-def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result) -> Finding:
+def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result, proof: _Proof | None) -> Finding:
     """Judge what is claimed of the solution; its name in findings is that of format 1."""
     has = result.allocation is not None
     wrong, checked = "", True
@@ -268,7 +273,8 @@ def _claim(scenario: Scenario, document: Mapping[str, Any], result: Result) -> F
         detail += f", at a gap of {result.gap:.3%}: whether so large a gap was asked for is not in the file"
     elif result.claim is Claim.INFEASIBLE:
         # Without extra constraints any association with equal shares and phi = 0.5 is feasible.
-        detail = unreachable(scenario)
+        proven = proof is not None and proof.infeasible
+        detail = "infeasible, as the certificate proves" if proven else unreachable(scenario)
         wrong = "" if detail else "infeasible, but the data do not say so"
     return Finding("status", not wrong, wrong or detail, checked)
 

@@ -334,7 +334,11 @@ def merit(scenario: Scenario, allocation: Allocation, ratio: float) -> float:
     """
     s, e = scenario, evaluate(scenario, allocation)
     value = float(s.objective.parametric(e.score, s.cost(e.user_delay, e.energy_by_user), ratio))
-    return value if s.constraints is None else value - EXCESS_PRICE * s.score_scale * e.extra_excess
+    if s.constraints is None or not e.extra_excess:
+        return value
+    # In a cost scores count nothing, and it may be far above any of them.
+    unit = s.score_scale if s.objective.score_weight else max(s.score_scale, abs(value))
+    return value - EXCESS_PRICE * unit * e.extra_excess
 
 
 def _check_fits(s: Scenario, a: Allocation) -> None:

@@ -15,19 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from formulations.objective import ObjectiveKind, Sense
+
+from ..objectives import SCR, sense_of
 from .archive import read_arrays, write_arrays
-from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node, Terms
+from .nodes import LEAF, ByDeadline, ByOffload, ByServers, CertificateError, Empty, Late, LeafClaim, Node
 from .tangent_points import tangent_of_r
 
-__all__ = ["Certificate"]
+__all__ = ["OBJECTIVES", "Certificate"]
 
-FORMAT, VERSION = "dashf-certificate", 2
+FORMAT, VERSION = "dashf-certificate", 3
 
-#: Arrays that version 1 did not have.
-SINCE_2 = frozenset({"leaf_touch"})
+#: The first version of arrays that were not there from the start, and the last one of those that are no longer.
+SINCE = {
+    "leaf_touch": 2,
+    **dict.fromkeys(("objective", "sense", "bound", "infeasible", "claim_row_price", "leaf_early"), 3),
+}
+UNTIL = {"upper_bound": 2}
 
-#: Arrays of `Terms`, all there or none; without them prices are those of the service-cost ratio.
-TERMS = ("claim_weight", "claim_energy_price", "claim_offload_price", "claim_constant")
+#: Kinds of objectives that certificates are of.
+OBJECTIVES = (SCR, str(ObjectiveKind.UTILITY), str(ObjectiveKind.COST))
 
 #: Most nodes of a tree.
 MOST_NODES = 2**20
@@ -35,11 +42,16 @@ MOST_NODES = 2**20
 #: Numbers of `node_kind`.
 BY_DEADLINE, BY_SERVERS, BY_OFFLOAD, CLAIM, LATE, EMPTY = range(6)
 
-#: Every array: dtype and shape. K nodes, R splits by servers, C claims, L leaves, N users, M servers.
+#: Every array: dtype and shape. K nodes, R splits by servers, C claims, Q rows of the scenario, L leaves, N users, M
+#: servers.
 ARRAYS: dict[str, tuple[str, str]] = {
     "format": ("<U17", ""),
     "version": ("<i8", ""),
     "scenario_sha256": ("<U64", ""),
+    "objective": ("<U7", ""),
+    "sense": ("<U3", ""),
+    "bound": ("<f8", ""),
+    "infeasible": ("|b1", ""),
     "upper_bound": ("<f8", ""),
     "time_unit": ("<f8", ""),
     "cost_unit": ("<f8", ""),
@@ -51,30 +63,33 @@ ARRAYS: dict[str, tuple[str, str]] = {
     "claim_prices": ("<f8", "CM3"),
     "claim_delay_price": ("<f8", "CN"),
     "claim_leaf_count": ("<i4", "CNM"),
-    "claim_weight": ("<f8", "CN"),
-    "claim_energy_price": ("<f8", "CNM4"),
-    "claim_offload_price": ("<f8", "CNM"),
-    "claim_constant": ("<f8", "CNM"),
+    "claim_row_price": ("<f8", "CQ"),
     "leaves": ("<f8", "L9"),
     "leaf_touch": ("<f8", "L"),
+    "leaf_early": ("|b1", "L"),
     "digest": ("<U64", ""),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What proves an upper bound on the SCR of one scenario.
+    """What proves a bound on the objective of one scenario, or that it has no allocation.
 
     Parameters
     ----------
     scenario_sha256
         Hash of the scenario, `Scenario.sha256`.
-    upper_bound
-        The stated bound on the SCR, SI units.
+    bound
+        The stated bound on the objective, SI units: an upper one, or a lower one on a cost. Zero where it is stated
+        that there is no allocation.
     time_unit, cost_unit
         s, and cost, that count as one in the tree; any positive numbers.
     root
         The tree, over all allocations.
+    objective
+        Kind of the objective.
+    infeasible
+        Whether it is stated that there is no allocation.
 
     Raises
     ------
@@ -83,17 +98,30 @@ class Certificate:
     """
 
     scenario_sha256: str
-    upper_bound: float
+    bound: float
     time_unit: float
     cost_unit: float
     root: Node
+    objective: str = SCR
+    infeasible: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("upper_bound", "time_unit", "cost_unit"):
-            value = float(getattr(self, name))
-            if not (math.isfinite(value) and value > 0.0):
-                raise CertificateError(f"{name} = {value!r}; expected a number > 0")
+        if self.objective not in OBJECTIVES:
+            raise CertificateError(f"objective = {self.objective!r}; expected one of {', '.join(OBJECTIVES)}")
+        object.__setattr__(self, "infeasible", bool(self.infeasible))
+        signed = self.objective != SCR or self.infeasible
+        for name in ("bound", "time_unit", "cost_unit"):
+            value, free = float(getattr(self, name)), signed and name == "bound"
+            if not (math.isfinite(value) and (free or value > 0.0)):
+                raise CertificateError(f"{name} = {value!r}; expected a number{'' if free else ' > 0'}")
             object.__setattr__(self, name, value)
+        if self.infeasible and self.bound != 0.0:
+            raise CertificateError(f"bound = {self.bound!r}; expected 0, as no allocation is stated")
+
+    @property
+    def sense(self) -> Sense:
+        """Whether the objective is to be large, so that the bound is an upper one, or small."""
+        return sense_of(self.objective)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the certificate.
@@ -114,7 +142,7 @@ class Certificate:
         InputError
             If the file cannot be read or is not a certificate, or its digest is wrong. The message names the file.
         """
-        arrays = read_arrays(path, ARRAYS, optional=SINCE_2.union(TERMS))
+        arrays = read_arrays(path, ARRAYS, optional={*SINCE, *UNTIL})
         try:
             _require_all(arrays)
             computed = digest(arrays)
@@ -147,12 +175,17 @@ class Certificate:
             else:
                 kinds.append((LATE if isinstance(node, Late) else EMPTY, -1, 0.0))
         leaves = np.concatenate([np.zeros((0, len(LEAF))), *(claim.leaves for claim in claims)])
+        early = np.concatenate([np.zeros(0, np.bool_), *(claim.early for claim in claims)])
         n, m = claims[0].leaf_count.shape if claims else (0, len(masks[0]) if masks else 0)
+        rows = len(claims[0].rows) if claims else 0
         return {
             "format": np.array(FORMAT, "<U17"),
             "version": np.array(VERSION, "<i8"),
             "scenario_sha256": np.array(self.scenario_sha256, "<U64"),
-            "upper_bound": np.array(self.upper_bound),
+            "objective": np.array(self.objective, "<U7"),
+            "sense": np.array(str(self.sense), "<U3"),
+            "bound": np.array(self.bound),
+            "infeasible": np.array(self.infeasible, "|b1"),
             "time_unit": np.array(self.time_unit),
             "cost_unit": np.array(self.cost_unit),
             "node_kind": np.array([kind for kind, _, _ in kinds], "|i1"),
@@ -163,9 +196,10 @@ class Certificate:
             "claim_prices": np.array([claim.prices for claim in claims], "<f8").reshape(len(claims), m, 3),
             "claim_delay_price": np.array([claim.delay_price for claim in claims], "<f8").reshape(len(claims), n),
             "claim_leaf_count": np.array([claim.leaf_count for claim in claims], "<i4").reshape(len(claims), n, m),
+            "claim_row_price": np.array([claim.rows for claim in claims], "<f8").reshape(len(claims), rows),
             "leaves": leaves[:, :-1],
             "leaf_touch": leaves[:, -1],
-            **_terms_arrays(claims, (n, m)),
+            "leaf_early": early,
         }
 
     @classmethod
@@ -179,8 +213,8 @@ class Certificate:
         """
         if arrays["format"].item() != FORMAT:
             raise CertificateError(f"format = {arrays['format'].item()!r}; expected {FORMAT!r}")
-        if arrays["version"].item() not in (1, VERSION):
-            raise CertificateError(f"version = {arrays['version'].item()!r}; expected 1 or {VERSION}")
+        if not 1 <= arrays["version"].item() <= VERSION:
+            raise CertificateError(f"version = {arrays['version'].item()!r}; expected 1 to {VERSION}")
         _require_all(arrays)
         kinds = arrays["node_kind"]
         if len(kinds) > MOST_NODES:
@@ -191,36 +225,32 @@ class Certificate:
                 raise CertificateError(
                     f"{key} has {len(arrays[key])} entries; expected {wanted}, as node_kind asks for"
                 )
-        return cls(
+        found = cls(
             str(arrays["scenario_sha256"]),
-            float(arrays["upper_bound"]),
+            float(arrays["bound"] if "bound" in arrays else arrays["upper_bound"]),
             float(arrays["time_unit"]),
             float(arrays["cost_unit"]),
             _tree(arrays, _claims(arrays)),
+            str(arrays.get("objective", SCR)),
+            bool(arrays.get("infeasible", False)),
         )
-
-
-def _terms_arrays(claims: list[LeafClaim], pairs: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of the terms of all claims; none if all are those of the service-cost ratio."""
-    if all(claim.terms is None for claim in claims):
-        return {}
-    terms = [claim.terms or Terms.plain(claim.ratio, pairs) for claim in claims]
-    return {name: np.array([getattr(item, name.removeprefix("claim_")) for item in terms]) for name in TERMS}
+        if str(arrays.get("sense", found.sense)) != found.sense:
+            raise CertificateError(
+                f"sense = {str(arrays['sense'])!r}; expected {str(found.sense)!r} for objective {found.objective}"
+            )
+        return found
 
 
 def _require_all(arrays: dict[str, NDArray[Any]]) -> None:
     version = arrays["version"].item()
-    for key in sorted(SINCE_2):
-        if key not in arrays and version == VERSION:
+    if not 1 <= version <= VERSION:
+        return  # which is said elsewhere
+    for key in sorted({*SINCE, *UNTIL}):
+        asked = SINCE.get(key, 1) <= version <= UNTIL.get(key, VERSION)
+        if key not in arrays and asked:
             raise CertificateError(f"key {key!r} is missing")
-        if key in arrays and version == 1:
+        if key in arrays and not asked:
             raise CertificateError(f"key {key!r} is there; expected none in version {version}")
-    there = [key for key in TERMS if key in arrays]
-    if there and version == 1:
-        raise CertificateError(f"key {there[0]!r} is there; expected none in version {version}")
-    if 0 < len(there) < len(TERMS):
-        missing = next(key for key in TERMS if key not in arrays)
-        raise CertificateError(f"key {missing!r} is missing; expected it beside {there[0]!r}")
 
 
 def sealed(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -247,14 +277,15 @@ def _claims(arrays: dict[str, NDArray[Any]]) -> list[LeafClaim]:
     if total != len(arrays["leaves"]):
         raise CertificateError(f"claim_leaf_count sums to {total}; expected {len(arrays['leaves'])}, as leaves has")
     leaves = np.column_stack([arrays["leaves"], arrays.get("leaf_touch", _touch(arrays["leaves"]))])
+    early = arrays.get("leaf_early", np.zeros(total, np.bool_))
+    rows = arrays.get("claim_row_price", np.zeros((len(ends), 0)))
     claims = []
     for index, end in enumerate(ends):
         ratio, prices = float(arrays["claim_ratio"][index]), arrays["claim_prices"][index]
         first = end - counts[index].sum(dtype=np.int64)
         try:
-            terms = Terms(*(arrays[name][index] for name in TERMS)) if TERMS[0] in arrays else None
-            rho = arrays["claim_delay_price"][index]
-            claims.append(LeafClaim(ratio, prices, rho, counts[index], leaves[first:end], terms))
+            part, rho = slice(first, end), arrays["claim_delay_price"][index]
+            claims.append(LeafClaim(ratio, prices, rho, counts[index], leaves[part], rows[index], early[part]))
         except CertificateError as error:
             raise CertificateError(f"claim {index}: {error}") from None
     return claims

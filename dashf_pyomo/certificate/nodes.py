@@ -1,16 +1,17 @@
 """The tree of a certificate: splits, and what its leaves claim.
 
-A *box* is a set of allocations: those with a delay T in [t0, t1], each user at one of its allowed servers, and with
-phi in the user's range. The root is T in [0, infinity), all servers, phi in [0, 1], so it holds every allocation with
-a finite delay; one with an infinite delay has an SCR of zero. Boxes are never stored: they follow from the splits on
-the way from the root, so that the children of a split cover their parent whatever a file says.
+A *box* is a set of allocations: those with a largest delay T in [t0, t1], each user at one of its allowed servers, and
+with phi in the user's range. The root is T in [0, infinity), all pairs and all phi that the scenario allows, so it
+holds every allocation with a finite delay; one with an infinite delay is none, or has the worst value there is. Boxes
+are never stored: they follow from the splits on the way from the root, so that the children of a split cover their
+parent whatever a file says.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ __all__ = [
     "LeafClaim",
     "Node",
     "Region",
-    "Terms",
     "by_deadlines",
     "leaf_boxes",
 ]
@@ -49,72 +49,28 @@ class CertificateError(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
-    """Prices of a claim beyond those of the service-cost ratio; what they are for is in `claims`.
-
-    Parameters
-    ----------
-    weight
-        a, weights of the scores, at least 0, shape (N,).
-    energy_price
-        c1 to c4, prices of the energies of training at the user, the uplink, training at the server and the downlink,
-        at least 0, shape (N, M, 4).
-    offload_price, constant
-        mu, price of phi, and k, what is charged whatever is chosen, of any sign, shape (N, M).
-
-    Raises
-    ------
-    CertificateError
-        If shapes differ or a number is out of range.
-    """
-
-    weight: Array
-    energy_price: Array
-    offload_price: Array
-    constant: Array
-
-    def __post_init__(self) -> None:
-        for name in ("weight", "energy_price", "offload_price", "constant"):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=float))
-        pairs = self.constant.shape
-        for name, shape in (
-            ("constant", (*self.weight.shape, *pairs[1:2])),
-            ("offload_price", pairs),
-            ("energy_price", (*pairs, 4)),
-        ):
-            if getattr(self, name).shape != shape:
-                raise CertificateError(f"{name} has shape {getattr(self, name).shape}; expected {shape}")
-        _require("weight", self.weight, self.weight >= 0.0, "numbers >= 0")
-        _require("energy_price", self.energy_price, self.energy_price >= 0.0, "numbers >= 0")
-        _require("offload_price", self.offload_price, True, "finite numbers")
-        _require("constant", self.constant, True, "finite numbers")
-
-    @classmethod
-    def plain(cls, ratio: float, pairs: tuple[int, int]) -> Terms:
-        """Return the terms of the service-cost ratio y, for so many users and servers."""
-        return cls(np.ones(pairs[0]), np.full((*pairs, 4), ratio), np.zeros(pairs), np.zeros(pairs))
-
-
-@dataclass(frozen=True, eq=False)
 class LeafClaim:
     """A box in which prices separate the users; the derivation is in `claims`.
 
     Parameters
     ----------
     ratio
-        y, score over cost, scaled, at least 0.
+        y, score over cost, scaled, at least 0; zero where the objective says what a unit of cost counts.
     prices
         lambda, prices of whole shares of bandwidth, power and speed of each server, at least 0, shape (M, 3).
     delay_price
         rho, prices of the deadline, of any sign, shape (N,). Their sum should be y times the weight of time; what is
-        missing or too much is charged.
+        missing or too much is charged. Zeros where users share no deadline.
     leaf_count
         Number of leaves of each pair, shape (N, M). A pair without leaves is not allowed in the box or cannot meet
         its longest deadline.
     leaves
         Entries of `LEAF`, pair by pair in the order of `leaf_count`, shape (L, 10).
-    terms
-        Prices beyond these; None stands for those of the service-cost ratio.
+    rows
+        kappa, prices of the scenario's rows per SI unit, at least 0, in the order of `rows`, shape (R,).
+    early
+        Whether a leaf is about delays before the deadlines of the box, shape (L,); none are by default. A pair whose
+        own delay a row prices may have both kinds.
 
     Raises
     ------
@@ -127,37 +83,39 @@ class LeafClaim:
     delay_price: Array
     leaf_count: NDArray[np.int32]
     leaves: Array
-    terms: Terms | None = None
+    rows: Array = field(default_factory=lambda: np.zeros(0))
+    early: Mask | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", float(self.ratio))
-        for name, kind in (("prices", float), ("delay_price", float), ("leaf_count", np.int32), ("leaves", float)):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=kind))
+        kinds: dict[str, type] = {"prices": float, "delay_price": float, "leaf_count": np.int32, "leaves": float}
+        for name, kind in {**kinds, "rows": float, "early": np.bool_}.items():
+            value = np.zeros(len(self.leaves)) if name == "early" and self.early is None else getattr(self, name)
+            object.__setattr__(self, name, np.ascontiguousarray(value, dtype=kind))
         count = self.leaf_count
         if count.ndim != 2:
             raise CertificateError(f"leaf_count has shape {count.shape}; expected (N, M)")
         n, m = count.shape
+        total = int(count.sum(dtype=np.int64))
         for name, shape in (
             ("prices", (m, 3)),
             ("delay_price", (n,)),
-            ("leaves", (int(count.sum(dtype=np.int64)), len(LEAF))),
+            ("leaves", (total, len(LEAF))),
+            ("rows", self.rows.shape[:1]),
+            ("early", (total,)),
         ):
             if getattr(self, name).shape != shape:
                 raise CertificateError(f"{name} has shape {getattr(self, name).shape}; expected {shape}")
-        if self.terms is not None and self.terms.constant.shape != (n, m):
-            raise CertificateError(f"constant has shape {self.terms.constant.shape}; expected {(n, m)}")
         _require("ratio", np.array(self.ratio), self.ratio >= 0.0, "a number >= 0")
         _require("prices", self.prices, self.prices >= 0.0, "numbers >= 0")
+        _require("rows", self.rows, self.rows >= 0.0, "numbers >= 0")
         _require("delay_price", self.delay_price, np.full(n, True), "finite numbers")
         _require("leaf_count", count, count >= 0, "numbers >= 0")
         good = self.leaves >= 0.0
         good[:, [0, 2]] &= self.leaves[:, [0, 2]] <= self.leaves[:, [1, 3]]
         good[:, [1, 9]] &= self.leaves[:, [1, 9]] > 0.0
-        weight = np.ones(n) if self.terms is None else self.terms.weight
-        unweighted = np.repeat(weight == 0.0, count.sum(axis=1, dtype=np.int64))  # no line above a score is needed
-        good[:, [5, 6]] &= (self.leaves[:, [5, 6]] > 0.0) | unweighted[:, np.newaxis]
         good[:, 3] &= self.leaves[:, 3] <= 1.0
-        expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, tau > 0, touch > 0"
+        expected = "numbers >= 0, snr_low <= snr_high > 0, offload_low <= offload_high <= 1, touch > 0"
         _require("leaves", self.leaves, good, expected)
 
     @classmethod
@@ -167,40 +125,51 @@ class LeafClaim:
         prices: ArrayLike,
         delay_price: ArrayLike,
         leaves: Mapping[tuple[int, int], Array],
-        terms: Terms | None = None,
+        rows: ArrayLike = (),
+        early: Mapping[tuple[int, int], Array] | None = None,
     ) -> LeafClaim:
         """Return a claim from what a solver holds.
 
         Parameters
         ----------
-        ratio, prices, delay_price, terms
+        ratio, prices, delay_price, rows
             As above.
         leaves
             For the pairs (n, m) that can meet the longest deadline, the leaves as `prove_pair` returns them, shape
             (number, 11), or without their bounds, shape (number, 10).
+        early
+            Likewise for delays before the box's.
         """
         lam, rho = np.asarray(prices, dtype=np.float64), np.asarray(delay_price, dtype=np.float64)
         count = np.zeros((len(rho), len(lam)), np.int32)
-        rows = [np.zeros((0, len(LEAF)))]
-        for pair in sorted(leaves):
-            entries = np.asarray(leaves[pair], dtype=np.float64)
-            if entries.ndim == 2 and entries.shape[1] == len(LEAF) + 1:
-                entries = np.delete(entries, 7, axis=1)  # the bound is the verifier's to find
-            if entries.ndim != 2 or entries.shape[1] != len(LEAF):
-                raise CertificateError(f"leaves{indexed(pair)} have shape {entries.shape}; expected (number, 10 or 11)")
-            count[pair] = len(entries)
-            rows.append(entries)
-        return cls(ratio, lam, rho, count, np.concatenate(rows), terms)
+        entries, marks = [np.zeros((0, len(LEAF)))], [np.zeros(0, np.bool_)]
+        before = early or {}
+        for pair in sorted({*leaves, *before}):
+            for said, mark in ((leaves, False), (before, True)):
+                if pair not in said:
+                    continue
+                found = np.asarray(said[pair], dtype=np.float64)
+                if found.ndim == 2 and found.shape[1] == len(LEAF) + 1:
+                    found = np.delete(found, 7, axis=1)  # the bound is the verifier's to find
+                if found.ndim != 2 or found.shape[1] != len(LEAF):
+                    raise CertificateError(
+                        f"leaves{indexed(pair)} have shape {found.shape}; expected (number, 10 or 11)"
+                    )
+                count[pair] += len(found)
+                entries.append(found)
+                marks.append(np.full(len(found), mark))
+        kappa = np.asarray(rows, dtype=np.float64)
+        return cls(ratio, lam, rho, count, np.concatenate(entries), kappa, np.concatenate(marks))
 
 
 @dataclass(frozen=True)
 class Late:
-    """A box of long deadlines: score bound over cost of the shortest one."""
+    """A box of long deadlines: what they cost at least alone keeps allocations from being better than is stated."""
 
 
 @dataclass(frozen=True)
 class Empty:
-    """A box without allocations: some user cannot meet its longest deadline at any allowed server, even alone."""
+    """A box without allocations: some user cannot keep its longest deadline and its limits anywhere, even alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,9 +231,9 @@ class Region:
     offload: Array
 
     @classmethod
-    def root(cls, allowed: Mask) -> Region:
-        """Return the box of all allocations with a finite delay that use allowed pairs, shape (N, M)."""
-        return cls(0.0, math.inf, allowed, np.tile([0.0, 1.0], (len(allowed), 1)))
+    def root(cls, allowed: Mask, offload: Array | None = None) -> Region:
+        """Return the box of all allocations with a finite delay that use allowed pairs, and phi in ranges, (N, 2)."""
+        return cls(0.0, math.inf, allowed, np.tile([0.0, 1.0], (len(allowed), 1)) if offload is None else offload)
 
     def __str__(self) -> str:
         closed = np.flatnonzero(~self.allowed.all(axis=1))

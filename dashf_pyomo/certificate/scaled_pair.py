@@ -1,8 +1,8 @@
 """The coefficients of a pair in ball arithmetic, from the numbers of the scenario, and its least delays.
 
-The problem is scaled as in `formulations.scaled`: score by score_scale, time by time_unit, cost by cost_unit. With
-shares b, pi, psi of bandwidth, server power and server speed, fractions p, f of the user's caps, and the rate
-R(c, b, p) = b ln(1 + c p / b), delay and weighted energy of a pair are::
+The problem is scaled as in `formulations.scaled`: score by score_scale, time by time_unit, cost by cost_unit; energies
+are in J. With shares b, pi, psi of bandwidth, server power and server speed, fractions p, f of the user's caps, and the
+rate R(c, b, p) = b ln(1 + c p / b), delay and energy of a pair are::
 
     phi (a1 / f + a2 / R(cu, b, p)) + (1 - phi) (a3 / psi + a2 / R(cd, b, pi))
     phi (e1 f^2 + e2 p / R(cu, b, p)) + (1 - phi) (e3 psi^2 + e4 pi / R(cd, b, pi))
@@ -16,17 +16,19 @@ from typing import Any
 from formulations import Scenario
 
 from .balls import ball
+from .scores import MOST_SHARES, SCORES
 
 __all__ = ["ScaledPair", "Units", "least_delay", "most_score"]
 
 
 @dataclass(frozen=True)
 class Units:
-    """Weight of time in scaled units, and the SCR of one scaled score unit per scaled cost unit, as balls."""
+    """Scaled costs of a time unit and of a J, and the SCR of one scaled score unit per scaled cost unit, as balls."""
 
     time: float
     cost: float
     time_weight: Any
+    energy_weight: Any
     scr: Any
 
     @classmethod
@@ -37,6 +39,7 @@ class Units:
             time_unit,
             cost_unit,
             ball(scenario.weight_time) * ball(time_unit) / cost,
+            ball(scenario.weight_energy) / cost,
             ball(scenario.score_scale) / cost,
         )
 
@@ -59,7 +62,7 @@ class ScaledPair:
     def of(cls, scenario: Scenario, n: int, m: int, units: Units) -> ScaledPair:
         """Return the coefficients of user n at server m."""
         s = scenario
-        time, energy_price = ball(units.time), ball(s.weight_energy) / ball(units.cost)
+        time = ball(units.time)
         flops = ball(s.flops_per_param[n]) * ball(s.adapter_params[n])
         bandwidth, noise = ball(s.bandwidth_max[m]), ball(s.noise_psd) * ball(s.bandwidth_max[m])
         # bits / (b b_max log2(1 + snr)) = nats / (b ln(1 + snr))
@@ -71,10 +74,10 @@ class ScaledPair:
             a1=user_work / (ball(s.user_gpus[n]) * user_speed * time),
             a2=nats / time,
             a3=server_work / (ball(s.server_gpus[m]) * server_speed * time),
-            e1=energy_price * ball(s.user_capacitance[n]) * user_work * user_speed**2,
-            e2=energy_price * user_power * nats,
-            e3=energy_price * ball(s.server_capacitance[m]) * server_work * server_speed**2,
-            e4=energy_price * server_power * nats,
+            e1=ball(s.user_capacitance[n]) * user_work * user_speed**2,
+            e2=user_power * nats,
+            e3=ball(s.server_capacitance[m]) * server_work * server_speed**2,
+            e4=server_power * nats,
             cu=ball(s.channel_gain[n, m]) * user_power / noise,
             cd=ball(s.channel_gain[n, m]) * server_power / noise,
         )
@@ -97,14 +100,15 @@ def least_delay(pair: ScaledPair, bandwidth: Any, snr: Any, offload: tuple[float
 def most_score(scenario: Scenario) -> Any:
     """Return a bound on the scaled score of all allocations.
 
-    The shares of k users at one server sum to 3 at most (one for each of the budgets), and ln is concave: by Jensen
-    their scores sum to f(k) = k ln(1 + 3 norm / k) at most. f, with f(0) = 0, is concave in k, the perspective of
-    ln(1 + 3 norm t) at t = 1 / k. So if one server had two users more than another, moving one of its users there
-    would not lower the sum of f over the servers: N users spread as evenly as possible give the largest sum.
+    The shares of k users at one server sum to 3 at most (one for each of the budgets), and the score g is concave: by
+    Jensen their scores sum to f(k) = k g(3 / k) at most. f, with f(0) = 0, is concave in k, the perspective of g(3 t)
+    at t = 1 / k. So if one server had two users more than another, moving one of its users there would not lower the
+    sum of f over the servers: N users spread as evenly as possible give the largest sum.
     """
     low, extra = divmod(scenario.n_users, scenario.n_servers)
     total = ball(0.0)
     for users, servers in ((low + 1, extra), (low, scenario.n_servers - extra)):
         if users:
-            total += servers * users * (3 * ball(scenario.score_norm) / users).log1p()
+            shares = ball(MOST_SHARES) / users
+            total += servers * users * SCORES[scenario.objective.score].value(ball(scenario.score_norm), shares)
     return total

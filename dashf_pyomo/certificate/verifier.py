@@ -1,28 +1,29 @@
 """Verifying a certificate: every leaf of its tree, in ball arithmetic.
 
-*Claim*: see `claims`. *Late*: with deadlines from t0 on, the score is at most S (see `pairs.most_score`), and the cost
-at least omega t0. *Empty*: a user cannot meet the longest deadline at any allowed server, alone and with all
-resources. An allocation with an infinite delay has an SCR of zero, so no bound below zero is ever reported.
+*Claim*: see `claims`. *Late*: what allocations with deadlines from t0 on cost at least, see `stated`. *Empty*: a user
+cannot keep the longest deadline and its limits at any allowed server, alone and with all resources. What is proven is
+about allocations that keep everything; one with an infinite delay is none, and has an SCR of zero by convention, so no
+bound on the SCR below zero is ever reported.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
 
 from formulations import Scenario
+from formulations.objective import ObjectiveKind, Sense
 
-from .balls import PRECISION, above, ball, flint
-from .claims import UnprovenError, UserTask, claim_bound, tasks_of, user_bound
+from .balls import PRECISION, flint
+from .claims import UnprovenError, UserTask, claim_bound, fits_nowhere, tasks_of, user_bound
 from .format import Certificate
 from .nodes import CertificateError, Empty, Late, LeafClaim, Region, leaf_boxes
-from .scaled_pair import ScaledPair, Units, least_delay, most_score
+from .stated import StatedProblem
 
 __all__ = ["UnprovenError", "Verified", "verify"]
 
@@ -37,7 +38,10 @@ class Verified:
     Parameters
     ----------
     bound
-        Proven upper bound on the SCR, SI units, at most the stated one.
+        Proven bound on the objective, SI units: an upper one, or a lower one on a cost; at least as good as the stated
+        one. Of a scenario without any allocation it is infinite, or zero for the SCR.
+    infeasible
+        Whether it is proven that there is no allocation.
     nodes, leaves
         Numbers of leaves of the tree, and of leaves of pairs in them.
     seconds
@@ -45,6 +49,7 @@ class Verified:
     """
 
     bound: float
+    infeasible: bool
     nodes: int
     leaves: int
     seconds: float
@@ -80,58 +85,77 @@ def verify(
         raise CertificateError(
             f"scenario_sha256 = {certificate.scenario_sha256[:16]!r}...; expected {scenario.sha256[:16]!r}..."
         )
-    root = Region.root(scenario.allowed)  # other extra constraints only shrink what is to be bounded
-    parts = list(leaf_boxes(certificate.root, root))
-    claims = [(node, box) for node, box in parts if isinstance(node, LeafClaim)]
-    tasks = [task for index, (claim, box) in enumerate(claims) for task in tasks_of(index, claim, box)]
-    worst = 0.0
     with flint().ctx.workprec(PRECISION):
-        units = Units.of(scenario, certificate.time_unit, certificate.cost_unit)
-        score = most_score(scenario)
+        problem = StatedProblem(scenario, certificate)
+        parts = list(leaf_boxes(certificate.root, Region.root(scenario.allowed, problem.offload)))
+        claims = [(node, box) for node, box in parts if isinstance(node, LeafClaim)]
+        tasks = [task for index, (claim, box) in enumerate(claims) for task in tasks_of(index, claim, box, problem)]
+        least = 0.0 if scenario.objective.kind is ObjectiveKind.SCR and not certificate.infeasible else -np.inf
+        worst = _Worst(certificate, least)
         for node, box in parts:
             if isinstance(node, Empty):
-                _check_empty(scenario, units, box)
+                _check_empty(problem, box)
             elif isinstance(node, Late):
-                bound = above(score / (units.time_weight * ball(box.t0)) * units.scr) if box.t0 > 0.0 else math.inf
-                worst = _worse(worst, bound, certificate, f"late from {box}")
-        terms = [[-math.inf] * scenario.n_users for _ in claims]
-        for done, (task, term) in enumerate(_terms(scenario, certificate, tasks, workers), 1):
+                worst.add(problem.late(box.t0), f"late from {box}")
+        terms = [[-np.inf] * scenario.n_users for _ in claims]
+        for done, (task, term) in enumerate(_terms(problem, certificate, tasks, workers), 1):
             terms[task.claim][task.user] = term
             if progress is not None:
                 progress(done, len(tasks))
         for (claim, box), users in zip(claims, terms, strict=True):
-            worst = _worse(worst, claim_bound(claim, box, units, users), certificate, f"claim for {box}")
+            worst.add(claim_bound(problem, claim, box, users), f"claim for {box}")
+        if problem.excludes:  # what was left out is known to be no better than stated, and no more
+            worst.add(worst.stated, "what is stated")
     leaves = sum(len(claim.leaves) for claim, _ in claims)
-    return Verified(worst, len(parts), leaves, time.monotonic() - started)
+    bound = scenario.objective.worst if certificate.infeasible else worst.sign * worst.value
+    return Verified(bound, certificate.infeasible, len(parts), leaves, time.monotonic() - started)
 
 
-def _worse(worst: float, bound: float, certificate: Certificate, where: str) -> float:
-    if not bound <= certificate.upper_bound:
-        raise UnprovenError(f"{where}: proves {bound!r}, stated is {certificate.upper_bound!r}")
-    return max(worst, bound)
+class _Worst:
+    """The largest bound so far; that on a cost is counted negative.
+
+    Parameters
+    ----------
+    certificate
+        States what bounds must not exceed.
+    value
+        To start from.
+    """
+
+    def __init__(self, certificate: Certificate, value: float) -> None:
+        self.sign = -1.0 if certificate.sense is Sense.MIN else 1.0
+        self.value, self.stated = value, self.sign * certificate.bound
+        self._infeasible = certificate.infeasible
+
+    def add(self, bound: float, where: str) -> None:
+        """Take a bound.
+
+        Raises
+        ------
+        UnprovenError
+            If it is not as good as stated.
+        """
+        if self._infeasible and not bound == -np.inf:
+            raise UnprovenError(f"{where}: may have allocations; stated is that there is none")
+        if not bound <= self.stated:
+            raise UnprovenError(f"{where}: proves {self.sign * bound!r}, stated is {self.sign * self.stated!r}")
+        self.value = max(self.value, bound)
 
 
-def _check_empty(scenario: Scenario, units: Units, box: Region) -> None:
-    for n in range(scenario.n_users):
-        if all(_too_slow(ScaledPair.of(scenario, n, int(m), units), box, n) for m in np.flatnonzero(box.allowed[n])):
-            return
-    raise UnprovenError(f"empty for {box}: every user meets the longest deadline alone")
-
-
-def _too_slow(pair: ScaledPair, box: Region, n: int) -> bool:
-    ends = float(box.offload[n, 0]), float(box.offload[n, 1])
-    return bool(least_delay(pair, ball(1.0), None, ends) > ball(box.t1))
+def _check_empty(problem: StatedProblem, box: Region) -> None:
+    if not any(fits_nowhere(problem, box, n) for n in range(problem.scenario.n_users)):
+        raise UnprovenError(f"empty for {box}: every user meets the longest deadline alone")
 
 
 def _terms(
-    scenario: Scenario, certificate: Certificate, tasks: list[UserTask], workers: int
+    problem: StatedProblem, certificate: Certificate, tasks: list[UserTask], workers: int
 ) -> Iterator[tuple[UserTask, float]]:
     """Yield each task with its term; the first that cannot be proven raises `UnprovenError`."""
-    given = scenario, certificate.time_unit, certificate.cost_unit
     if workers <= 1 or len(tasks) < 2:
         for task in tasks:
-            yield task, user_bound(*given, task)
+            yield task, user_bound(problem, task)
         return
+    given = problem.scenario, replace(certificate, root=Empty())
     # Fresh processes: a fork of a process with threads may hang.
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, given) as pool:
         try:
@@ -142,15 +166,16 @@ def _terms(
             raise
 
 
-#: What a worker process works on: scenario, time unit, cost unit.
-_given: tuple[Scenario, float, float] | None = None
+#: What a worker process works on.
+_given: StatedProblem | None = None
 
 
-def _start(scenario: Scenario, time_unit: float, cost_unit: float) -> None:
+def _start(scenario: Scenario, certificate: Certificate) -> None:
     global _given
-    _given = scenario, time_unit, cost_unit
+    with flint().ctx.workprec(PRECISION):
+        _given = StatedProblem(scenario, certificate)
 
 
 def _term_here(task: UserTask) -> float:
     assert _given is not None
-    return user_bound(*_given, task)
+    return user_bound(_given, task)

@@ -22,7 +22,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("scenario", metavar="SCENARIO.json")
     parser.add_argument("result", metavar="RESULT.json")
-    parser.add_argument("--certificate", metavar="FILE", help="proof of the upper bound (.npz)")
+    parser.add_argument("--certificate", metavar="FILE", help="proof of the bound or of infeasibility (.npz)")
     parser.add_argument(
         "--workers", type=_workers, default=1, metavar="K", help="processes that verify the certificate (default 1)"
     )

@@ -48,6 +48,9 @@ _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7)
 #: Candidates of all starts that are refined.
 _REFINED = 4
 
+#: Most rounds of moves of single users.
+_ROUNDS = 4
+
 #: Most users with starts from all combinations of their modes.
 _ALL_MODES = 2
 
@@ -148,13 +151,18 @@ def climb(scenario: Scenario, candidates: Iterator[tuple[Index, Array]], starts:
 
     for problem, x, _, _ in _distinct(found)[:_REFINED]:
         refine(problem, x)
-    moving = scenario.n_users > _ALL_MODES  # else the starts were all combinations
-    while moving and best is not None:
-        moving, (reference, problem, x) = False, best
+    rounds = _ROUNDS if scenario.n_users > _ALL_MODES else 0  # else the starts were all combinations
+    while rounds > 0 and best is not None:
+        rounds, moved = rounds - 1, False
+        reference, problem, x = best
         for start in problem.moves(x):
-            moved = problem.solve(start, _MARGINS[0], most=60, accuracy=1e-8)
-            if scenario.objective.better(evaluate(scenario, problem.allocation(moved)).value, reference.value):
-                moving = refine(problem, moved) or moving
+            end = problem.solve(start, _MARGINS[0], most=60, accuracy=1e-8)
+            value = evaluate(scenario, problem.allocation(end)).value
+            # Gains in the last digits would go on for ever.
+            if scenario.objective.better(value, reference.value) and not np.isclose(value, reference.value, rtol=1e-7):
+                moved = refine(problem, end) or moved
+        if not moved:
+            break
     return Reference(scenario.objective.worst, None) if best is None else best[0]
 
 
@@ -412,10 +420,9 @@ class _Fixed:
         n, (low, high) = self.n, self.ranges.T
         chosen: list[tuple[Array, Array, Array]] = []
         if n <= _ALL_MODES:
-            for users in itertools.product([None, *_MODES], repeat=n):
-                served = [(True, True) if mode is None else mode for mode in users]
-                phi = np.where([mode is None for mode in users], high, low)
-                chosen.append((phi, *np.array(served).T))
+            for users in itertools.product(_ENDS, repeat=n):
+                share, power, speed = np.array(users).T
+                chosen.append((low + share * (high - low), power > 0.0, speed > 0.0))
         else:
             for mode in _MODES:
                 for local in itertools.product((False, True), repeat=n):
@@ -541,6 +548,13 @@ class _Fixed:
 
 #: Modes of a user that its server trains for: whether with all of its shares of power and of speed.
 _MODES = ((False, False), (True, False), (False, True), (True, True))
+#: All modes of a user: where phi is in its range, and whether its server uses all of its shares.
+_ENDS = (
+    (1.0, 1.0, 1.0),
+    (0.5, 0.0, 0.0),
+    (0.5, 1.0, 1.0),
+    *((0.0, float(power), float(speed)) for power, speed in _MODES),
+)
 _NAMES = {"beta": _BETA, "pi": _PI, "psi": _PSI, "power": _POWER, "speed": _SPEED, "phi": _PHI}
 
 

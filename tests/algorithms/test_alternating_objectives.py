@@ -205,10 +205,10 @@ def test_moves_exchange_users_of_full_servers(kind: str) -> None:
 
 
 def test_a_turn_goes_to_the_other_end_of_the_range_of_phi() -> None:
-    ranges = [[0.2, 0.7], [0.4, 0.4], None]
+    ranges = [[0.2, 0.7], [0.4, 0.4], [0.1, 1.0]]
     scenario = Scenario.random(3, 1, 4, constraints={"offload": ranges})
     run = Run(scenario, Limits())
-    run.record(equal_split(scenario, np.zeros(3, dtype=np.int64), np.array([0.7, 0.4, 0.1])))
+    run.record(equal_split(scenario, np.zeros(3, dtype=np.int64), np.array([0.2, 0.4, 0.9])))
     tried: list[list[float]] = []
 
     class Seen(Unchanged):
@@ -217,7 +217,7 @@ def test_a_turn_goes_to_the_other_end_of_the_range_of_phi() -> None:
             return allocation, {}
 
     move_users(run, Seen(), 20, 1e9, turns=True)  # type: ignore[arg-type]
-    assert sorted(tried) == sorted([[0.2, 0.4, 0.1], [0.7, 0.4, 1.0], [0.2, 0.4, 1.0]])
+    assert sorted(tried) == sorted([[0.7, 0.4, 0.9], [0.2, 0.4, 0.1], [0.7, 0.4, 0.1]])
 
 
 @pytest.mark.parametrize("binary", [False, True])

@@ -14,8 +14,6 @@ import pytest
 from certificate_cases import SCENARIOS, Case, Solver, branched, case
 
 import dashf_pyomo
-from dashf_pyomo.algorithms.dual.kernels.pricing import Terms as PairTerms
-from dashf_pyomo.algorithms.dual.kernels.pricing import prove_pair
 from dashf_pyomo.certificate import (
     ByDeadline,
     ByOffload,
@@ -25,13 +23,13 @@ from dashf_pyomo.certificate import (
     Empty,
     Late,
     LeafClaim,
-    Terms,
     UnprovenError,
     verify,
 )
+from dashf_pyomo.certificate.balls import PRECISION, flint
 from dashf_pyomo.certificate.claims import claim_bound, tasks_of, user_bound
 from dashf_pyomo.certificate.nodes import Region
-from dashf_pyomo.certificate.scaled_pair import Units
+from dashf_pyomo.certificate.stated import StatedProblem
 from dashf_pyomo.check import check
 from dashf_pyomo.cli.main import main
 from formulations import Scenario, evaluate
@@ -43,7 +41,7 @@ REFUSED = (CertificateError, UnprovenError)
 def proven(scenario: Scenario, certificate: Certificate) -> float:
     """What a certificate proves, whatever it states; infinity if it is refused."""
     try:
-        return verify(scenario, dataclasses.replace(certificate, upper_bound=1e300)).bound
+        return verify(scenario, dataclasses.replace(certificate, bound=1e300)).bound
     except REFUSED:
         return np.inf
 
@@ -73,7 +71,7 @@ def test_certificates_are_verified_and_tell_what_the_kernels_say(name: str) -> N
     one = case(name)
     seen: list[tuple[int, int]] = []
     verified = verify(one.scenario, one.certificate, progress=lambda done, total: seen.append((done, total)))
-    assert one.known <= verified.bound <= one.certificate.upper_bound
+    assert one.known <= verified.bound <= one.certificate.bound
     assert verified.bound == pytest.approx(one.claimed, rel=1e-6)
     assert seen and seen[-1][0] == seen[-1][1] and verified.leaves > 0
 
@@ -86,7 +84,7 @@ def test_several_processes_find_the_same() -> None:
 def test_every_kind_of_split_is_verified() -> None:
     one, certificate = branched("2x2")
     verified = verify(one.scenario, certificate)
-    assert one.known <= verified.bound <= certificate.upper_bound
+    assert one.known <= verified.bound <= certificate.bound
     kinds = certificate.to_arrays()["node_kind"]
     assert set(kinds) == set(range(6))
 
@@ -118,11 +116,13 @@ def box_of(one: Case, t0: float, t1: float) -> Region:
 
 def alone(scenario: Scenario, units: Certificate, claim: LeafClaim, box: Region) -> float:
     """What one claim proves of its box; infinity if it is refused."""
-    try:
-        terms = [user_bound(scenario, units.time_unit, units.cost_unit, task) for task in tasks_of(0, claim, box)]
-        return claim_bound(claim, box, Units.of(scenario, units.time_unit, units.cost_unit), terms)
-    except REFUSED:
-        return np.inf
+    with flint().ctx.workprec(PRECISION):
+        problem = StatedProblem(scenario, units)
+        try:
+            terms = [user_bound(problem, task) for task in tasks_of(0, claim, box, problem)]
+            return claim_bound(problem, claim, box, terms)
+        except REFUSED:
+            return np.inf
 
 
 TIGHT = (1.0 - 1e-6, 1.0 + 1e-6)
@@ -191,8 +191,8 @@ def test_a_lower_stated_bound_is_refused() -> None:
     one = case("2x2")
     found = verify(one.scenario, one.certificate).bound
     with pytest.raises(UnprovenError, match=r"proves .* stated is"):
-        verify(one.scenario, dataclasses.replace(one.certificate, upper_bound=found * (1 - 1e-12)))
-    verify(one.scenario, dataclasses.replace(one.certificate, upper_bound=found))
+        verify(one.scenario, dataclasses.replace(one.certificate, bound=found * (1 - 1e-12)))
+    verify(one.scenario, dataclasses.replace(one.certificate, bound=found))
 
 
 def test_another_scenario_is_refused() -> None:
@@ -215,33 +215,15 @@ FORGED: dict[str, Callable[[LeafClaim], dict[str, Any]]] = {
     "no SNR": lambda claim: {"leaves": cut(claim, 1, 0.5)},
     "half of phi": lambda claim: {"leaves": cut(claim, 3, 0.5)},
     "only phi = 1": lambda claim: {"leaves": put(claim, 2, 1.0)},
-    "no cells at all": lambda claim: {"leaf_count": 0 * claim.leaf_count, "leaves": claim.leaves[:0]},
+    "no cells at all": lambda claim: {"leaf_count": 0 * claim.leaf_count, "leaves": claim.leaves[:0], "early": None},
     "pairs swapped": lambda claim: {"leaf_count": claim.leaf_count[::-1], "leaves": claim.leaves[::-1]},
     "no price of delay": lambda claim: {"leaves": put(claim, 4, 0.0)},
     "huge price of delay": lambda claim: {"leaves": put(claim, 4, 1e200)},
     "tiny price of the score": lambda claim: {"leaves": put(claim, 5, 5e-324)},
     "huge price of the score": lambda claim: {"leaves": put(claim, 6, 1e300)},
     "huge price of full power": lambda claim: {"leaves": put(claim, 7, 1e300)},
-    "no weights": lambda claim: terms(claim, weight=0.0),
-    "half weights": lambda claim: terms(claim, weight=0.5),
-    "double weights": lambda claim: terms(claim, weight=2.0),
-    "free energies": lambda claim: terms(claim, energy_price=0.0),
-    "a dear energy": lambda claim: terms(claim, energy_price=[1.0, 1.0, 1.01, 1.0]),
-    "everything charged": lambda claim: terms(claim, constant=50.0),
-    "something paid": lambda claim: terms(claim, constant=-50.0),
-    "an own training charged": lambda claim: terms(claim, offload_price=50.0),
-    "an own training paid": lambda claim: terms(claim, offload_price=-50.0),
     "points, not cells": lambda claim: {"leaves": np.column_stack([claim.leaves[:, [1, 1]], claim.leaves[:, 2:]])},
 }  # fmt: skip
-
-
-def terms(claim: LeafClaim, **changed: Any) -> dict[str, Any]:
-    """Terms of the ratio with one kind changed: set, but energy prices multiplied."""
-    plain = Terms.plain(claim.ratio, claim.leaf_count.shape)
-    factor = {name: np.asarray(value) for name, value in changed.items()}
-    new = {name: value * getattr(plain, name) if name in ("energy_price", "weight") else value + 0.0 * plain.constant
-           for name, value in factor.items()}  # fmt: skip
-    return {"terms": dataclasses.replace(plain, **new)}
 
 
 def put(claim: LeafClaim, column: int, value: float) -> np.ndarray:
@@ -266,68 +248,23 @@ def test_no_forged_claim_proves_a_bound_below_the_known_ratio(name: str) -> None
         assert alone(one.scenario, one.certificate, dataclasses.replace(claim, **forged(claim)), box) >= one.known
 
 
-def test_terms_of_the_ratio_prove_what_no_terms_prove() -> None:
-    one, claim, box, _ = around("2x2")
-    spelt = dataclasses.replace(claim, **terms(claim))
-    assert alone(one.scenario, one.certificate, spelt, box) == alone(one.scenario, one.certificate, claim, box)
-
-
-def test_an_energy_that_is_dearer_than_in_the_ratio_proves_nothing() -> None:
-    one, claim, box, _ = around("2x2")
-    dear = dataclasses.replace(claim, **terms(claim, energy_price=[1.0, 1.0, 1.0, 1.0 + 1e-9]))
-    task = next(iter(tasks_of(0, dear, box)))
-    with pytest.raises(UnprovenError, match=r"server 0: an energy price .* expected at most the ratio"):
-        user_bound(one.scenario, one.certificate.time_unit, one.certificate.cost_unit, task)
-
-
-@pytest.mark.parametrize("name", ["2x2", "3x2", "wide"])
-def test_claims_at_other_prices_are_charged_what_they_take_from_the_ratio(name: str) -> None:
-    one, claim, box, _ = around(name)
-    solver, (n, m) = Solver(one.scenario, one.allocation), claim.leaf_count.shape
-    solver.c = ScaledPairs.of(one.scenario, one.certificate.time_unit, one.certificate.cost_unit).stacked()
-    rng = np.random.default_rng(5)
-    given = Terms(
-        np.array([1.0, 1.2, 0.9, 1.0])[:n],
-        claim.ratio * rng.uniform(0.9, 1.0, (n, m, 4)),
-        rng.uniform(-0.01, 0.01, (n, m)),
-        rng.uniform(-1.0, 1.0, (n, m)),
-    )
-    leaves, h = {}, np.full((n, m), -np.inf)
-    for i, j in np.argwhere(box.allowed).tolist():
-        upper, _, rows = prove_pair(
-            solver.c[i, j], one.scenario.score_norm, claim.prices[j], given.energy_price[i, j], (box.t0, box.t1),
-            float(claim.delay_price[i]), tolerance=1e-5,
-            terms=PairTerms(given.weight[i], given.offload_price[i, j], given.constant[i, j]),
-        )  # fmt: skip
-        if upper > -np.inf:
-            leaves[i, j] = rows
-            charged = max(0.0, 1.0 - given.weight[i]) * np.log1p(3.0 * one.scenario.score_norm)
-            h[i, j] = upper + charged + max(0.0, given.offload_price[i, j]) + given.constant[i, j]
-    made = LeafClaim.of(claim.ratio, claim.prices, claim.delay_price, leaves, given)
-    unpaid = claim.delay_price.sum() - claim.ratio * solver.omega
-    total = claim.prices.sum() + h.max(axis=1).sum() + max(unpaid * box.t0, unpaid * box.t1)
-    scaled = claim.ratio + max(total, 0.0) / (solver.omega * box.t0)
-    proven = alone(one.scenario, one.certificate, made, box)
-    assert one.known <= proven
-    assert proven == pytest.approx(scaled * solver.unit, rel=1e-6)
-
-
 def test_dropped_leaves_and_servers_are_missed() -> None:
     one, claim, box, _ = around("2x2")
     ends = np.cumsum(claim.leaf_count)
     for k in range(len(claim.leaves)):
         count = claim.leaf_count.copy()
         count.flat[np.searchsorted(ends, k, side="right")] -= 1
-        forged = dataclasses.replace(claim, leaf_count=count, leaves=np.delete(claim.leaves, k, axis=0))
+        forged = dataclasses.replace(claim, leaf_count=count, leaves=np.delete(claim.leaves, k, axis=0), early=None)
         assert alone(one.scenario, one.certificate, forged, box) == np.inf
 
 
 def test_leaves_of_a_pair_that_the_box_forbids_are_refused() -> None:
-    _, claim, box, _ = around("2x2")
+    one, claim, box, _ = around("2x2")
+    problem = StatedProblem(one.scenario, one.certificate)
     allowed = box.allowed.copy()
     allowed[0, 0] = False
     with pytest.raises(CertificateError, match="does not allow the pair"):
-        list(tasks_of(0, claim, dataclasses.replace(box, allowed=allowed)))
+        list(tasks_of(0, claim, dataclasses.replace(box, allowed=allowed), problem))
 
 
 TREES: dict[str, Callable[[Any], Any]] = {

@@ -14,6 +14,8 @@ from pricing_cases import best_known, delay_and_energy, general
 
 from dashf_pyomo.algorithms.dual.kernels.pricing import Terms, prove_pair
 from dashf_pyomo.certificate import (
+    Certificate,
+    Empty,
     UnprovenError,
     tangent_points,
 )
@@ -21,6 +23,7 @@ from dashf_pyomo.certificate.balls import above, ball
 from dashf_pyomo.certificate.cellbound import Priced, cell_bound
 from dashf_pyomo.certificate.claims import UserTask, user_bound
 from dashf_pyomo.certificate.scaled_pair import ScaledPair
+from dashf_pyomo.certificate.stated import StatedProblem
 from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import Allocation, Scenario, evaluate
 from formulations.scaled import ScaledPairs
@@ -59,10 +62,13 @@ def test_no_multipliers_prove_a_pair_below_a_point_that_is_reached(seed: int) ->
         return
     leaves = np.delete(rows, 7, axis=1)
 
+    problem = StatedProblem(scenario, Certificate(scenario.sha256, 1.0, e.delay, cost, Empty()))
+
     def bound(entries: np.ndarray) -> float:
-        task = UserTask(0, 0, t0, t1, (0.0, 1.0), ratio, prices[None], rho, {0: entries})
+        leaves, early = {0: entries}, {0: entries[:0]}
+        task = UserTask(0, 0, t0, t1, (0.0, 1.0), ratio, prices[None], rho, [], leaves, early)
         try:
-            return user_bound(scenario, e.delay, cost, task)
+            return user_bound(problem, task)
         except UnprovenError:
             return np.inf
 

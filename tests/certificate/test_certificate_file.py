@@ -24,13 +24,11 @@ from dashf_pyomo.certificate import (
     Empty,
     Late,
     LeafClaim,
-    Terms,
     by_deadlines,
 )
 from dashf_pyomo.certificate.archive import MOST_BYTES, read_arrays
 from dashf_pyomo.certificate.cover import covers
-from dashf_pyomo.certificate.format import ARRAYS, sealed
-from dashf_pyomo.certificate.format import TERMS as TERM_ARRAYS
+from dashf_pyomo.certificate.format import ARRAYS, SINCE, UNTIL, sealed
 from dashf_pyomo.certificate.nodes import Region, leaf_boxes
 from dashf_pyomo.certificate.tangent_points import tangent_of_r
 from formulations import InputError
@@ -40,18 +38,13 @@ LEAVES = np.array(
 )
 
 
-#: Prices beyond those of the ratio, for three users and two servers.
-TERMS = Terms(
-    np.array([1.0, 0.0, 2.0]), np.full((3, 2, 4), [1.0, 0.5, 1.5, 0.0]), np.full((3, 2), -0.3), np.full((3, 2), 0.7)
-)
-
-
-def claim(terms: Terms | None = None) -> LeafClaim:
-    return LeafClaim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], {(0, 1): LEAVES, (2, 0): LEAVES[:1]}, terms)
+def claim(rows: Any = (0.0, 0.0)) -> LeafClaim:
+    leaves, early = {(0, 1): LEAVES, (2, 0): LEAVES[:1]}, {(2, 0): LEAVES[1:]}
+    return LeafClaim.of(1.5, np.full((2, 3), 0.1), [0.1, 0.2, -0.1], leaves, rows, early)
 
 
 def certificate() -> Certificate:
-    branch = ByServers(1, [True, False], ByOffload(2, 0.5, claim(TERMS), Empty()), claim())
+    branch = ByServers(1, [True, False], ByOffload(2, 0.5, claim([0.5, 2.0]), Empty()), claim())
     return Certificate("a" * 64, 12.5, 1.0, 2.0, by_deadlines([0.5, 1.0, 2.0], [Empty(), branch, claim(), Late()]))
 
 
@@ -73,7 +66,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     certificate().write(tmp_path / "c.npz")
     again = Certificate.read(tmp_path / "c.npz")
     assert all(np.array_equal(value, ORIGINAL[key]) for key, value in sealed(again.to_arrays()).items())
-    assert (again.upper_bound, again.time_unit, again.cost_unit) == (12.5, 1.0, 2.0)
+    assert (again.bound, again.time_unit, again.cost_unit) == (12.5, 1.0, 2.0)
     again.write(tmp_path / "d.npz")
     assert (tmp_path / "c.npz").read_bytes() == (tmp_path / "d.npz").read_bytes()
     with np.load(tmp_path / "c.npz", allow_pickle=False) as arrays:  # for other programs
@@ -103,13 +96,13 @@ def test_long_trees_are_written_and_read(tmp_path: Path) -> None:
     assert len(list(leaf_boxes(Certificate.read(tmp_path / "c.npz").root, Region.root(np.full((1, 1), True))))) == 20001
 
 
-@pytest.mark.parametrize("key", ARRAYS)
+@pytest.mark.parametrize("key", ORIGINAL)
 def test_a_missing_array_is_named(tmp_path: Path, key: str) -> None:
     path = save(tmp_path / "c.npz", {name: value for name, value in ORIGINAL.items() if name != key})
     assert_clear(refusal(lambda: Certificate.read(path)), path, key, "missing")
 
 
-@pytest.mark.parametrize("key", [key for key in ARRAYS if key != "digest"])
+@pytest.mark.parametrize("key", [key for key in ORIGINAL if key != "digest"])
 def test_a_change_without_a_new_digest_is_refused(tmp_path: Path, key: str) -> None:
     value = ORIGINAL[key].copy()
     value.reshape(-1)[0] = "b" * 17 if value.dtype.kind == "U" else not value.reshape(-1)[0]
@@ -119,8 +112,8 @@ def test_a_change_without_a_new_digest_is_refused(tmp_path: Path, key: str) -> N
 
 OTHER_TYPES = ("O", "f4", "i8", "<U3", ">f8", "c16")
 #: One array of every type with all others, and every array with one.
-MISTYPED = [(key, kind) for key in ("format", "upper_bound", "node_user", "split_servers") for kind in OTHER_TYPES]
-MISTYPED += [(key, "f4") for key in ARRAYS]
+MISTYPED = [(key, kind) for key in ("format", "bound", "node_user", "split_servers") for kind in OTHER_TYPES]
+MISTYPED += [(key, "f4") for key in ORIGINAL]
 
 
 @pytest.mark.parametrize(("key", "kind"), MISTYPED)
@@ -148,7 +141,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 SHAPES = {
     "node_kind": np.zeros((2, 2), "|i1"), "node_user": np.zeros(3, "<i4"), "leaves": np.zeros((4, 10)),
-    "claim_prices": np.zeros((3, 3, 3)), "claim_delay_price": np.zeros((3, 2)), "upper_bound": np.zeros(1),
+    "claim_prices": np.zeros((3, 3, 3)), "claim_delay_price": np.zeros((3, 2)), "bound": np.zeros(1),
     "split_servers": np.zeros((1, 3), "|b1"), "claim_leaf_count": np.zeros((3, 2, 3), "<i4"),
 }  # fmt: skip
 
@@ -166,11 +159,14 @@ def at(key: str, index: Any, value: Any) -> dict[str, Any]:
 
 
 RANGES = {
-    "version": {"version": np.array(3)},
-    "leaf_touch": {"version": np.array(1)},
+    "version": {"version": np.array(4)},
+    "bound' is there": {"version": np.array(2)},
+    "objective": {"objective": np.array("max-min", "<U7")},
+    "sense": {"objective": np.array("cost", "<U7")},
+    "bound = 12.5": {"infeasible": np.array(True)},
     "leaves[0][9]": at("leaf_touch", 0, 0.0),
     "format": {"format": np.array("dashf-scenario", "<U17")},
-    "upper_bound": {"upper_bound": np.array(np.inf)},
+    "bound": {"bound": np.array(np.inf)},
     "time_unit": {"time_unit": np.array(0.0)},
     "cost_unit": {"cost_unit": np.array(np.nan)},
     "ratio": at("claim_ratio", 0, -1.0),
@@ -181,12 +177,9 @@ RANGES = {
     "leaves[1][0]": at("leaves", (1, 0), 6.0),
     "leaves[0][3]": at("leaves", (0, 3), 1.5),
     "leaves[0][4]": at("leaves", (0, 4), np.inf),
-    "leaves[0][5]": at("leaves", (0, 5), 0.0),
+    "leaves[0][5]": at("leaves", (0, 5), -1e-9),
     "leaves[0][7]": at("leaves", (0, 7), -1.0),
-    "weight": at("claim_weight", (0, 1), -1.0),
-    "energy_price": at("claim_energy_price", (0, 1, 1, 2), np.inf),
-    "offload_price": at("claim_offload_price", (0, 1, 1), np.nan),
-    "constant": at("claim_constant", (0, 1, 1), np.inf),
+    "rows[1]": at("claim_row_price", (0, 1), -1e-9),
     "node_kind[0]": at("node_kind", 0, 9),
     "node_kind": at("node_kind", -1, 0),
     "trees": at("node_kind", 0, 4) | at("node_value", 0, 0.0),
@@ -305,47 +298,50 @@ def test_cells_cover_a_single_phi() -> None:
     assert not covers(rows, 2.0, (0.4, 0.4)) and not covers(rows, 2.0, (0.5, 0.6))
 
 
-def test_version_1_is_read_and_touches_where_its_verifier_did(tmp_path: Path) -> None:
-    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest", *TERM_ARRAYS)}
-    first = Certificate.read(save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)})))
-    leaves = np.concatenate(
-        [
-            node.leaves
-            for node, _ in leaf_boxes(first.root, Region.root(np.full((3, 2), True)))
-            if isinstance(node, LeafClaim)
-        ]
-    )
+def of_version(version: int) -> dict[str, Any]:
+    """The arrays of a file as that version had them, without a digest."""
+    kept = {key: value for key, value in ORIGINAL.items() if SINCE.get(key, 1) <= version and key != "digest"}
+    old = {"upper_bound": ORIGINAL["bound"]} if version <= UNTIL["upper_bound"] else {}
+    return {**kept, **old, "version": np.array(version)}
+
+
+def claims_of(root: Any) -> list[LeafClaim]:
+    nodes = [node for node, _ in leaf_boxes(root, Region.root(np.full((3, 2), True)))]
+    return [node for node in nodes if isinstance(node, LeafClaim)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_versions_before_are_read_as_bounds_on_the_ratio_without_prices_of_rows(tmp_path: Path, version: int) -> None:
+    first = Certificate.read(save(tmp_path / "c.npz", sealed(of_version(version))))
+    assert (first.bound, first.objective, first.sense, first.infeasible) == (12.5, "scr", "max", False)
+    claims = claims_of(first.root)
+    assert [one.rows.size for one in claims] == [0, 0, 0] and not any(one.early.any() for one in claims)
+    leaves = np.concatenate([one.leaves for one in claims])
     assert np.array_equal(leaves[:, :9], ORIGINAL["leaves"])
-    assert leaves[:, 9].tolist() == [tangent_of_r(low, high) for low, high in ORIGINAL["leaves"][:, :2].tolist()]
+    touched = [tangent_of_r(low, high) for low, high in ORIGINAL["leaves"][:, :2].tolist()]
+    assert leaves[:, 9].tolist() == (touched if version == 1 else ORIGINAL["leaf_touch"].tolist())
 
 
-def test_terms_of_claims_come_back_and_stand_for_the_ratio_where_a_claim_has_none(tmp_path: Path) -> None:
-    again = Certificate.read(save(tmp_path / "c.npz", ORIGINAL))
-    nodes = [node for node, _ in leaf_boxes(again.root, Region.root(np.full((3, 2), True)))]
-    terms = [vars(node.terms) for node in nodes if isinstance(node, LeafClaim) and node.terms is not None]
-    assert len(terms) == 3
-    for name, value in vars(TERMS).items():
-        np.testing.assert_array_equal(terms[0][name], value)
-        np.testing.assert_array_equal(terms[1][name], vars(Terms.plain(1.5, (3, 2)))[name])
-
-
-def test_certificates_of_the_ratio_hold_no_terms(tmp_path: Path) -> None:
-    plain = Certificate("a" * 64, 12.5, 1.0, 2.0, by_deadlines([1.0, 2.0], [Empty(), claim(), Late()]))
-    arrays = plain.to_arrays()
-    assert not set(TERM_ARRAYS) & set(arrays)
-    again = Certificate.read(save(tmp_path / "c.npz", sealed(arrays))).root
-    assert [
-        node.terms for node, _ in leaf_boxes(again, Region.root(np.full((3, 2), True))) if hasattr(node, "terms")
-    ] == [None]
-
-
-def test_version_1_with_terms_is_refused(tmp_path: Path) -> None:
-    old = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
-    path = save(tmp_path / "c.npz", sealed({**old, "version": np.array(1)}))
-    assert_clear(refusal(lambda: Certificate.read(path)), path, "claim_weight", "expected none")
-
-
-def test_version_2_without_its_points_of_touch_is_refused(tmp_path: Path) -> None:
-    some = {key: value for key, value in ORIGINAL.items() if key not in ("leaf_touch", "digest")}
+@pytest.mark.parametrize("key", SINCE)
+def test_what_a_version_has_not_is_refused_and_what_it_has_is_asked_for(tmp_path: Path, key: str) -> None:
+    before = of_version(SINCE[key] - 1)
+    path = save(tmp_path / "c.npz", sealed({**before, key: ORIGINAL[key]}))
+    assert_clear(refusal(lambda: Certificate.read(path)), path, key, "expected none")
+    some = {name: value for name, value in of_version(SINCE[key]).items() if name != key}
     path = save(tmp_path / "c.npz", sealed(some))
-    assert_clear(refusal(lambda: Certificate.read(path)), path, "leaf_touch", "missing")
+    assert_clear(refusal(lambda: Certificate.read(path)), path, key, "missing")
+
+
+def test_prices_of_rows_and_early_leaves_come_back(tmp_path: Path) -> None:
+    claims = claims_of(Certificate.read(save(tmp_path / "c.npz", ORIGINAL)).root)
+    assert [one.rows.tolist() for one in claims] == [[0.5, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    assert [one.early.tolist() for one in claims] == [[False, False, False, True]] * 3
+    assert claims[0].leaf_count.tolist() == [[0, 2], [0, 0], [2, 0]]
+
+
+def test_a_certificate_of_no_allocation_comes_back(tmp_path: Path) -> None:
+    Certificate("a" * 64, 0.0, 1.0, 1.0, Empty(), "cost", infeasible=True).write(tmp_path / "c.npz")
+    again = Certificate.read(tmp_path / "c.npz")
+    assert (again.objective, again.sense, again.bound, again.infeasible) == ("cost", "min", 0.0, True)
+    with pytest.raises(CertificateError, match=r"bound = 1\.0; expected 0"):
+        Certificate("a" * 64, 1.0, 1.0, 1.0, Empty(), infeasible=True)

@@ -68,7 +68,7 @@ def permuted(scenario: Scenario, users: Any, servers: Any) -> Scenario:
 # -- the evaluator --------------------------------------------------------------------------------
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(SEEDS)
 def test_the_order_of_users_and_servers_does_not_matter(seed: int) -> None:
     scenario = declared_scenario(seed, most_users=3, most_servers=3)
@@ -84,7 +84,7 @@ def test_the_order_of_users_and_servers_does_not_matter(seed: int) -> None:
     )
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(SEEDS, st.floats(0.1, 10.0))
 def test_weights_of_users_scale_the_value(seed: int, factor: float) -> None:
     scenario = declared_scenario(seed)
@@ -102,7 +102,7 @@ def test_weights_of_users_scale_the_value(seed: int, factor: float) -> None:
         assert scaled == pytest.approx(factor * value, rel=1e-9)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(SEEDS)
 def test_a_utility_without_score_is_a_cost_at_its_price(seed: int) -> None:
     scenario = declared_scenario(seed)
@@ -114,7 +114,7 @@ def test_a_utility_without_score_is_a_cost_at_its_price(seed: int) -> None:
     assert -evaluate(utility, a).value / price == pytest.approx(cost, rel=1e-9, abs=1e-11 * scenario.n_users)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(SEEDS)
 def test_what_is_relaxed_breaks_no_more(seed: int) -> None:
     scenario = declared_scenario(seed)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dashf_pyomo.conformance import known_cases, reference
+from dashf_pyomo.conformance.draws import declared_scenario
 from dashf_pyomo.conformance.reference import combinations, reference_optimum
 from formulations import InputError, Scenario, evaluate
 from formulations.attributes import PARTS
@@ -143,3 +144,10 @@ def test_it_uses_no_formulation() -> None:
     tree = ast.parse(Path(reference.__file__).read_text(encoding="utf-8"))
     imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [name for name in imported if name.split(".")[1:2] in (["resources"], ["association"], ["joint"])]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_moves_of_single_users_end_where_they_gain_only_last_digits() -> None:
+    scenario = declared_scenario(208)  # three users; it went on for ever
+    assert reference_optimum(scenario, starts=4).allocation is not None

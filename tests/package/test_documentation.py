@@ -51,8 +51,42 @@ def test_python_blocks_of_a_page_run(page, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def alike(said: str, done: str) -> bool:
+    """Whether a line that a page shows is what was printed: the same words, numbers to a few digits, no wider gap."""
+    number = r"-?\d+(?:\.\d*)?%?"
+    if re.split(number, said) != re.split(number, done):
+        return False
+    numbers = re.findall(number, said), re.findall(number, done)
+    return all(
+        float(b[:-1]) <= max(0.1, float(a[:-1])) if a.endswith("%") else float(b) == pytest.approx(float(a), rel=2e-3)
+        for a, b in zip(*numbers, strict=True)
+    )
+
+
+@pytest.mark.slow
+def test_examples_of_other_problems_print_what_the_page_says(tmp_path):
+    text = (ROOT / "docs/problems.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.DOTALL)
+    code = "\nprint('=====')\n".join(block for block, _ in blocks)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    printed = [part.strip().splitlines() for part in done.stdout.split("=====\n")]
+    shown = [block.strip().splitlines() for _, block in blocks]
+    assert len(printed) == len(shown) and sum(map(len, shown)) > len(blocks)
+    for said, line in zip(shown, printed, strict=True):
+        assert len(said) == len(line) and all(map(alike, said, line)), (said, line)
+
+
+def test_a_wrong_number_word_or_wider_gap_on_a_page_is_noticed():
+    said = "cost 13.261, bound 13.259, gap 0.02%, certified"
+    assert alike(said, "cost 13.262, bound 13.257, gap 0.09%, certified")
+    for other in ("cost 13.4, bound 13.259, gap 0.02%, certified", "cost 13.261, bound 13.259, gap 0.2%, certified"):
+        assert not alike(said, other)
+    assert not alike(said, said.replace("certified", "feasible")) and not alike(said, said.replace("cost", "scr"))
+
+
 #: Pages with indented shell blocks of ours.
-PAGES = ("README.md", "docs/bound.md", "docs/mathematics.md")
+PAGES = ("README.md", "docs/bound.md", "docs/mathematics.md", "docs/problems.md")
 
 #: Commands that are not run to their end: they prove bounds, in minutes. They start, and stop at once.
 LONG = ("--method dual", "--method minlp", "--method bnp")

@@ -25,6 +25,15 @@ def bound_below_the_truth(model: Any, limits: SearchLimits, report: Report) -> S
     return SearchEnd(OutcomeStatus.SOLVED, "", low, low, 1)
 
 
+def bound_beyond_the_truth(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
+    """Bound the objective by what is worse than the known allocation reaches, in the sense of the model."""
+    data = info(model).data
+    reached = data.value / data.objective_unit
+    worse = reached + 0.1 * abs(reached) * (1.0 if model.objective.sense == pyo.minimize else -1.0)
+    report.incumbent(_start(model), worse, worse)
+    return SearchEnd(OutcomeStatus.SOLVED, "", worse, worse, 1)
+
+
 def point_worth_less_than_claimed(model: Any, limits: SearchLimits, report: Report) -> SearchEnd:
     high = 3.0 * info(model).data.least_ratio
     report.incumbent(_start(model), high, high)

@@ -36,6 +36,9 @@ COARSE, COARSE_BRANCH = 0.02, 0.1
 #: Most rounds of column generation in a box: for a bound, for a rough one, and for what a narrow interval is worth.
 ROUNDS, ROUGH_ROUNDS, LIMIT_ROUNDS = 40, 15, 6
 
+#: Most times that generation goes on after a proof has shown that the search missed columns.
+MISLED = 3
+
 #: Minus ratios of the ends of an interval: the best deadline is looked for from afar in wide ones, else nearby.
 WIDE = (-1.3, -1.03)
 
@@ -81,6 +84,10 @@ class Bounding(ABC):
     def child(self, box: Box, parent: Node, cut: Cut) -> Bounded:
         """Return what is known of a part that a cut makes of a node."""
 
+    def again(self, node: Node) -> Bounded:
+        """Return what is known of a node once it is bounded anew, for the incumbent that there is by now."""
+        return node.bounded
+
     @abstractmethod
     def limit(self, node: Node) -> float:
         """Return about what cutting deadlines cannot bring the bound of a node below."""
@@ -119,6 +126,10 @@ class ByInterval(Bounding):
     def child(self, box: Box, parent: Node, cut: Cut) -> Bounded:
         """Return what is known of a part of a node, from its parent's prices."""
         return self.generate(box, parent.bounded.prices)
+
+    def again(self, node: Node) -> Bounded:
+        """Return what is known of a node by column generation from its own prices."""
+        return self.generate(node.box, node.bounded.prices)
 
     def rough(self, box: Box, start: Prices) -> Bounded:
         """Return what a few rounds of column generation say of a box; nothing is proven."""
@@ -168,21 +179,32 @@ class ByInterval(Bounding):
             return _close(cutoff, target, accuracy, bound, value) or bound - value <= self.coarse * (bound - cutoff)
 
         generation = ColumnGeneration(problem, self._pool, box, cutoff, start, 0.1 * tolerance)
-        for _ in range(most_rounds):
-            settings.deadline.check()
-            if generation.round(done):
-                break  # done, or a user cannot be in time: the proof will say so
-        chosen, rounds = generation.chosen, generation.rounds
-        # A solution that uses surplus, when rounds have run out, may be worth more than any bound.
-        value = min(generation.value, generation.best)
-        solution = value, chosen, generation.weights, generation.members, rounds, generation.deadline()
-        if not (proven and settings.proven):
-            return Bounded(generation.best, *solution)
-        bound, proof = proven_bound(problem, self._pool, box, chosen, tolerance, settings.max_cells)
-        collect(problem, self._pool, proof)
-        if np.isneginf(bound):
-            return Bounded.without_solution(-np.inf, chosen, rounds, shortest)
-        return Bounded(bound, *solution)
+        found: Bounded | None = None
+        for _ in range(MISLED):
+            while generation.rounds < most_rounds:
+                settings.deadline.check()
+                if generation.round(done):
+                    break  # done, or a user cannot be in time: the proof will say so
+            chosen, rounds = generation.chosen, generation.rounds
+            # A solution that uses surplus, when rounds have run out, may be worth more than any bound.
+            value = min(generation.value, generation.best)
+            solution = value, chosen, generation.weights, generation.members, rounds, generation.deadline()
+            if not (proven and settings.proven):
+                return Bounded(generation.best, *solution)
+            bound, proof = proven_bound(problem, self._pool, box, chosen, tolerance, settings.max_cells)
+            misled = target < bound < np.inf and not _close(cutoff, generation.best, 10.0 * accuracy, bound, -np.inf)
+            if not misled:
+                collect(problem, self._pool, proof)
+            if np.isneginf(bound):
+                return Bounded.without_solution(-np.inf, chosen, rounds, shortest)
+            if found is None or bound < found.bound:
+                found = Bounded(bound, *solution)
+            if not misled or not generation.possible:
+                break
+            # The search had missed columns, so that the bound seemed good enough: the proof has found some.
+            generation.learn(proof, bound)
+        assert found is not None
+        return found
 
 
 class AtDeadline(Bounding):

@@ -55,6 +55,8 @@ class CouplingRows:
     ----------
     right
         Right-hand sides, shape (R,); rows are scaled to order one.
+    unit
+        What counts as one in every row, SI, shape (R,).
     names
         What the rows are called, R of them.
     has_delays
@@ -71,6 +73,7 @@ class CouplingRows:
         self._shape = n, m
         self._groups: list[_Group] = []
         right: list[Array] = []
+        unit: list[Array] = []
         self.names: list[str] = []
         pairs = np.arange(n * m)
         units = {
@@ -96,9 +99,11 @@ class CouplingRows:
                 )
             self._groups.append(_Group(first, np.maximum(row, 0), coefficients))
             right.append(rows.right[active])
+            unit.append(rows.unit[active])
             self.names += [f"{rows.limit.label}, {rows.limit.over} {i}" for i in active.tolist()]
             first += len(active)
         self.right: Array = np.concatenate(right) if right else np.zeros(0)
+        self.unit: Array = np.concatenate(unit) if unit else np.zeros(0)
         self.has_delays = any(group.coefficients[:, :, DELAY].any() for group in self._groups)
 
     def _relative(self, rows: Rows) -> dict[str, Array]:

@@ -198,6 +198,11 @@ class ColumnGeneration:
         fresh = np.arange(known, len(self._pool))
         self._master.add(self._pool, fresh[fits(self._problem, self._pool, fresh, self._box)])
 
+    def learn(self, proof: PricedColumns, bound: float) -> None:
+        """Add the columns that a proof at the chosen prices has found, and go by the bound that it shows."""
+        self._add(proof)
+        self.best, self._centre_is_full, self._last_full = bound, True, self.rounds
+
     def deadline(self) -> float:
         """Return the longest mean deadline of a user in the LP solution, in the interval of the box."""
         shortest, longest = self._box.interval

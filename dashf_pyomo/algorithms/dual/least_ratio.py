@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: Most ratios at which a restricted master problem is solved, and its value that counts as nothing.
-MOST_RATIOS, NOTHING = 40, 1e-9
+MOST_RATIOS, NOTHING = 40, 1e-7
 
 #: Weights below this, relative to an equal one, are raised to it: a user without weight has no best column.
 LEAST_WEIGHT = 1e-6

@@ -19,6 +19,7 @@ from formulations.objective import Aspect
 
 from ...backends import BackendError
 from ...deadline import OutOfTimeError
+from ...trace import EntryKind
 from ..dashf_plus import DashfPlus
 from ..method import Method, methods, option
 from ..relaxed import RelaxedRun
@@ -163,7 +164,15 @@ class Dual(Method):
         proof = prove_infeasible(run, settings)
         if proof is None:
             return f"{said}, and no proof that there is none"
-        _, tree = proof
+        problem, tree = proof
+        path = run.limits.certificate
+        if path is not None:
+            from .certify import certificate_of_infeasibility
+
+            certificate, reached = certificate_of_infeasibility(problem, tree)
+            certificate.write(path)
+            short = "" if reached else ", whose proofs fall short; checking it will say by how much"
+            run.note(f"certificate: {path}{short}", EntryKind.CERTIFICATE, certificate=path)
         return run.conclude_infeasible(f"no allocation keeps all limits: proven by prices of them in {len(tree)} boxes")
 
     def settings(self, run: Run) -> Settings:

@@ -22,8 +22,14 @@ BY_COST = 8.0
 #: A cell whose ends are as close together as this, relative, is not cut.
 NARROW = 1e-5
 
-#: Halvings of the price of the cost of a cell.
-BISECTIONS = 30
+#: Halvings of the price of the cost of a cell, and how far from r it is looked for, as a factor.
+BISECTIONS, FAR = 30, 1e6
+
+#: Delays of columns that end where a cell does may be later by this part of them.
+ROUNDING = 1e-8
+
+#: The price of the cost is within this factor of r at first, and of its square, its cube, and so on in later tries.
+TRUST = 3.0
 
 #: Where no column is known, a user has this part of the largest score.
 SOME = 0.25
@@ -168,7 +174,7 @@ def multipliers(known: Known, cells: Cells, n_servers: int, time_weight: float, 
     index = order[np.minimum(place, len(order) - 1)]
     cost, delay, phi = known.cost[index], known.data[index, DELAY], known.data[index, OFFLOAD]
     low, high = cells.low[:, np.newaxis], cells.high[:, np.newaxis]
-    held = (place < end[:, np.newaxis]) & (delay * time_weight <= high)
+    held = (place < end[:, np.newaxis]) & (delay * time_weight <= high * (1.0 + ROUNDING))
     held &= (cells.offload[:, :1] <= phi) & (phi <= cells.offload[:, 1:])
     far = np.where(held, np.maximum(np.log(cost / high), np.log(low / cost)), np.inf)
     inside, at = far <= 0.0, np.arange(count)
@@ -188,7 +194,8 @@ def _best_price(
 ) -> tuple[Array, Array, Index]:
     """Return the least value over q of one end, that q, and the best column there, shape (K,) each.
 
-    Where the best column at q = r is in the cell, that is the one; else the one at which columns pass its end.
+    Where the best column at q = r is in the cell, that is the one; else the one at which columns pass its end, or what
+    is nearest to it of those to be trusted.
 
     Parameters
     ----------
@@ -212,15 +219,16 @@ def _best_price(
     paid, there = cost[at, chosen], held.any(axis=1)
     above, below = there & (paid > cells.high), there & (paid < cells.low)
     limit = np.where(above, cells.high, cells.low)
-    low, high = np.where(above, ratio, 0.0), np.where(below, ratio, np.inf)
+    low, high = np.where(above, ratio, ratio / FAR), np.where(below, ratio, ratio * FAR)
     moving = above | below
     for _ in range(BISECTIONS if moving.any() else 0):
-        middle = np.where(low > 0.0, np.sqrt(low) * np.sqrt(np.minimum(high, 1e300)), 0.5 * np.minimum(high, 1e300))
-        tried = np.where(moving, np.where(np.isfinite(high), middle, 4.0 * low), price)
+        tried = np.where(moving, np.sqrt(low) * np.sqrt(high), price)
         new, column = best(tried)
         more = cost[at, column] > limit
         low, high = np.where(more, tried, low), np.where(more, high, tried)
         better = new < value
         value, price = np.where(better, new, value), np.where(better, tried, price)
-        chosen = np.where(better, column, chosen)
-    return value, price, chosen
+    # What few columns say is not to be trusted far from r.
+    reach = TRUST ** (1.0 + cells.tries)
+    price = np.clip(price, ratio / reach, ratio * reach)
+    return value, price, best(price)[1]

@@ -57,7 +57,7 @@ STARTS, STEPS = 6, 3
 KNOWN = 80
 
 #: Most proofs of a cell before it is cut: the columns that one finds may give better multipliers.
-TRIES = 2
+TRIES = 6
 
 #: Most cells that are proven for a pair, on average.
 MOST_CELLS = 150
@@ -185,11 +185,11 @@ class RatioProblem(SeparableProblem):
     ) -> PricedColumns:
         user, server = np.nonzero(self._near(prices, box) if near else box.allowed)
         found = self._climb(prices, box, tolerance, user, server, quick=warm)
-        n = self.scenario.n_users
-        best = np.full(n, -np.inf)
-        np.maximum.at(best, found.user, found.reduced)
+        known = self._with_known(prices, box, found)
+        best = np.full(self.scenario.n_users, -np.inf)
+        np.maximum.at(best, known.user, known.reduced)
         if prove:
-            best, more = self._bounded(prices, box, tolerance, best, found, max_cells)
+            best, more = self._bounded(prices, box, tolerance, best, known, max_cells)
             found = found.and_(more)
         self._remember(found.user, found.server, found.data)
         last = np.argsort(found.reduced, kind="stable")  # the best of a pair stays
@@ -342,7 +342,6 @@ class RatioProblem(SeparableProblem):
             user[inside], server[inside], low[inside], high[inside], box.offload[user[inside]], none,
             np.zeros(len(inside), np.int64),
         )  # fmt: skip
-        found = self._with_known(prices, box, found)
         first, room = len(found.user), MOST_CELLS * len(user)
         while len(cells.user) and room > 0:
             target = reached[cells.user] + tolerance
@@ -355,6 +354,8 @@ class RatioProblem(SeparableProblem):
                 cells = cells.chosen(~done & ~poor).and_(cells.chosen(poor).cut(by_phi=not self.binary))
                 continue
             cells, chosen = cells.chosen(~done), chosen.chosen(~done)
+            if not len(cells.user):
+                break
             room -= len(cells.user)
             need = reached[cells.user] + tolerance
             upper, more = self._proven(prices, box, cells, chosen, found, need, tolerance, max_cells)

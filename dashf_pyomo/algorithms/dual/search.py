@@ -70,6 +70,7 @@ class Search:
         self.primal.learn(incumbent)
         self.stopping = (GapClosed(run), BoundsRefuted(run))
         self.tree: Tree | None = None
+        self._sharpened: tuple[tuple[float, int], float] | None = None
 
     def run_to_end(self) -> str:
         """Bound from above and below until a rule stops or nothing is left to cut; return how it ended."""
@@ -85,6 +86,8 @@ class Search:
             if reason is not None:
                 break
             cut = self.branching.cut(worst)
+            if cut is None and self._sharpen(tree):
+                continue
             if cut is None:
                 reason = self.branching.exhausted
                 break
@@ -100,6 +103,24 @@ class Search:
         if self.run.bound is None and self.settings.proven:
             reason = f"no bound could be proven, {reason}"
         return f"{reason}; {len(tree)} boxes, {len(self.pool)} columns, {self.problem.cells} cells proved"
+
+    def _sharpen(self, tree: Tree) -> bool:
+        """Bound the worst box anew, and return whether that helped.
+
+        When a box is bounded its prices are as good as the incumbent asks for. A better one may ask for more; where no
+        deadline can be cut, and the LP solution splits no user, nothing else brings the bound down.
+        """
+        worst = tree.worst()
+        loose = worst.bound - worst.bounded.value > self.settings.accuracy * abs(worst.bounded.value)
+        if self.problem.has_deadline or not loose or self._sharpened == (worst.key, self.cutoff.value):
+            return False
+        self._sharpened = worst.key, self.cutoff.value
+        found = self.bounding.again(worst)
+        if not found.bound < worst.bound:
+            return False
+        tree.sharpen(found)
+        self._report(tree)
+        return True
 
     def _improve(self, bounded: Bounded, draws: int = 0) -> None:
         if not self.run.closed:

@@ -83,6 +83,12 @@ class Tree:
         parent.cut, parent.children = cut, tuple(children)
         return parent.children
 
+    def sharpen(self, bounded: Bounded) -> None:
+        """Replace what is known of the worst leaf by something that holds as well, with a lower bound."""
+        leaf = heapq.heappop(self._leaves)
+        leaf.key, leaf.bounded, leaf.prices = (-bounded.bound, leaf.key[1]), bounded, bounded.prices
+        heapq.heappush(self._leaves, leaf)
+
     def profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the bound as a function of the deadline: edges, shape (K + 1,), and bounds between, shape (K,)."""
         edges = np.unique([end for leaf in self._leaves for end in leaf.box.interval])

@@ -95,7 +95,8 @@ def _state(
     model.servers = pyo.RangeSet(0, scenario.n_servers - 1)
     model.pairs = model.users * model.servers
     model.x = pyo.Var(model.pairs, bounds=(0, 1))
-    model.offload = pyo.Var(model.users, bounds=lambda _, n: (float(c.least_offload[n]), float(c.most_offload[n])))
+    ranges = {n: (float(c.least_offload[n]), float(c.most_offload[n])) for n in model.users}
+    model.offload = pyo.Var(model.users, bounds=ranges)
     model.product = pyo.Var(model.pairs, bounds=(least_product, 1), doc="w, stands for phi x")
     model.delay = pyo.Var(bounds=(0, None), doc="T in units of the coefficients")
     x, w, phi, users, servers = model.x, model.product, model.offload, model.users, model.servers

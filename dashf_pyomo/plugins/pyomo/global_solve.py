@@ -221,7 +221,7 @@ class _Case:
         }
         if judged is not None:
             e = judged.evaluation
-            facts |= {"value": e.value, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
+            facts |= {"objective_value": e.value, "scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
             facts["allocation"] = judged.allocation
         return Solved(
             termination=termination,

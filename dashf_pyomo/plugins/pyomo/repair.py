@@ -220,6 +220,8 @@ class _Program:
         a = self._reference
         shares = np.array([getattr(a, label) for label in (*_SERVER, *_OWN)]) / self._most
         box = np.array([[_box(variable) for variable in row] for row in self._decisions()])
+        whole = [not variable.is_continuous() for variable in self._model.offload.values()]
+        box[5, whole] = np.round(a.offload)[whole, np.newaxis]  # binary offloading stays what it is
         delay, (shortest, longest) = evaluate(self._scenario, a).delay / self._unit, _box(self._model.delay)
         free = np.array([_box(variable) for variable in self._free]).reshape(-1, 2)
         low, high, start = (np.log(np.clip(x, _LEAST, 1.0)).ravel() for x in (box[:5, :, 0], box[:5, :, 1], shares))

@@ -98,7 +98,8 @@ class DashfSolver(SolverBase):
         Returns
         -------
         Results
-            ``extra_info`` holds the SCR and its bound, the gap, the trace, what is violated, and `result`.
+            ``extra_info`` holds the objective of the scenario (``objective_value``) and its bound, the SCR, the gap,
+            the trace, what is violated, and `result`.
 
         Raises
         ------
@@ -220,7 +221,7 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         "result": result,
         "scenario": scenario,  # what result and certificate are about
         "allocation": result.allocation,
-        "value": result.value,
+        "objective_value": result.value,
         "scr": result.scr,
         "score": result.score,
         "delay": result.delay,
@@ -239,7 +240,7 @@ def _translate(recognised: Recognised, result: Result, scenario: Scenario, gap: 
         return Solved(result.termination, result.claim, result.message, None, None, (), (), bound, facts)
     allocation, point, checked = best_point(recognised, result.allocation)
     e = evaluate(recognised.info.scenario, allocation)
-    facts |= {"allocation": allocation, "value": e.value}
+    facts |= {"allocation": allocation, "objective_value": e.value}
     facts |= {"scr": e.scr, "score": e.score, "delay": e.delay, "energy": e.energy}
     violated = checked.violated
     cut_away: tuple[Violated, ...] = ()

@@ -17,8 +17,10 @@ from pyomo.core.base.transformation import Transformation
 from formulations import Allocation, InputError, Scenario, evaluate, joint
 from formulations.association.coefficients import DELAY_ROWS
 from formulations.association.pair_resources import PairResources
+from formulations.constraints import require_support
 from formulations.formulation import Language, Subproblem, formulations
 
+from ...algorithms.dinkelbach import ratio_at
 from ...algorithms.rounding import ROUNDINGS, RoundingTask, offloaded
 from .association import hull, sdr
 from .carrying import carry
@@ -179,11 +181,15 @@ class _Reformulation(_DashfTransformation):
 class _Relaxation(_DashfTransformation):
     """AO part 1 at given resources and y, relaxed; its value bounds that subproblem, never the SCR."""
 
+    #: The formulation whose rows and costs it states, and so what it honours.
+    key: ClassVar[str]
+
     def _create_using(self, model: Any, **kwds: Any) -> Any:
         recognised = recognise(model)
         fixed, others = split(recognised)
         self._refuse(recognised, others)
         scenario = restricted(recognised, fixed)
+        require_support(self.label, formulations[self.key].supports, scenario.demands)
         options = self._options(kwds, resources="start", ratio=None, delay_rows="aggregated", **self._more())
         for key, choices in (("resources", RESOURCES), ("delay_rows", DELAY_ROWS)):
             if options[key] not in choices:
@@ -192,8 +198,11 @@ class _Relaxation(_DashfTransformation):
             pairs, ratio = PairResources.equal(scenario), recognised.info.data.ratio
         else:
             allocation = joint.read(model)
-            pairs, ratio = PairResources.around(scenario, allocation), evaluate(scenario, allocation).scr
+            pairs = PairResources.around(scenario, allocation)
+            ratio = ratio_at(scenario.objective, evaluate(scenario, allocation).value)
         asked = options.pop("ratio")
+        if asked is not None and scenario.objective.cost_price is not None:
+            raise InputError(f"{self.label}: ratio = {asked!r}; expected none, the objective has a price of its own")
         ratio = ratio if asked is None else float(asked)
         new = self._build(scenario, pairs, ratio, **options)
         new.dashf_origin = Origin(model, pairs, ratio, scenario)
@@ -212,7 +221,7 @@ class _Relaxation(_DashfTransformation):
 class Hull(_Relaxation):
     """AO part 1 over the convex hull of every user, an LP; options: resources, ratio, delay_rows."""
 
-    label = "dashf.hull"
+    label, key = "dashf.hull", "association/hull"
 
     def _build(self, scenario: Scenario, pairs: PairResources, ratio: float, **options: Any) -> Any:
         return hull(scenario, pairs, ratio, **options)
@@ -224,7 +233,7 @@ class Sdr(_Relaxation):
     Pyomo has no semidefinite cone, so this is weaker than (8); `add_semidefinite_cuts` closes the difference.
     """
 
-    label = "dashf.sdr"
+    label, key = "dashf.sdr", "association/sdr"
 
     def _more(self) -> dict[str, Any]:
         return {"minors": True}

@@ -18,6 +18,7 @@ from formulations import InputError, Scenario, evaluate
 from formulations.association.coefficients import AssociationCoefficients, optimal_offloading
 from formulations.association.pair_resources import PairResources, start_allocation
 from formulations.formulation import Subproblem
+from formulations.objective import DelayKind
 
 ENTRIES = entries(Subproblem.ASSOCIATION)
 FACES = [(name, face) for name, entry in ENTRIES.items() for face in entry.faces]
@@ -49,6 +50,8 @@ def case(objective: Any = None, seed: int = 3, **changes: Any) -> tuple[Scenario
 def test_the_objective_is_minus_the_parametric_form_of_the_evaluator(declared: Any) -> None:
     scenario, pairs, ratio = case(declared)
     c = AssociationCoefficients.of(scenario, pairs, ratio)
+    # Without a deadline no time is stated: it may be long without end, and would only spoil the scales.
+    assert (c.time_price > 0) == bool(np.any(c.server_time > 0)) == (scenario.objective.delay is DelayKind.LARGEST)
     rng = np.random.default_rng(0)
     for server in rng.integers(2, size=(4, 3)):
         allocation = pairs.at(scenario, server, rng.uniform(size=3))
@@ -56,6 +59,7 @@ def test_the_objective_is_minus_the_parametric_form_of_the_evaluator(declared: A
         assert -c.value(server, allocation.offload) == pytest.approx(expected, rel=1e-9, abs=1e-9 * c.objective_unit)
 
 
+@pytest.mark.slow
 @of_all_objectives
 def test_milp_is_as_good_as_every_association_and_the_hull_bounds_it(declared: Any) -> None:
     scenario, pairs, ratio = case(declared)
@@ -139,6 +143,7 @@ def limited(scenario: Scenario, pairs: PairResources, ratio: float, name: str) -
     return scenario.limited_by(ROWS[name](1e12 * (0.5 * taken + 0.5 * least) or 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ROWS, *BINDING])
 def test_rows_and_ranges_bind_as_with_every_association(name: str) -> None:
     changed = 0
@@ -154,6 +159,8 @@ def test_rows_and_ranges_bind_as_with_every_association(name: str) -> None:
             found = solve_association(key, strict, c, face=face)
             value = found.value / c.objective_unit
             assert value <= -best / c.objective_unit + 2e-4, (key, face)
+            low, high = strict.offload_range
+            assert np.all((low - 1e-4 <= found.offload) & (found.offload <= high + 1e-4)), (key, face)
             if key != "milp":
                 continue
             assert value == pytest.approx(-best / c.objective_unit, abs=2e-4), face
