@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from formulations import FEASIBILITY_TOLERANCE, Scenario, evaluate
@@ -28,6 +29,9 @@ from .status import Claim, Termination
 from .trace import TraceEntry
 
 __all__ = ["CLAIM_TOLERANCE", "Finding", "check"]
+
+#: Most relaxations that are looked at for that of a certificate: their number doubles with each kind of limits.
+_MOST_RELAXATIONS = 1024
 
 #: How far a claimed number may be from the evaluator's, relative: other machines round the last bits of
 #: logarithms differently, nothing else.
@@ -95,7 +99,7 @@ def check(
     result = Result.from_dict(document, where)
     proof = None
     if certificate is not None:
-        proof = _prove(scenario, certificate, progress, workers)
+        proof = _prove(scenario, _problem_of(certificate, scenario, result), certificate, progress, workers)
     return list(_findings(scenario, document, result, proof))
 
 
@@ -108,16 +112,32 @@ class _Proof:
     infeasible: bool = False
 
 
+def _problem_of(certificate: Certificate, scenario: Scenario, result: Result) -> Scenario:
+    """Return the problem that a certificate is of: the scenario, or it without some of its limits.
+
+    What the method bounds comes first; of other relaxations only `_MOST_RELAXATIONS` are looked at, those that leave
+    out the fewest kinds. Where it is none of them it is taken for one of the scenario, and refused by its verifier.
+    """
+    try:
+        bounded = configure(result.method, result.options).bounded(scenario)
+    except InputError:
+        bounded = scenario  # a finding of its own
+    others = islice((relaxation for _, relaxation in scenario.relaxations()), _MOST_RELAXATIONS)
+    found = (one for one in chain([bounded], others) if one.sha256 == certificate.scenario_sha256)
+    return next(found, scenario)
+
+
 def _prove(
-    scenario: Scenario, certificate: Certificate, progress: Callable[[int, int], None] | None, workers: int
+    scenario: Scenario,
+    bounded: Scenario,
+    certificate: Certificate,
+    progress: Callable[[int, int], None] | None,
+    workers: int,
 ) -> _Proof:
-    """Return what a certificate proves of a scenario: it may be one of the scenario without some of its limits."""
+    """Return what a certificate of a problem proves, which may be the scenario without some of its limits."""
     kinds = sorted(scenario.extra_kinds)
-    bounded, name = scenario, f"the scenario with its {' and '.join(kinds)}" if kinds else "the scenario"
-    for left_out, relaxation in scenario.relaxations():
-        if relaxation.sha256 == certificate.scenario_sha256:
-            bounded, name = relaxation, relaxation_text(left_out) or name
-            break
+    whole = f"the scenario with its {' and '.join(kinds)}" if kinds else "the scenario"
+    name = relaxation_text(scenario.extra_kinds - bounded.extra_kinds) or whole
     try:
         verified = verify(bounded, certificate, progress, workers)
         return _Proof(verified.bound, name, verified.infeasible)

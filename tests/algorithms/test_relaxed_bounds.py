@@ -208,6 +208,22 @@ def test_rows_are_left_out_one_by_one_whatever_they_are_called() -> None:
     assert all(finding.holds for finding in check(both, result.to_dict(), "r.json"))
 
 
+def test_the_relaxation_of_a_certificate_is_found_among_many_limits(tmp_path: Path) -> None:
+    """Three of 30 rows are left out, of 2^30 sets that may be."""
+    about = ["served"] * 27 + ["air_time"] * 3
+    rows = [{"name": f"row {i}", "at_most": 1e6 + i, "terms": [{"attribute": a}]} for i, a in enumerate(about)]
+    scenario = Scenario.random(1, 1, 0, constraints={"rows": rows})
+    result = dashf_pyomo.solve(scenario, "dual", relax=True, certificate=str(tmp_path / "c.npz"))
+    found = findings(scenario, result, Certificate.read(tmp_path / "c.npz"))
+    assert all(finding.holds for finding in found.values()) and found["upper bound"].checked
+    assert "row 27" in found["certificate"].detail and "row 26" not in found["certificate"].detail
+    # One of another scenario is none of any relaxation, and that is said soon.
+    other = replace(scenario, weight_energy=scenario.weight_energy * (1 + 1e-12))
+    moved = replace(result, scenario_sha256=other.sha256)
+    found = findings(other, moved, Certificate.read(tmp_path / "c.npz"))
+    assert not found["certificate"].holds and "scenario_sha256" in found["certificate"].detail
+
+
 def test_an_objective_that_has_no_prices_is_not_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     dual = methods["dual"]
     monkeypatch.setattr(dual, "supports", dual.supports - {str(Aspect.MEAN)})
