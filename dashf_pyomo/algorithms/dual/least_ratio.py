@@ -288,7 +288,7 @@ class LeastRatioMaster(RestrictedMaster):
             low, high = (max(low, self._y), high) if ahead > 0.0 else (low, min(high, self._y))
             # An artificial column costs one.
             spent = np.bincount(self._user, self._spent * taken[self._fixed :], minlength=self._n)
-            spent += taken[2 : 2 + self._n]
+            spent = spent + taken[2 : 2 + self._n]  # without columns it counts in whole numbers
             slope = float((weights * spent).sum())
             if abs(ahead) <= NOTHING * max(slope, 1e-9) * max(abs(self._y), 1e-3) or not slope > 0.0:
                 break

@@ -260,3 +260,28 @@ def test_rows_that_ask_for_more_need_delay_limits_where_users_may_be_given_up() 
     scenario = of_kind("sum-of-ratios", 2, 1, 0, {"rows": [row]})
     with pytest.raises(InputError, match="expected a delay limit of every user"):
         dashf_pyomo.solve(scenario, "dual")
+
+
+@pytest.mark.parametrize("kind", ["sum-of-ratios", "max-min"])
+def test_a_floor_of_bandwidth_is_kept_and_costs_something(kind: str) -> None:
+    plain = of_kind(kind, 2, 1, 0, {"delay_limit": 100.0})
+    floor = {
+        "name": "floor",
+        "at_most": -0.8 * float(plain.bandwidth_max[0]),
+        "terms": [{"attribute": "bandwidth", "users": [0], "coefficient": -1.0}],
+    }
+    scenario = plain.limited_by({"delay_limit": 100.0, "rows": [floor]})
+    free, held = (dashf_pyomo.solve(one, "dual", time_limit=60) for one in (plain, scenario))
+    assert held.allocation is not None and evaluate(scenario, held.allocation).feasible
+    assert held.value <= held.bound < free.value
+
+
+def test_rates_that_cannot_be_had_are_proven_out_of_reach() -> None:
+    # Each alone may have its rate, both together not.
+    plain = of_kind("max-min", 2, 1, 0)
+    most = plain.bandwidth_max[0] * np.log1p(
+        plain.channel_gain[:, 0] * plain.server_power_max[0] / (plain.noise_psd * plain.bandwidth_max[0])
+    )
+    rates = 0.8 * most / np.log(2.0)
+    result = dashf_pyomo.solve(plain.limited_by({"downlink_rate": rates.tolist(), "delay_limit": 1e4}), "bnp")
+    assert result.claim is Claim.INFEASIBLE
