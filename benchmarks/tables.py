@@ -44,7 +44,7 @@ def honoured() -> list[list[str]]:
     asked["floors, by negative numbers in rows"] = [
         RowKind(Row("floor", 1.0, (Term("bandwidth", coefficient=(-1.0,)),)))
     ]
-    able = {name: methods[name]().honours() for name in methods}
+    able = {name: methods[name]().honours() for name in sorted(methods)}  # whatever was imported first
     cells = [["", *(f"`{name}`" for name in able)]]
     cells += [
         [words, *("" if unsupported(honours, each) else "yes" for honours in able.values())]

@@ -153,12 +153,17 @@ class LimitEntry:
         known = equal_split(free, np.array([0, 1]), np.array([0.4, 0.6]))
         bounds = self._values(free, known) * (1 / 1.001 if self.limit.at_least else 1.001)
         model = self._model(self._limited(free, bounds), **({"known": known} if self._takes_known() else {}))
+        # What counts users changes with their servers alone; half of everything leaves room for both at one.
+        served = frozenset(ATTRIBUTES[self.limit.attribute].parts) <= {"served"}
+        part = 0.5 if served else 1.0
         seen = set()
         for _ in range(12):
-            changes = {
-                name: getattr(known, name) * rng.uniform(0.6, 1.0, 2)
+            changes: dict[str, Any] = {
+                name: part * getattr(known, name) * rng.uniform(0.6, 1.0, 2)
                 for name in ("bandwidth", "server_power", "server_speed", "user_power", "user_speed")
             }
+            if served:
+                changes["server"] = rng.integers(2, size=2)
             other = replace(known, offload=np.clip(known.offload + rng.uniform(-0.3, 0.3, 2), 0.1, 0.9), **changes)
             worst = float(np.max(self._excess(free, other, bounds)))
             if abs(worst) < 10 * SLACK:

@@ -183,11 +183,11 @@ def test_a_bound_within_the_tolerance_of_an_allocation_is_no_contradiction(tmp_p
     with Store(tmp_path) as store:
         data = StudyData.of(store)
     known = next(iter(data.scenarios.values()))
-    assert known.best is not None and known.best.scr == pytest.approx(990.0)
+    assert known.best is not None and known.best.value == pytest.approx(990.0)
     changed = {}
     for relative in (0.0, 1e-9, 1e-5):
         cells = [
-            type(cell)(**{**vars(cell), "upper_bound": 990.0 * (1 - relative)}) if cell.variant == "liar" else cell
+            type(cell)(**{**vars(cell), "bound": 990.0 * (1 - relative)}) if cell.variant == "liar" else cell
             for cell in known.cells
         ]
         changed[relative] = StudyData(data.about, data.settings, tuple(cells)).contradictions
