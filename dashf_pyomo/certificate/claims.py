@@ -120,7 +120,7 @@ def tasks_of(index: int, claim: LeafClaim, box: Region, problem: StatedProblem) 
         leaves, early = {}, {}
         for m in np.flatnonzero(box.allowed[n]).tolist():
             part = slice(ends[n, m] - claim.leaf_count[n, m], ends[n, m])
-            marks = claim.early[part]  # type: ignore[index]  # an array by now
+            marks = claim.early[part]
             leaves[m], early[m] = claim.leaves[part][~marks], claim.leaves[part][marks]
         offload = float(box.offload[n, 0]), float(box.offload[n, 1])
         rho = float(claim.delay_price[n])

@@ -84,13 +84,13 @@ class LeafClaim:
     leaf_count: NDArray[np.int32]
     leaves: Array
     rows: Array = field(default_factory=lambda: np.zeros(0))
-    early: Mask | None = None
+    early: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", float(self.ratio))
         kinds: dict[str, type] = {"prices": float, "delay_price": float, "leaf_count": np.int32, "leaves": float}
         for name, kind in {**kinds, "rows": float, "early": np.bool_}.items():
-            value = np.zeros(len(self.leaves)) if name == "early" and self.early is None else getattr(self, name)
+            value = np.zeros(len(self.leaves)) if name == "early" and not np.size(self.early) else getattr(self, name)
             object.__setattr__(self, name, np.ascontiguousarray(value, dtype=kind))
         count = self.leaf_count
         if count.ndim != 2:

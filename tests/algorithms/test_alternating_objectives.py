@@ -16,7 +16,7 @@ from dashf_pyomo.algorithms.dinkelbach import dinkelbach
 from dashf_pyomo.algorithms.relaxed import within_limits
 from dashf_pyomo.algorithms.rounding import ROUNDINGS, RoundingTask, most_users
 from dashf_pyomo.algorithms.run import Limits, Run
-from dashf_pyomo.algorithms.steps import middle_offload
+from dashf_pyomo.algorithms.steps import ResourceStep, middle_offload
 from dashf_pyomo.algorithms.user_ratios import SurrogateRun, by_user_ratios, linear_form
 from dashf_pyomo.check import check
 from formulations import Allocation, InputError, Scenario, evaluate
@@ -182,8 +182,11 @@ def test_a_server_may_serve_the_whole_number_of_its_limit() -> None:
     assert most_users(scenario).tolist() == [2, 4] and most_users(Scenario.random(4, 2, 0)).tolist() == [4, 4]
 
 
-class Unchanged:
-    """AO part 2 that leaves an allocation as it is."""
+class Unchanged(ResourceStep):
+    """AO part 2 that leaves an allocation as it is, and has no model."""
+
+    def __init__(self) -> None:
+        pass
 
     def __call__(self, allocation: Allocation, ratio: float) -> tuple[Allocation, dict[str, Any]]:
         return allocation, {}
@@ -199,7 +202,7 @@ def test_moves_exchange_users_of_full_servers(kind: str) -> None:
     )
     run = Run(scenario, Limits())
     run.record(equal_split(scenario, np.array(ranked[0]), np.full(3, 0.5)))
-    _, kept = move_users(run, Unchanged(), 20, 1e-4)  # type: ignore[arg-type]
+    _, kept = move_users(run, Unchanged(), 20, 1e-4)
     assert kept >= 1 and run.incumbent[0].server.tolist() in ranked[1:]
     assert np.all(np.bincount(run.incumbent[0].server) <= [2, 1])
 
@@ -216,7 +219,7 @@ def test_a_turn_goes_to_the_other_end_of_the_range_of_phi() -> None:
             tried.append(allocation.offload.tolist())
             return allocation, {}
 
-    move_users(run, Seen(), 20, 1e9, turns=True)  # type: ignore[arg-type]
+    move_users(run, Seen(), 20, 1e9, turns=True)
     assert sorted(tried) == sorted([[0.7, 0.4, 0.9], [0.2, 0.4, 0.1], [0.7, 0.4, 0.1]])
 
 
@@ -225,7 +228,7 @@ def test_a_search_for_a_first_allocation_keeps_the_limits_that_it_can_choose_by(
     limits = {"users_per_server": [1, 2], "offload": [[0.6, 1.0], None, [0.0, 0.3]], "binary_offload": binary}
     scenario = Scenario.random(3, 2, 4, constraints=limits)
     run = Run(scenario, Limits())
-    assert seek(run, Unchanged(), 1) and run.incumbent[0].offload.tolist() == (  # type: ignore[arg-type]
+    assert seek(run, Unchanged(), 1) and run.incumbent[0].offload.tolist() == (
         [1.0, 1.0, 0.0] if binary else [0.6, 0.5, 0.3]
     )
 

@@ -215,7 +215,11 @@ FORGED: dict[str, Callable[[LeafClaim], dict[str, Any]]] = {
     "no SNR": lambda claim: {"leaves": cut(claim, 1, 0.5)},
     "half of phi": lambda claim: {"leaves": cut(claim, 3, 0.5)},
     "only phi = 1": lambda claim: {"leaves": put(claim, 2, 1.0)},
-    "no cells at all": lambda claim: {"leaf_count": 0 * claim.leaf_count, "leaves": claim.leaves[:0], "early": None},
+    "no cells at all": lambda claim: {
+        "leaf_count": 0 * claim.leaf_count,
+        "leaves": claim.leaves[:0],
+        "early": claim.early[:0],
+    },
     "pairs swapped": lambda claim: {"leaf_count": claim.leaf_count[::-1], "leaves": claim.leaves[::-1]},
     "no price of delay": lambda claim: {"leaves": put(claim, 4, 0.0)},
     "huge price of delay": lambda claim: {"leaves": put(claim, 4, 1e200)},
@@ -254,7 +258,9 @@ def test_dropped_leaves_and_servers_are_missed() -> None:
     for k in range(len(claim.leaves)):
         count = claim.leaf_count.copy()
         count.flat[np.searchsorted(ends, k, side="right")] -= 1
-        forged = dataclasses.replace(claim, leaf_count=count, leaves=np.delete(claim.leaves, k, axis=0), early=None)
+        forged = dataclasses.replace(
+            claim, leaf_count=count, leaves=np.delete(claim.leaves, k, axis=0), early=np.zeros(0, bool)
+        )
         assert alone(one.scenario, one.certificate, forged, box) == np.inf
 
 
